@@ -1,0 +1,97 @@
+"""The one place that decides device, dtype and memory layout."""
+
+import contextlib
+import ctypes
+import platform
+from typing import Literal
+
+import torch
+
+from robustiqa_core.checks import check_choice
+from robustiqa_core.errors import ConfigurationError
+
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`; `auto` takes CUDA, then MPS, then the CPU.
+
+    Args:
+        name: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
+
+    Raises:
+        ConfigurationError: unknown name, or a device that this machine does not have.
+
+    Example:
+        >>> choose_device("cpu")
+        device(type='cpu')
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    check_choice("device", kind, ("auto", "cpu", "cuda", "mps"))
+    if index and not (kind == "cuda" and index.isdecimal()):
+        raise ConfigurationError(f"a device is auto, cpu, mps, cuda or cuda:N, got {name!r}; choose one of these")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError(f"device {name} was asked for, but torch sees no CUDA GPU here; use --device cpu")
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        raise ConfigurationError(f"device {name} was asked for, but there are {torch.cuda.device_count()} CUDA GPUs")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ConfigurationError("device mps was asked for, but torch sees no Apple GPU here; use --device cpu")
+    return torch.device(name)
+
+
+def describe_device(device: torch.device) -> str:
+    """Return a short name of the device for people, such as `CPU, 2 threads` or `NVIDIA H200`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Apple GPU"
+    threads = torch.get_num_threads()
+    return f"{device.type.upper()}, {threads} thread{'s' if threads != 1 else ''}"
+
+
+def fast_training_precision(device: torch.device) -> Precision:
+    """Return `bfloat16` where the hardware multiplies in it, else `float32`.
+
+    On CPUs with AVX512-BF16 or AMX, bfloat16 halves the time of a training step and more;
+    without these instructions it is emulated and slower than float32.
+    """
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return "bfloat16"
+    return "float32"
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[None]:
+    """Return the context in which a forward pass runs in `precision`; nothing changes for float32."""
+    check_choice("precision", precision, PRECISIONS)
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+# Parameters of mallopt(3) in glibc's malloc.h, with the values that they are given.
+_MALLOPT = {
+    -3: 1 << 30,  # M_MMAP_THRESHOLD: blocks up to 1 GiB come from the heap, not from a mapping of their own
+    -1: (1 << 31) - 1,  # M_TRIM_THRESHOLD: the heap's free end is given back only above 2 GiB
+    -2: 64 << 20,  # M_TOP_PAD: the heap grows in steps of 64 MiB
+}
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep freed memory for the next step; return whether it could be told.
+
+    A step of an attack or of training frees hundreds of megabytes of feature maps and asks for them again at once.
+    By default glibc returns them to the system each time, and fetching them again, page by page, takes a third of
+    the step. The setting holds for the process, so that programs (the app, the command line) make it, the library
+    does not. Other C libraries have no such setting, and GPUs need none.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(min(mallopt(parameter, value) for parameter, value in _MALLOPT.items()) == 1)

@@ -1,0 +1,29 @@
+"""Walls that the import contracts in pyproject.toml cannot check, because they look at packages only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def test_the_entry_point_is_short_and_imports_streamlit_and_the_ui_only() -> None:
+    app = ROOT / "app.py"
+    assert imported(app) <= {"streamlit", "ui"}
+    assert len(app.read_text().splitlines()) <= 40
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.stem)
+def test_a_page_reads_controls_and_draws(path: Path) -> None:
+    assert not imported(path) & {"torch", "torchvision", "numpy", "scipy", "pandas"}
