@@ -1,0 +1,119 @@
+"""What is known of a bundled model: how it was made, how good it is, what its numbers mean."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from robustiqa_core.errors import InputError
+from robustiqa_core.scorer import ScoreRange
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How the weights were made.
+
+    Args:
+        dataset: name and split of the data.
+        photos: photos that the weights were fitted to.
+        start: weights that the training started from.
+        command: the command that repeats it.
+        seconds: wall time of the whole training.
+        settings: all other settings, by name.
+    """
+
+    dataset: str
+    photos: int
+    start: str
+    command: str
+    seconds: float
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Agreement with human scores on photos that took no part in training or choosing.
+
+    Args:
+        dataset: name and split of the data.
+        photos: number of photos.
+        srocc: Spearman's rank correlation.
+        plcc: Pearson's correlation after the usual 4-parameter logistic.
+        krocc: Kendall's tau-b.
+        rmse: root mean squared error after the same logistic, in the MOS's unit.
+        command: the command that repeats it.
+    """
+
+    dataset: str
+    photos: int
+    srocc: float
+    plcc: float
+    krocc: float
+    rmse: float
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The card of a checkpoint; a JSON file beside the weights.
+
+    Args:
+        model: architecture, a key of `ARCHITECTURES`.
+        variant: `baseline` or the name of a hardened version.
+        settings: the architecture's settings, by name.
+        score_range: lowest and highest score on the clean training photos.
+        score_unit: what a score is, with its nominal scale and direction.
+        training: how the weights were made.
+        measurements: agreement with human scores.
+        sha256: of the safetensors file.
+        licence: of the weights.
+        limits: what the model must not be used for, in a sentence or two.
+        versions: of the packages that it was made with.
+    """
+
+    model: str
+    variant: str
+    settings: Mapping[str, Any]
+    score_range: ScoreRange
+    score_unit: str
+    training: Training
+    measurements: tuple[Measurement, ...]
+    sha256: str
+    licence: str
+    limits: str
+    versions: Mapping[str, str]
+
+    @property
+    def stem(self) -> str:
+        """Name of the two files of the checkpoint, without ending."""
+        return f"{self.model}-{self.variant}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the card as a JSON object, which `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], *, place: str) -> "ModelCard":
+        """Return the card from a JSON object.
+
+        Args:
+            value: as `to_json` makes it.
+            place: where it came from, for the error.
+
+        Raises:
+            InputError: a key is missing, unknown or of the wrong kind.
+        """
+        try:
+            return cls(
+                **{
+                    **value,
+                    "settings": dict(value["settings"]),
+                    "score_range": ScoreRange(**value["score_range"]),
+                    "training": Training(**value["training"]),
+                    "measurements": tuple(Measurement(**item) for item in value["measurements"]),
+                    "versions": dict(value["versions"]),
+                }
+            )
+        except (TypeError, KeyError) as error:
+            raise InputError(
+                f"expected a model card in {place}, got one that does not fit ({error}); restore it"
+            ) from error

@@ -1,0 +1,199 @@
+"""Reading other people's PyTorch checkpoints safely, and loading their weights strictly under our names."""
+
+import math
+import pickle
+import struct
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
+
+Network = TypeVar("Network", bound=nn.Module)
+Rename = Callable[[str], str]
+"""From the name of a tensor in our network to its name in the published layout."""
+
+# What torch's restricted unpickler and its archive reader raise on files that are not checkpoints.
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    struct.error,
+)
+_SHOWN = 6
+"""Names that an error lists of each kind."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the dictionary in a PyTorch checkpoint file, on the CPU; no code in the file is run.
+
+    Raises:
+        MissingWeightsError: no file at `path`.
+        InputError: the file is no PyTorch checkpoint, holds more than tensors, numbers, strings and containers of
+            these, or no dictionary.
+    """
+    if not path.is_file():
+        raise MissingWeightsError(
+            f"expected a PyTorch checkpoint at {path}, got no file; download the one that its authors publish"
+        )
+    try:
+        with warnings.catch_warnings():
+            # torch warns of TorchScript archives before it refuses them.
+            warnings.simplefilter("ignore")
+            value = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"expected a PyTorch checkpoint of plain tensors in {path}, "
+            f"got a file that cannot be read safely ({reason}); "
+            "save the network's state_dict() with torch.save and import that"
+        ) from error
+    if not isinstance(value, dict):
+        raise InputError(
+            f"expected a dictionary of tensors in {path}, got {type(value).__name__}; "
+            "save the network's state_dict() with torch.save and import that"
+        )
+    return value
+
+
+def plain_tensors(state: object, place: str) -> dict[str, Tensor]:
+    """Return a state dict without the prefix that `nn.DataParallel` gives to every name.
+
+    Args:
+        state: what a checkpoint holds.
+        place: where, for the error.
+
+    Raises:
+        InputError: not a dictionary of dense real tensors by name, or an empty one.
+    """
+    if not isinstance(state, Mapping) or not state:
+        what = "an empty one" if isinstance(state, Mapping) else type(state).__name__
+        raise InputError(f"expected a state dict in {place}, got {what}; import another checkpoint")
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise InputError(
+                f"expected tensors by name in {place}, got {type(value).__name__} at {name!r}; import its state dict"
+            )
+        if value.layout != torch.strided or value.is_meta or value.is_quantized or value.is_complex():
+            raise InputError(
+                f"expected dense real tensors in {place}, got a sparse, quantised, complex or empty one at {name}; "
+                "save the state dict of the plain network"
+            )
+    prefix = "module."
+    if all(name.startswith(prefix) for name in state):
+        return {name.removeprefix(prefix): value for name, value in state.items()}
+    return dict(state)
+
+
+def check_mapping(k: float, b: float) -> tuple[float, float]:
+    """Return the score mapping (k, b) if it is finite and k is not 0, else raise ConfigurationError."""
+    if not (math.isfinite(k) and math.isfinite(b) and k != 0.0):
+        raise ConfigurationError(
+            f"a score mapping needs a finite k other than 0 and a finite b, got {k:g} and {b:g}; change them"
+        )
+    return k, b
+
+
+def enumerate_names(names: Iterable[str]) -> str:
+    """Return the first names in alphabetical order, and how many more there are.
+
+    Example:
+        >>> enumerate_names("hgfedcba")
+        'a, b, c, d, e, f and 2 more'
+    """
+    listed = sorted(names)
+    return ", ".join(listed[:_SHOWN]) + (f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else "")
+
+
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return the network's state without its score mapping, which the published layouts keep elsewhere."""
+    return {name: value for name, value in network.state_dict().items() if name not in ("k", "b")}
+
+
+def _differences(network: nn.Module, state: Mapping[str, Tensor], published: Rename) -> str:
+    """Return what a state of the published layout lacks, has too much and has in another shape; empty if it fits."""
+    expected = {published(name): value for name, value in _weights(network).items()}
+    # Before PyTorch 0.4.1, batch normalisation did not count its batches.
+    needed = {name for name in expected if not name.endswith(".num_batches_tracked")}
+    found = {
+        "missing": needed - state.keys(),
+        "not known": state.keys() - expected.keys(),
+        "of another shape": {
+            f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
+            for name, value in expected.items()
+            if name in state and state[name].shape != value.shape
+        },
+    }
+    return "; ".join(f"{title}: {enumerate_names(names)}" for title, names in found.items() if names)
+
+
+def fill(
+    network: Network, state: Mapping[str, Tensor], published: Rename, mapping: tuple[float, float] | None = None
+) -> Network:
+    """Give a network made on the meta device the weights of a published state, strictly, and freeze it.
+
+    Args:
+        network: changed in place.
+        state: of the published layout; copied.
+        published: from our names to those of `state`.
+        mapping: k and b, for a network that has them.
+
+    Returns:
+        `network`, in eval mode, its parameters frozen.
+
+    Raises:
+        InputError: names or shapes differ (the message lists them), or weights are not finite.
+    """
+    what = type(network).__name__
+    if differences := _differences(network, state, published):
+        raise InputError(
+            f"expected a checkpoint of the published {what}, got one with other tensors ({differences}); "
+            "import the checkpoint of this architecture and trunk"
+        )
+    filled: dict[str, Tensor] = {}
+    for name, value in _weights(network).items():
+        theirs = published(name)
+        # What may lack is the count of batches alone, which no score depends on.
+        filled[name] = state[theirs].detach().to(value.dtype, copy=True) if theirs in state else torch.tensor(0)
+    if bad := [published(name) for name, value in filled.items() if not value.isfinite().all()]:
+        raise InputError(
+            f"expected finite weights of {what}, got NaN or infinity in {enumerate_names(bad)}; "
+            "download the checkpoint again"
+        )
+    if mapping:
+        filled.update(k=torch.tensor(mapping[0]), b=torch.tensor(mapping[1]))
+    network.load_state_dict(filled, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def best_fit(candidates: Iterable[Network], state: Mapping[str, Tensor], published: Rename) -> Network:
+    """Return the first candidate with the state's names and shapes, else the one that agrees with it in most.
+
+    Args:
+        candidates: networks; those after the one that fits are not made.
+        state: of the published layout, not empty.
+        published: from our names to those of `state`.
+    """
+    best: tuple[int, Network] | None = None
+    for network in candidates:
+        expected = {published(name): value.shape for name, value in _weights(network).items()}
+        agreeing = sum(name in state and state[name].shape == shape for name, shape in expected.items())
+        misfits = len(expected) + len(state) - 2 * agreeing
+        if best is None or misfits < best[0]:
+            best = misfits, network
+        if misfits == 0:
+            break
+    if best is None:
+        raise ConfigurationError("expected at least one candidate, got none; pass the networks to choose from")
+    return best[1]
