@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # Per stage: kernel, stride, expansion, output channels, blocks (EfficientNet-B0, table 1).
 _LITE0_STAGES = (
@@ -59,7 +60,7 @@ class ConvNorm(nn.Module):
         # With stride 1 the padding is symmetric, and the convolution pads faster than a separate step.
         padding = kernel // 2 if stride == 1 else 0
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels, eps=_NORM_EPSILON, momentum=_NORM_MOMENTUM)
+        self.norm: nn.Module = nn.BatchNorm2d(out_channels, eps=_NORM_EPSILON, momentum=_NORM_MOMENTUM)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_channels, ceil(H / stride), ceil(W / stride))."""
@@ -70,6 +71,12 @@ class ConvNorm(nn.Module):
             )
         x = self.norm(self.conv(x))
         return F.relu6(x) if self.activate else x
+
+    def fold(self) -> None:
+        """Multiply the normalisation, which in eval mode is a fixed scaling, into the convolution; done once."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+            self.norm = nn.Identity()
 
 
 class InvertedResidual(nn.Module):
