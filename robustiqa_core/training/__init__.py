@@ -1,0 +1,1 @@
+"""Training: data sets of photos with human scores, losses, the loop, and the making of a baseline."""
