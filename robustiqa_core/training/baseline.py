@@ -1,19 +1,20 @@
 """From labelled photos to a bundled baseline: split, train, map to the MOS scale, measure, save with a card."""
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy.typing as npt
 import torch
 
 from robustiqa_core.errors import InputError
 from robustiqa_core.metrics.correlation import fit_logistic, krocc, plcc, rmse, srocc
+from robustiqa_core.models import QualityModel, build
 from robustiqa_core.models.backbones import backbone
 from robustiqa_core.models.card import Measurement, ModelCard, Training
-from robustiqa_core.models.linearity import Linearity, LinearitySettings
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, select
 from robustiqa_core.training.loop import TrainingRecord, TrainingSettings, fit_score_mapping, predict, train
@@ -28,7 +29,8 @@ class BaselinePlan:
     """What to train, and what its card shall say.
 
     Args:
-        settings: the network's.
+        model: architecture, a key of `ARCHITECTURES`.
+        settings: the network's, by name; with `backbone`.
         training: the loop's.
         dataset: name of the data for people.
         score_unit: what a score is, with its nominal scale and direction.
@@ -37,7 +39,8 @@ class BaselinePlan:
         evaluation_command: the command that repeats the measurement.
     """
 
-    settings: LinearitySettings
+    model: str
+    settings: Mapping[str, Any]
     training: TrainingSettings
     dataset: str
     score_unit: str
@@ -54,18 +57,18 @@ def with_validation(photos: Sequence[LabelledPhoto], seed: int) -> tuple[Labelle
     return hold_out(select(photos, "train"), seed=seed) + rest
 
 
-def new_network(settings: LinearitySettings, *, seed: int, device: torch.device) -> Linearity:
-    """Return a network with an ImageNet trunk and random heads; the global random state is as before."""
+def new_network(model: str, settings: Mapping[str, Any], *, seed: int, device: torch.device) -> QualityModel:
+    """Return a network with an ImageNet trunk and the rest random; the global random state is as before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Linearity(settings)
-    network.features.load_state_dict(backbone(settings.backbone).load_imagenet(), strict=True)
+        network = build(model, settings, ScoreRange(0.0, 1.0))
+    network.features.load_state_dict(backbone(network.settings.backbone).load_imagenet(), strict=True)
     return network.to(device)
 
 
 def train_baseline(
     photos: Sequence[LabelledPhoto], plan: BaselinePlan, *, run_dir: Path, device: torch.device, workers: int = 1
-) -> Iterator[TrainingRecord | tuple[Linearity, ModelCard]]:
+) -> Iterator[TrainingRecord | tuple[QualityModel, ModelCard]]:
     """Train a baseline, yielding a record a step and at last the network with its card (without sha256).
 
     Everything is chosen on the validation photos; the test photos are looked at once, at the end.
@@ -79,7 +82,7 @@ def train_baseline(
     """
     known = with_validation(photos, plan.training.seed)
     learning, validation, test = (select(known, split) for split in ("train", "validation", "test"))
-    network = new_network(plan.settings, seed=plan.training.seed, device=device)
+    network = new_network(plan.model, plan.settings, seed=plan.training.seed, device=device)
     seconds = 0.0
     for record in train(network, learning, validation, plan.training, run_dir=run_dir, workers=workers):
         seconds = record.seconds
@@ -92,15 +95,15 @@ def train_baseline(
     mapped = scores * network.k.cpu() + network.b.cpu()
     network.score_range = ScoreRange(mapped.min().item(), mapped.max().item())
     card = ModelCard(
-        model="linearity",
+        model=plan.model,
         variant="baseline",
-        settings=asdict(plan.settings),
+        settings=asdict(network.settings),
         score_range=network.score_range,
         score_unit=plan.score_unit,
         training=Training(
             dataset=f"{plan.dataset}, training split",
             photos=len(learning),
-            start=f"ImageNet weights of {plan.settings.backbone}",
+            start=f"ImageNet weights of {network.settings.backbone}",
             command=plan.command,
             seconds=round(seconds),
             settings={

@@ -16,9 +16,8 @@ from robustiqa_core.errors import InputError, NumericalError
 from robustiqa_core.files import read_tensors, write_tensors
 from robustiqa_core.metrics.correlation import srocc
 from robustiqa_core.models import QualityModel
-from robustiqa_core.models.linearity import Linearity
 from robustiqa_core.training.datasets import LabelledPhoto, Sample, TrainingCrops, WholePhotos
-from robustiqa_core.training.losses import linearity_loss
+from robustiqa_core.training.losses import training_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def fit_score_mapping(model: QualityModel, scores: Tensor, mos: Tensor) -> None:
 class _Run:
     """Weights, their average, the best average and the optimiser; can be saved and loaded whole."""
 
-    def __init__(self, model: Linearity, settings: TrainingSettings) -> None:
+    def __init__(self, model: QualityModel, settings: TrainingSettings) -> None:
         self.model, self.settings = model, settings
         self.step = 0
         self.seconds = 0.0
@@ -212,7 +211,7 @@ def _order(count: int, settings: TrainingSettings, start: int) -> Iterator[list[
 
 
 def train(
-    model: Linearity,
+    model: QualityModel,
     training: Sequence[LabelledPhoto],
     validation: Sequence[LabelledPhoto],
     settings: TrainingSettings,
@@ -283,9 +282,11 @@ def train(
 def _step(run: _Run, pixels: Tensor, mos: Tensor) -> float:
     """Take one optimiser step on 8-bit pixels (N, 3, H, W) and MOS (N,); return the loss."""
     images = (pixels.float() / 255).to(memory_format=torch.channels_last)
-    with autocast(pixels.device, run.settings.precision):
-        predictions = run.model.predictions(images)
-    loss = linearity_loss(predictions, mos)
+    # What is dropped depends on the seed and the step alone, so that a resumed training drops the same.
+    with torch.random.fork_rng(devices=[pixels.device] if pixels.is_cuda else []):
+        torch.manual_seed(run.settings.seed * 1_000_003 + run.step)
+        with autocast(pixels.device, run.settings.precision):
+            loss = training_loss(run.model, images, mos)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     run.optimizer.step()

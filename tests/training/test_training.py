@@ -8,7 +8,9 @@ from PIL import Image
 from torch import Tensor
 
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
-from robustiqa_core.models.linearity import Linearity, LinearitySettings
+from robustiqa_core.models import ARCHITECTURES, QualityModel, build
+from robustiqa_core.models.tres import TReSOutputs
+from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.baseline import round_to_half, with_validation
 from robustiqa_core.training.datasets import (
     LabelledPhoto,
@@ -20,7 +22,7 @@ from robustiqa_core.training.datasets import (
     select,
 )
 from robustiqa_core.training.loop import TrainingRecord, TrainingSettings, fit_score_mapping, predict, train
-from robustiqa_core.training.losses import linearity_loss, norm_in_norm
+from robustiqa_core.training.losses import linearity_loss, norm_in_norm, ranking_loss, tres_loss
 from robustiqa_core.training.splits import difference_hash, hold_out, scenes
 
 SETTINGS = TrainingSettings(epochs=2, batch_size=4, resize=80, crop=64, warmup=2, trunk_rate=1e-3)
@@ -41,47 +43,41 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[LabelledPhoto, ...
     return tuple(result)
 
 
-def new_model() -> Linearity:
+def new_model(name: str = "linearity") -> QualityModel:
     torch.manual_seed(0)
-    return Linearity(LinearitySettings(short_side=80))
+    return build(name, {"short_side": 80}, ScoreRange(0, 1))
 
 
 def run(
-    model: Linearity, photos: tuple[LabelledPhoto, ...], folder: Path, stop: int | None = None
+    model: QualityModel, photos: tuple[LabelledPhoto, ...], folder: Path, stop: int | None = None
 ) -> list[TrainingRecord]:
     records = []
-    iterator = train(
-        model,
-        select(photos, "train"),
-        select(photos, "validation"),
-        SETTINGS,
-        run_dir=folder,
-        workers=0,
-        save_seconds=0,
-    )
-    for record in iterator:
+    learning, validation = select(photos, "train"), select(photos, "validation")
+    for record in train(model, learning, validation, SETTINGS, run_dir=folder, workers=0, save_seconds=0):
         records.append(record)
         if record.step == stop:
             break
     return records
 
 
-def test_a_killed_training_resumes_to_the_same_weights(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
-    unbroken, killed, resumed = new_model(), new_model(), new_model()
-    expected = run(unbroken, photos, tmp_path / "unbroken")
-    first = run(killed, photos, tmp_path / "killed", stop=2)
-    second = run(resumed, photos, tmp_path / "killed")
-
-    # The step at which it was killed had not been saved, and is taken again.
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_killed_training_resumes_to_the_same_weights(
+    name: str, photos: tuple[LabelledPhoto, ...], tmp_path: Path
+) -> None:
     def untimed(records: list[TrainingRecord]) -> list[TrainingRecord]:
         return [replace(record, seconds=0.0) for record in records]
 
+    unbroken, killed, resumed = new_model(name), new_model(name), new_model(name)
+    expected = run(unbroken, photos, tmp_path / "unbroken")
+    first = run(killed, photos, tmp_path / "killed", stop=2)
+    second = run(resumed, photos, tmp_path / "killed")
+    # The step at which it was killed had not been saved, and is taken again.
     assert untimed(first[:1] + second) == untimed(expected)
     assert second[0].seconds > first[0].seconds
     assert [record.step for record in expected] == [1, 2, 3, 4, 5, 6]
     assert [record.validation_srocc is not None for record in expected] == [False, False, True, False, False, True]
-    for name, value in unbroken.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
+    for key, value in unbroken.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
 
 
 def test_a_state_of_other_settings_is_refused(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
@@ -149,6 +145,25 @@ def test_the_training_loss_weighs_the_taps_by_a_tenth() -> None:
     perfect, worst = mos, -mos
     loss = linearity_loss(torch.stack((perfect, worst, worst), 1), mos)
     assert loss.item() == pytest.approx(0.2 / 1.2, abs=1e-6)
+
+
+def test_the_ranking_loss_equals_its_formula_worked_by_hand() -> None:
+    # Sorted by MOS: predictions 0.2, 0.6, 0.5 with MOS 0, 0.4, 1; span 0.3.
+    found = ranking_loss(torch.tensor([0.5, 0.2, 0.6]), torch.tensor([1.0, 0.0, 0.4]))
+    assert found.item() == pytest.approx((0.4 - 0.3 + 0.6) + (0.1 - 0.3 + 0.4), abs=1e-6)
+
+
+def test_the_tres_loss_is_zero_for_perfect_and_consistent_outputs_and_counts_each_part() -> None:
+    mos = torch.tensor([0.0, 0.4, 1.0])
+    maps = torch.zeros(3, 2, 1, 1)
+    perfect = TReSOutputs(mos[:, None], maps, maps)
+    assert tres_loss(perfect, perfect, mos).item() == pytest.approx(0.0, abs=1e-6)
+    moved = TReSOutputs(mos[:, None], maps + 0.25, maps - 0.5)
+    assert tres_loss(perfect, moved, mos).item() == pytest.approx(0.75, abs=1e-6)
+    halved = TReSOutputs(0.5 * mos[:, None], maps, maps)
+    ranking = ranking_loss(0.5 * mos, mos).item()
+    expected = 0.5 * mos.mean().item() + 0.5 * ranking + 0.05 * ranking
+    assert tres_loss(perfect, halved, mos).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_scenes_are_kept_together_when_photos_are_held_out(tmp_path: Path) -> None:
