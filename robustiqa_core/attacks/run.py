@@ -1,0 +1,173 @@
+"""The one runner of all attacks: checks, keeps the best of each image, counts, re-projects, rounds and re-scores."""
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import Field
+from typing import Any, ClassVar, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from robustiqa_core.attacks.objective import score
+from robustiqa_core.attacks.records import AttackResult, AttackStep, Trial
+from robustiqa_core.checks import check_images
+from robustiqa_core.errors import InputError, NumericalError
+from robustiqa_core.images import round_to_8bit
+from robustiqa_core.scorer import Scorer, ScoreRange
+
+
+class Attack(Protocol):
+    """A frozen dataclass whose fields are the configuration, and the mathematics of one attack.
+
+    Everything else (best so far, counting, rounding, checks) is done by `run`, once for all attacks.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def steps(self) -> int:
+        """Number of steps; `iterate` yields one trial more."""
+        ...
+
+    def iterate(self, scorer: Scorer, images: Tensor, /) -> Iterator[Trial]:
+        """Yield what is tried: the start, then the point after each step, each with its scores.
+
+        Gradients and scores come from `objective.score_gradient` and `objective.score` and from nowhere else, so that
+        they are counted and leave no trace. Images are independent of each other, no tensor's value is read, and
+        nothing that was yielded is changed later. If the start is `images` itself (the same object), it is not
+        scored again.
+        """
+        ...
+
+    def project(self, adversarial: Tensor, images: Tensor, /) -> Tensor:
+        """Return `adversarial` within the budget round `images` and within [0, 1].
+
+        What lies within both comes back unchanged to the last bit.
+        """
+        ...
+
+    def improves(self, scores: Tensor, best_scores: Tensor, /) -> Tensor:
+        """Return booleans (N,): whether a trial with `scores` replaces one with `best_scores`."""
+        ...
+
+
+def run(attack: Attack, scorer: Scorer, images: Tensor) -> Generator[AttackStep | AttackResult, None, None]:
+    """Attack a batch of photos; return an iterator over the steps whose last record is the AttackResult.
+
+    Nothing that is passed in is changed: neither images, model, parameters and their gradients, nor the global
+    random state. The iterator can be closed at any step. It works inside `torch.no_grad()` too.
+
+    Args:
+        attack: its configuration.
+        scorer: the model, in evaluation mode.
+        images: (N, 3, H, W), float, RGB in [0, 1]. Each is attacked on its own.
+
+    Raises:
+        InputError: at once, if the images are not what they should be or the model is in training mode; at the first
+            step, if the scores do not have the shape (N,) or no gradient.
+        NumericalError: after the last step, if any score or gradient was not finite.
+
+    Example:
+        >>> from robustiqa_core.attacks import PGD
+        >>> photo = torch.full((1, 3, 8, 8), 0.5)
+        >>> for record in run(PGD(0.1, steps=2), lambda images: images.mean((1, 2, 3)), photo):
+        ...     if isinstance(record, AttackStep):
+        ...         print(record.step, round(record.best_scores.item(), 4))
+        ...     else:
+        ...         print("result", round(record.adversarial_scores.item(), 4))
+        0 0.5
+        1 0.5844
+        2 0.6
+        result 0.6
+    """
+    check_images(images)
+    if isinstance(scorer, nn.Module) and scorer.training:
+        raise InputError(
+            "expected a model in evaluation mode, where images are scored independently of their batch, got one in "
+            "training mode; call its eval() first"
+        )
+    return _records(attack, _Meter(scorer), images.detach().clone())
+
+
+def complete(attack: Attack, scorer: Scorer, images: Tensor) -> AttackResult:
+    """Attack a batch of photos to the end and return the result; see `run`."""
+    return cast(AttackResult, deque(run(attack, scorer, images), maxlen=1).pop())
+
+
+class _Meter:
+    """A scorer that counts its calls and checks the shape of its answers."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.gradient_calls = 0
+        self.queries = 0
+
+    @property
+    def score_range(self) -> ScoreRange:
+        return self.scorer.score_range
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if images.requires_grad and torch.is_grad_enabled():
+            self.gradient_calls += 1
+        else:
+            self.queries += 1
+        scores = self.scorer(images)
+        if not isinstance(scores, Tensor) or scores.shape != images.shape[:1] or not scores.is_floating_point():
+            got = f"{scores.dtype} {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
+            raise InputError(
+                f"expected float scores of shape ({len(images)},) for {len(images)} images, got {got}; "
+                "let the scorer return one number for each image"
+            )
+        return scores
+
+
+def _records(attack: Attack, meter: _Meter, images: Tensor) -> Generator[AttackStep | AttackResult, None, None]:
+    # The clock stands still while the consumer works on a record.
+    seconds, resumed = 0.0, time.perf_counter()
+    best, history = images, []
+    for step, trial in enumerate(attack.iterate(meter, images)):
+        if step == 0:
+            clean_scores = trial.scores if trial.adversarial is images else score(meter, images)
+            best_scores = clean_scores
+            history.append(clean_scores)
+        history.append(trial.scores)
+        better = attack.improves(trial.scores, best_scores)
+        best = torch.where(better.view(-1, 1, 1, 1), trial.adversarial, best)
+        best_scores = torch.where(better, trial.scores, best_scores)
+        seconds += time.perf_counter() - resumed
+        yield AttackStep(step, attack.steps, best, trial.scores, best_scores, meter.gradient_calls, meter.queries)
+        resumed = time.perf_counter()
+
+    adversarial = attack.project(best, images)
+    # Within the budget the projection is the identity, to the last bit, and the score is known.
+    if not images.is_meta and not torch.equal(adversarial, best):
+        best_scores = score(meter, adversarial)
+        history.append(best_scores)
+    rounded = round_to_8bit(adversarial)
+    rounded_scores = score(meter, rounded)
+    history.append(rounded_scores)
+    _check_finite(torch.stack(history))
+    seconds += time.perf_counter() - resumed
+    yield AttackResult(
+        images=images,
+        adversarial=adversarial,
+        rounded=rounded,
+        clean_scores=clean_scores,
+        adversarial_scores=best_scores,
+        rounded_scores=rounded_scores,
+        gradient_calls=meter.gradient_calls,
+        queries=meter.queries,
+        seconds=seconds,
+    )
+
+
+def _check_finite(scores: Tensor) -> None:
+    """Raise NumericalError if any of the scores (evaluations, N) is not finite; they are not read on `meta`."""
+    if scores.is_meta or bool(torch.isfinite(scores).all()):
+        return
+    wrong = (~torch.isfinite(scores)).any(dim=0).nonzero().flatten().tolist()
+    raise NumericalError(
+        f"expected finite scores and gradients, got NaN or infinity in the attack on the images with index {wrong}; "
+        "look for a division by 0 or a root of 0 in the model, or score the photos in float32"
+    )
