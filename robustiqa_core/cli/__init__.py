@@ -1,0 +1,62 @@
+"""The command line: `robustiqa COMMAND ...`.
+
+JSON goes to standard output, progress to standard error; bad input ends with one line and exit status 2. Each command
+is a module of this package with `add_arguments(parser)` and `run(arguments) -> exit status`; it is imported only
+when it is called, so that no command waits for what another one needs.
+"""
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+
+from robustiqa_core import __version__
+from robustiqa_core.errors import RobustIQAError
+
+COMMANDS: dict[str, str] = {
+    "models": "list the bundled models and what their cards say",
+    "score": "score photos",
+    "attack": "attack a photo and save the adversarial image",
+    "train": "train a baseline on photos with human scores",
+    "evaluate-mos": "measure the agreement of a model with human scores",
+    "import-checkpoint": "make a published checkpoint ready for the app",
+    "selfcheck": "check this installation: weights, gradients, attacks on a problem with a known answer",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with errors of one line."""
+
+    def error(self, message: str) -> "None":  # type: ignore[override]
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0, 1 for a failed check, 2 for bad input."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    overview = _Parser(
+        prog="robustiqa",
+        description="See, measure and repair the adversarial fragility of image-quality models.",
+        epilog="commands: " + "; ".join(f"{name}: {text}" for name, text in COMMANDS.items()),
+    )
+    overview.add_argument("--version", action="version", version=f"robustiqa {__version__}")
+    overview.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=", ".join(COMMANDS))
+    command = overview.parse_args(words[:1] or ["--help"]).command
+    module = importlib.import_module(f"robustiqa_core.cli.{command.replace('-', '_')}")
+    parser = _Parser(prog=f"robustiqa {command}", description=COMMANDS[command].capitalize() + ".")
+    module.add_arguments(parser)
+    parsed = parser.parse_args(words[1:])
+    # A pipe that was closed early, as by `| head`, ends the program quietly, as it does others.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Imported here, since it imports torch, and the overview shall not wait for that.
+    importlib.import_module("robustiqa_core.device").keep_freed_memory()
+    try:
+        return int(module.run(parsed))
+    except RobustIQAError as error:
+        print(f"robustiqa {command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"robustiqa {command}: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,72 @@
+"""`robustiqa import-checkpoint`: a published checkpoint becomes a safetensors with a card, ready for the app."""
+
+import argparse
+import hashlib
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from robustiqa_core.cli.options import add_json, print_json, progress
+from robustiqa_core.images import read_image
+from robustiqa_core.models.card import ModelCard, Training
+from robustiqa_core.models.importers import IMPORTERS
+from robustiqa_core.models.published import read_checkpoint
+from robustiqa_core.samples import list_samples
+from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.storage import checkpoints_root, save_checkpoint
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("checkpoint", type=Path, metavar="FILE", help="PyTorch checkpoint as its authors publish it")
+    parser.add_argument("--architecture", required=True, choices=IMPORTERS)
+    parser.add_argument("--variant", default="published", help="name that the model gets here (default: %(default)s)")
+    parser.add_argument("--short-side", type=int, help="size the network works at (default: the authors')")
+    parser.add_argument("--k", type=float, default=1.0, help="factor on the score; -1 where smaller was better")
+    parser.add_argument("--b", type=float, default=0.0, help="what is added to the score after that")
+    parser.add_argument("--unit", default="score of the published model", help="what a score is, for the card")
+    parser.add_argument("--licence", default="as its authors state", help="of the weights, for the card")
+    parser.add_argument("--out", type=Path, help="folder of the checkpoint (default: where the app looks)")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import the checkpoint, measure its score range on the sample photos and save it with its card."""
+    sides = {} if arguments.short_side is None else {"short_side": arguments.short_side}
+    importer = IMPORTERS[arguments.architecture]
+    network = importer(read_checkpoint(arguments.checkpoint), k=arguments.k, b=arguments.b, **sides)
+    photos = list_samples()
+    scores = []
+    for photo in progress(photos, total=len(photos), label="measuring the score range"):
+        with torch.inference_mode():
+            scores.append(network(read_image(photo.path).images).item())
+    digest = hashlib.sha256(arguments.checkpoint.read_bytes()).hexdigest()
+    card = ModelCard(
+        model=arguments.architecture,
+        variant=arguments.variant,
+        settings=asdict(network.settings),
+        score_range=ScoreRange(min(scores), max(scores)),
+        score_unit=f"{arguments.unit}, larger is better; its range is that of the {len(photos)} sample photos",
+        training=Training(
+            dataset="that of its authors",
+            photos=0,
+            start=f"{arguments.checkpoint.name}, sha256 {digest}",
+            command=f"robustiqa import-checkpoint {arguments.checkpoint.name} --architecture {arguments.architecture}",
+            seconds=0.0,
+            settings={"k": arguments.k, "b": arguments.b},
+        ),
+        measurements=(),
+        sha256="",
+        licence=arguments.licence,
+        limits="Imported from a published checkpoint; its agreement with people has not been measured here.",
+        versions={"torch": version("torch")},
+    )
+    # Not every network that was trained elsewhere fits into half precision.
+    written = save_checkpoint(network, card, root=arguments.out or checkpoints_root(), dtype=torch.float32)
+    if arguments.json:
+        print_json(written.to_json())
+    else:
+        print(f"saved {written.stem}, scores of the sample photos {min(scores):.4g} to {max(scores):.4g}")
+    return 0

@@ -1,0 +1,175 @@
+"""From an attack's tensors to the figures that the app, the command line and the tables show."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from torch import Tensor
+
+from robustiqa_core.attacks import ATTACKS, Attack, AttackResult
+from robustiqa_core.checks import check_count
+from robustiqa_core.metrics.fidelity import l2, linf, psnr, ssim
+
+
+@dataclass(frozen=True, slots=True)
+class AttackReport:
+    """All figures of one attacked photo.
+
+    Args:
+        model: architecture.
+        variant: `baseline` or a hardened version.
+        image: name of the photo.
+        image_sha256: of the pixels that were attacked.
+        width: of the attacked photo in pixels.
+        height: of the attacked photo in pixels.
+        attack: key in `ATTACKS`.
+        settings: the attack's configuration, by name; `eps` and `step_size` as fractions of [0, 1].
+        device: where it ran, such as `cpu`.
+        clean_score: of the photo.
+        adversarial_score: of the adversarial image as computed.
+        rounded_score: of the adversarial image after rounding to 8 bits: what the PNG file scores.
+        linf: largest change of a value, as a fraction of [0, 1].
+        l2: Euclidean norm of the perturbation over all values in [0, 1].
+        rounded_linf: the same after rounding to 8 bits.
+        rounded_l2: the same after rounding to 8 bits.
+        psnr: of the rounded image against the photo in dB; None where they are equal (infinite).
+        ssim: of the rounded image against the photo, at most 1.
+        gradient_calls: gradients computed.
+        queries: evaluations without gradient.
+        seconds: wall time of the attack, for its whole batch.
+        command: the command that gives the same numbers.
+    """
+
+    model: str
+    variant: str
+    image: str
+    image_sha256: str
+    width: int
+    height: int
+    attack: str
+    settings: Mapping[str, Any]
+    device: str
+    clean_score: float
+    adversarial_score: float
+    rounded_score: float
+    linf: float
+    l2: float
+    rounded_linf: float
+    rounded_l2: float
+    psnr: float | None
+    ssim: float
+    gradient_calls: int
+    queries: int
+    seconds: float
+    command: str
+
+    @property
+    def gain(self) -> float:
+        """Change of the score by the adversarial image as a PNG stores it, in the model's unit; signed."""
+        return self.rounded_score - self.clean_score
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        return asdict(self)
+
+
+def attack_name(attack: Attack) -> str:
+    """Return the key of an attack's kind in `ATTACKS`."""
+    return next(name for name, kind in ATTACKS.items() if type(attack) is kind)
+
+
+def attack_command(
+    attack: Attack, *, image: str, model: str, variant: str, max_side: int | None = None, device: str = "cpu"
+) -> str:
+    """Return the command line that runs the same attack on the same photo.
+
+    Args:
+        attack: the configuration.
+        image: path or name of the photo.
+        model: architecture.
+        variant: `baseline` or a hardened version.
+        max_side: to how many pixels the longer side was reduced, where that was asked for.
+        device: where it ran.
+    """
+    words = ["robustiqa", "attack", image, "--model", model, "--variant", variant, "--attack", attack_name(attack)]
+    for field in fields(attack):
+        value = getattr(attack, field.name)
+        option = "--" + field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(option if value else option.replace("--", "--no-", 1))
+        elif value is not None:
+            words += [option, format_fraction(value) if field.name in ("eps", "step_size") else str(value)]
+    if max_side is not None:
+        words += ["--max-side", str(max_side)]
+    return shlex.join([*words, "--device", device, "--out", ".", "--json"])
+
+
+def format_fraction(value: float) -> str:
+    """Return a fraction of [0, 1] as people write it: in 255ths where that is exact, else in full.
+
+    Example:
+        >>> format_fraction(4 / 255), format_fraction(0.5), format_fraction(0.1)
+        ('4/255', '127.5/255', '25.5/255')
+        >>> format_fraction(1 / 3 / 255)
+        '0.00130718954248366'
+    """
+    levels = round(value * 255, 6)
+    return f"{levels:g}/255" if float(f"{levels:g}") / 255 == value else repr(value)
+
+
+def attack_report(
+    result: AttackResult,
+    attack: Attack,
+    *,
+    model: str,
+    variant: str,
+    image: str,
+    image_sha256: str,
+    command: str,
+    index: int = 0,
+) -> AttackReport:
+    """Return the figures of image `index` of an attacked batch.
+
+    Args:
+        result: what `attacks.run` ended with.
+        attack: its configuration.
+        model: architecture.
+        variant: `baseline` or a hardened version.
+        image: name of the photo.
+        image_sha256: of its pixels.
+        command: from `attack_command`.
+        index: place in the batch.
+    """
+    check_count("index", index, low=0, high=len(result.images) - 1)
+    pick = slice(index, index + 1)
+    clean, adversarial, rounded = result.images[pick], result.adversarial[pick], result.rounded[pick]
+    decibel = _number(psnr(clean, rounded))
+    return AttackReport(
+        model=model,
+        variant=variant,
+        image=image,
+        image_sha256=image_sha256,
+        width=clean.shape[3],
+        height=clean.shape[2],
+        attack=attack_name(attack),
+        settings=asdict(attack),
+        device=str(clean.device),
+        clean_score=_number(result.clean_scores[pick]),
+        adversarial_score=_number(result.adversarial_scores[pick]),
+        rounded_score=_number(result.rounded_scores[pick]),
+        linf=_number(linf(clean, adversarial)),
+        l2=_number(l2(clean, adversarial)),
+        rounded_linf=_number(linf(clean, rounded)),
+        rounded_l2=_number(l2(clean, rounded)),
+        psnr=None if decibel == float("inf") else decibel,
+        ssim=_number(ssim(clean, rounded)),
+        gradient_calls=result.gradient_calls,
+        queries=result.queries,
+        seconds=round(result.seconds, 4),
+        command=command,
+    )
+
+
+def _number(value: Tensor) -> float:
+    return float(value.item())
