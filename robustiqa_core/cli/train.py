@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--short-side", type=int, default=384, help="size the network works at (default: %(default)s px)"
     )
     parser.add_argument("--epochs", type=int, default=_DEFAULTS.epochs, help="default: %(default)s")
+    parser.add_argument("--stop-after", type=int, help="epoch to end with, on the schedule of all of them")
     parser.add_argument("--batch-size", type=int, default=_DEFAULTS.batch_size, help="default: %(default)s")
     parser.add_argument("--resize", type=int, default=_DEFAULTS.resize, help="shorter side before the crop")
     parser.add_argument("--crop", type=int, default=_DEFAULTS.crop, help="side of the random crop")
@@ -45,10 +46,11 @@ def _command(arguments: argparse.Namespace) -> str:
     """Return the command with everything that decides the result; the data's place is left to the reader."""
     words = ["robustiqa", "train"]
     for name in (
-        *("model", "backbone", "dataset", "short_side", "epochs", "batch_size", "resize", "crop"),
+        *("model", "backbone", "dataset", "short_side", "epochs", "stop_after", "batch_size", "resize", "crop"),
         *("trunk_rate", "head_rate", "precision", "seed"),
     ):
-        words += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
+        if getattr(arguments, name) is not None:
+            words += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
     return shlex.join(words) + " --root FOLDER"
 
 
@@ -82,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     records = train_baseline(
         photos,
         plan,
+        stop_after=arguments.stop_after,
         run_dir=arguments.run_dir or Path("runs", f"{arguments.model}-baseline"),
         device=device,
         workers=arguments.workers,

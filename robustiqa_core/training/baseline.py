@@ -67,7 +67,13 @@ def new_network(model: str, settings: Mapping[str, Any], *, seed: int, device: t
 
 
 def train_baseline(
-    photos: Sequence[LabelledPhoto], plan: BaselinePlan, *, run_dir: Path, device: torch.device, workers: int = 1
+    photos: Sequence[LabelledPhoto],
+    plan: BaselinePlan,
+    *,
+    run_dir: Path,
+    device: torch.device,
+    stop_after: int | None = None,
+    workers: int = 1,
 ) -> Iterator[TrainingRecord | tuple[QualityModel, ModelCard]]:
     """Train a baseline, yielding a record a step and at last the network with its card (without sha256).
 
@@ -78,13 +84,17 @@ def train_baseline(
         plan: what to train.
         run_dir: where the state lies, to go on from after an interruption.
         device: to train on.
+        stop_after: see `train`.
         workers: processes that decode photos.
     """
     known = with_validation(photos, plan.training.seed)
     learning, validation, test = (select(known, split) for split in ("train", "validation", "test"))
     network = new_network(plan.model, plan.settings, seed=plan.training.seed, device=device)
     seconds = 0.0
-    for record in train(network, learning, validation, plan.training, run_dir=run_dir, workers=workers):
+    records = train(
+        network, learning, validation, plan.training, run_dir=run_dir, stop_after=stop_after, workers=workers
+    )
+    for record in records:
         seconds = record.seconds
         yield record
     round_to_half(network)
@@ -108,6 +118,7 @@ def train_baseline(
             seconds=round(seconds),
             settings={
                 **asdict(plan.training),
+                "stopped_after_epoch": stop_after or plan.training.epochs,
                 "validation_photos": len(validation),
                 "mapping_photos": len(sample),
             },

@@ -200,10 +200,10 @@ class _Run:
             self.optimizer.state[parameter] = state | {"step": part["step"][name].cpu()}
 
 
-def _order(count: int, settings: TrainingSettings, start: int) -> Iterator[list[Sample]]:
-    """Yield the batches of the whole training from step `start` on; the last, smaller batch of an epoch is dropped."""
+def _order(count: int, settings: TrainingSettings, start: int, end: int) -> Iterator[list[Sample]]:
+    """Yield the batches of the steps from `start` to before `end`; the last, smaller batch of an epoch is dropped."""
     per_epoch = count // settings.batch_size
-    for step in range(start, per_epoch * settings.epochs):
+    for step in range(start, end):
         epoch, place = divmod(step, per_epoch)
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + epoch)
         order = torch.randperm(count, generator=generator).tolist()
@@ -217,6 +217,7 @@ def train(
     settings: TrainingSettings,
     *,
     run_dir: Path,
+    stop_after: int | None = None,
     workers: int = 1,
     save_seconds: float = 120.0,
 ) -> Iterator[TrainingRecord]:
@@ -232,6 +233,7 @@ def train(
         validation: photos to choose the epoch by; never the test split.
         settings: all that decides the result.
         run_dir: folder of the saved state.
+        stop_after: epoch to end with, before all of them are done; the learning rate falls as if they were.
         workers: processes that decode photos.
         save_seconds: time between two saves.
 
@@ -248,8 +250,11 @@ def train(
             f"expected at least one batch of {settings.batch_size} training photos, got {len(training)}; "
             "add photos or lower --batch-size"
         )
+    if stop_after is not None:
+        check_count("stop_after", stop_after, high=settings.epochs)
     device = model.k.device
-    steps = per_epoch * settings.epochs
+    epochs = settings.epochs
+    steps = per_epoch * epochs
     run = _Run(model, settings)
     state = run_dir / "state.safetensors"
     if state.is_file():
@@ -257,7 +262,7 @@ def train(
     crops = TrainingCrops(training, resize=settings.resize, crop=settings.crop, seed=settings.seed)
     loader = DataLoader(
         crops,
-        batch_sampler=_order(len(training), settings, run.step),
+        batch_sampler=_order(len(training), settings, run.step, per_epoch * min(stop_after or epochs, epochs)),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
     )

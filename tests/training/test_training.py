@@ -80,6 +80,21 @@ def test_a_killed_training_resumes_to_the_same_weights(
         assert torch.equal(value, resumed.state_dict()[key]), key
 
 
+def test_a_training_that_is_stopped_early_goes_on_later(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
+    learning, validation = select(photos, "train"), select(photos, "validation")
+
+    def records(stop_after: int | None) -> list[TrainingRecord]:
+        run_dir = tmp_path / "run"
+        return list(
+            train(new_model(), learning, validation, SETTINGS, run_dir=run_dir, stop_after=stop_after, workers=0)
+        )
+
+    assert [record.step for record in records(1)] == [1, 2, 3]
+    assert [record.step for record in records(None)] == [4, 5, 6]
+    with pytest.raises(ConfigurationError, match="stop_after"):
+        records(3)
+
+
 def test_a_state_of_other_settings_is_refused(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
     run(new_model(), photos, tmp_path, stop=2)
     other = TrainingSettings(epochs=3, batch_size=4, resize=80, crop=64)
