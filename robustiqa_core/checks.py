@@ -15,7 +15,7 @@ MIN_SIDE = 64
 Name = TypeVar("Name", bound=str)
 
 
-def check_images(images: Tensor, *, min_side: int = 1) -> Tensor:
+def check_images(images: Tensor, *, min_side: int = 1, values: bool = True) -> Tensor:
     """Return `images` if it is a batch of photos, else raise.
 
     The values are not read on the `meta` device, where there are none.
@@ -23,6 +23,7 @@ def check_images(images: Tensor, *, min_side: int = 1) -> Tensor:
     Args:
         images: (N, 3, H, W), floating point, RGB in [0, 1].
         min_side: smallest height and width in pixels.
+        values: whether to read the values and check their range; on a GPU that waits for all work before it.
 
     Raises:
         InputError: wrong type, shape, size or range.
@@ -39,7 +40,7 @@ def check_images(images: Tensor, *, min_side: int = 1) -> Tensor:
         raise InputError(
             f"expected an image of at least {min_side} x {min_side} px, got {width} x {height}; use a larger photo"
         )
-    if images.is_meta:
+    if images.is_meta or not values:
         return images
     low, high = (value.item() for value in torch.aminmax(images.detach()))
     # Written so that NaN, which compares false with everything, is refused as well.

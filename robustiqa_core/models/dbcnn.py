@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustiqa_core.checks import MIN_SIDE, check_choice, check_count, check_images
+from robustiqa_core.checks import MIN_SIDE, check_choice, check_count
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models.backbones import BACKBONES, IMAGENET_DEVIATION, IMAGENET_MEAN, backbone
-from robustiqa_core.models.preprocessing import fit, normalise
+from robustiqa_core.models.preprocessing import check_model_input, fit, normalise
 from robustiqa_core.models.scnn import SCNN_STAGES, scnn_features
 from robustiqa_core.scorer import InsertionPoint, ScoreRange
 
@@ -134,7 +134,7 @@ class DBCNN(nn.Module):
 
         While both branches are frozen (the first of the two published training stages) they can be kept.
         """
-        x = fit(check_images(images, min_side=MIN_SIDE), self.settings.short_side)
+        x = fit(check_model_input(images), self.settings.short_side)
         content = self.features(normalise(x, self.mean, self.deviation))
         distortion = self.scnn(normalise(x, IMAGENET_MEAN, IMAGENET_DEVIATION))
         if self.coarse_trunk:

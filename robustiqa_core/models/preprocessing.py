@@ -33,6 +33,15 @@ def fit(images: Tensor, short_side: int) -> Tensor:
     return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
 
 
+def check_model_input(images: Tensor) -> Tensor:
+    """Return `images` if a model can score them, else raise InputError.
+
+    The values are read where that is free, on a CPU. On a GPU it would make every step of an attack wait; there the
+    attack's own check, once at its start, has to do.
+    """
+    return check_images(images, min_side=MIN_SIDE, values=images.device.type == "cpu")
+
+
 def normalise(images: Tensor, mean: Triple, deviation: Triple) -> Tensor:
     """Return images (N, 3, H, W) less `mean`, divided by `deviation`, channel by channel."""
     return (images - images.new_tensor(mean).view(3, 1, 1)) / images.new_tensor(deviation).view(3, 1, 1)
@@ -49,7 +58,7 @@ class Preprocessing(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (N, 3, h, w), normalised, from images (N, 3, H, W) in [0, 1] of at least 64 pixels a side."""
-        return normalise(fit(check_images(images, min_side=MIN_SIDE), self.short_side), self.mean, self.deviation)
+        return normalise(fit(check_model_input(images), self.short_side), self.mean, self.deviation)
 
     def extra_repr(self) -> str:
         """Return the size for the printed model."""

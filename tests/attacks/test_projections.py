@@ -47,6 +47,15 @@ def test_projecting_twice_is_projecting_once_to_the_last_bit(norm: Norm, case: t
 
 
 @BOTH
+@pytest.mark.parametrize("eps", [1e-5, 1e-4, 1e-3, 4 / 255])
+def test_projecting_twice_is_projecting_once_though_the_rounding_of_pixels_counts(norm: Norm, eps: float) -> None:
+    for seed in range(50):
+        images = torch.rand((2, 3, 2, 3), generator=torch.Generator().manual_seed(seed))
+        projected = project(images + draw(seed, 2, 3, 2, 3), images, eps=eps, norm=norm)
+        assert torch.equal(project(projected, images, eps=eps, norm=norm), projected)
+
+
+@BOTH
 @given(case=cases(), share=st.floats(0.0, 0.999))
 @settings(deadline=None, max_examples=60)
 def test_an_inner_point_is_left_alone_to_the_last_bit(
