@@ -120,6 +120,30 @@ def test_cancelling_ends_a_running_job_before_its_next_record_and_closes_it(jobs
         jobs.result(job)
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["to its end", "with an error"])
+def test_an_iterator_that_can_be_closed_is_closed_in_the_worker_thread(jobs: JobQueue, fails: bool) -> None:
+    closed_in: list[str] = []
+
+    class Records:
+        def __init__(self) -> None:
+            self.left = [1, 2]
+
+        def __iter__(self) -> "Records":
+            return self
+
+        def __next__(self) -> int:
+            if self.left:
+                return self.left.pop()
+            raise InputError("no more") if fails else StopIteration
+
+        def close(self) -> None:
+            closed_in.append(threading.current_thread().name)
+
+    snapshot = jobs.wait(jobs.submit(Records, owner="a"), timeout=LONG)
+    assert (snapshot.state, snapshot.records) == ("failed" if fails else "done", 2)
+    assert closed_in == ["robustiqa-jobs"]
+
+
 def test_a_cancelled_waiting_job_never_starts(jobs: JobQueue) -> None:
     first, second = Gate(), Gate()
     running = jobs.submit(first, owner="a")

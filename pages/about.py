@@ -1,0 +1,67 @@
+"""How it works: what is shown, the models, the words, the limits, and what happens to photos."""
+
+import streamlit as st
+
+from ui import cache, glossary
+from ui.markdown import plain
+from ui.result import credit_line
+
+st.title("How it works", anchor=False)
+st.markdown(
+    """
+Cameras, video services and image generators ask **quality models** how good a photo looks: a network gives it a
+score, without any original to compare with. This app shows how easily such a score can be faked, and what helps.
+
+1. **Score.** A model rates a photo. It learned to agree with people who rated thousands of photos.
+2. **Attack.** The model's own gradient tells which tiny change of each pixel raises the score. The attack follows it,
+   and never moves a colour value further than you allow.
+3. **Compare.** To the eye nothing happened; to the model the photo became much better or worse. *Random noise* of the
+   same size is the control: it hardly moves the score, so the change is aimed, not large.
+"""
+)
+
+st.header("The models", anchor=False)
+for card in cache.cards().values():
+    with st.container(border=True):
+        st.subheader(f"{card.model.capitalize()}, {card.variant}", anchor=False)
+        for figures in card.measurements:
+            with st.container(horizontal=True):
+                st.metric("SROCC to people", f"{figures.srocc:.3f}", help=glossary.WORDS["SROCC"], width="content")
+                st.metric("PLCC to people", f"{figures.plcc:.3f}", help=glossary.WORDS["PLCC"], width="content")
+                st.metric("Test photos", f"{figures.photos}", width="content")
+            st.caption(f"Measured on {plain(figures.dataset)}; higher = agrees better with people; 1 is the most.")
+        st.markdown(
+            f"- **Score:** {plain(card.score_unit)}; {card.score_range.low:.3f} to {card.score_range.high:.3f} on its "
+            f"training photos\n"
+            f"- **Trained on:** {card.training.photos} photos of {plain(card.training.dataset)}, "
+            f"starting from {plain(card.training.start)}\n"
+            f"- **Licence:** {plain(card.licence)}\n"
+            f"- **Limits:** {plain(card.limits)}"
+        )
+
+st.header("Words", anchor=False)
+grid = st.grid("auto", min_column_width=320, gap="medium")
+for word, meaning in glossary.WORDS.items():
+    grid.markdown(f"**{word}**  \n{meaning}")
+
+st.header("Limits", anchor=False)
+st.markdown(
+    """
+- The attacks here know everything about the model (“white box”). Somebody without the model has a harder time.
+- “Looks the same” is a rule of thumb: the photo as stored has a PSNR of 36 dB or more. Judge with your own eyes.
+- One photo proves little. The figures of a model are those on its card, measured on many photos.
+- A high score of an attacked photo says nothing about the photo, and a low one nothing bad about its author.
+"""
+)
+
+st.header("Your photos", anchor=False)
+st.markdown(
+    """
+A photo that you upload goes to the machine that runs this app and no further. It stays in memory, is never written to
+a disk by the app, and is dropped with its results soon after you close the page. The sample photos come with the app.
+Everything can also be run without a browser: each result shows the command that gives the same numbers.
+"""
+)
+
+with st.expander("Credits of the sample photos"):
+    st.markdown("\n".join(f"- {credit_line(sample)}" for sample in cache.samples().values()))

@@ -1,0 +1,28 @@
+"""The page that explains everything."""
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from robustiqa_core.samples import list_samples
+from robustiqa_core.storage import list_cards
+from ui import glossary
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+def test_it_shows_every_model_card_the_glossary_and_the_credits_of_every_photo() -> None:
+    page = AppTest.from_file(APP, default_timeout=60).switch_page("pages/about.py").run()
+    assert not page.exception
+    text = " ".join(element.value for element in [*page.markdown, *page.caption]).replace("\\", "")
+    shown = [metric.value for metric in page.metric]
+    for card in list_cards():
+        for figures in card.measurements:
+            assert f"{figures.srocc:.3f}" in shown
+            assert str(figures.photos) in shown
+        assert card.limits in text
+    for word in glossary.WORDS:
+        assert f"**{word}**" in text
+    for sample in list_samples():
+        assert f"“{sample.title}” by {sample.author}" in text
+        assert sample.licence_url in text

@@ -1,0 +1,97 @@
+"""A real Chromium, and the app as `streamlit run app.py` serves it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+REQUIRED = "ROBUSTIQA_REQUIRE_BROWSER"
+"""With this environment variable set to 1 a missing browser is a failure."""
+START_SECONDS = 120
+SERVER_OPTIONS = ["--server.headless", "true", "--server.fileWatcherType", "none", "--server.address", "127.0.0.1"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of an installed Chromium."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        if path := shutil.which(name):
+            return path
+    missing = "no Chromium on the PATH (Debian: apt install chromium)"
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Return a browser without a window; each test opens a context of its own in it."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the app with its bundled models and return its address."""
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    with _serve(command, tmp_path_factory.mktemp("app") / "log.txt") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def slow_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the app with the tiny scorer, a fifth of a second a step, and return its address."""
+    command = [sys.executable, "tests/app/serve_tiny.py", "0.2"]
+    with _serve(command, tmp_path_factory.mktemp("slow_app") / "log.txt") as address:
+        yield address
+
+
+@contextmanager
+def _serve(command: list[str], log: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, "--server.port", str(port), *SERVER_OPTIONS],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait_until_healthy(server, f"http://127.0.0.1:{port}/_stcore/health", log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def _wait_until_healthy(server: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(address, timeout=5) as response:
+                if response.read() == b"ok":
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    pytest.fail(f"the server did not start; its log:\n{log.read_text(errors='replace')[-4000:]}")

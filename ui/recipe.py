@@ -1,0 +1,112 @@
+"""What decides the numbers of a run, and how an address in the browser spells it. Knows nothing of Streamlit."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from robustiqa_core.attacks import ATTACKS, Attack, make_attack
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.evaluation import attack_command, attack_name, format_fraction
+from robustiqa_core.images import MAX_SIDE
+
+Source = Literal["sample", "upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoChoice:
+    """Which photo is attacked, and at what size.
+
+    Args:
+        source: a bundled `sample`, or the visitor's own `upload`.
+        name: the sample's name, or the upload's file name.
+        place: path of the sample from the repository's root, or the upload's file name; for the command line.
+        max_side: longest side in pixels at which it is worked on.
+        digest: sha256 of the uploaded file; empty for a sample.
+    """
+
+    source: Source
+    name: str
+    place: str
+    max_side: int
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the numbers of a run.
+
+    Args:
+        model: architecture.
+        variant: `baseline` or a hardened version.
+        photo: what is attacked.
+        attack: how.
+    """
+
+    model: str
+    variant: str
+    photo: PhotoChoice
+    attack: Attack
+
+    def command(self, *, device: str) -> str:
+        """Return the command line that gives the same numbers."""
+        return attack_command(
+            self.attack,
+            image=self.photo.place,
+            model=self.model,
+            variant=self.variant,
+            max_side=self.photo.max_side if self.photo.max_side < MAX_SIDE else None,
+            device=device,
+        )
+
+    def address(self) -> dict[str, str]:
+        """Return the query parameters that open this view; an upload cannot be part of an address and is left out."""
+        settings = {
+            field.name: _spell(field.name, getattr(self.attack, field.name))
+            for field in dataclasses.fields(self.attack)
+            if getattr(self.attack, field.name) is not None
+        }
+        photo = {"photo": self.photo.name} if self.photo.source == "sample" else {}
+        return {**photo, "model": self.model, "variant": self.variant, "attack": attack_name(self.attack), **settings}
+
+
+def read_attack(parameters: Mapping[str, str]) -> Attack | None:
+    """Return the attack that an address describes; None where it names none.
+
+    Parameters that are not settings of that attack are ignored: they may belong to the photo or the model.
+
+    Raises:
+        ConfigurationError: the attack or one of its values does not exist.
+
+    Example:
+        >>> read_attack({"attack": "noise", "eps": "8/255", "photo": "cat"})
+        Noise(eps=0.03137254901960784, norm='linf', seed=0)
+    """
+    name = parameters.get("attack")
+    if name is None:
+        return None
+    if name not in ATTACKS:
+        raise ConfigurationError(f"attack must be one of {', '.join(ATTACKS)}, got {name!r}; choose one of these")
+    kinds = {field.name: field.type for field in dataclasses.fields(ATTACKS[name])}
+    given = {key: _read(key, value) for key, value in parameters.items() if key in kinds}
+    return make_attack(name, given)
+
+
+def _spell(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return format_fraction(value) if isinstance(value, float) else str(value)
+
+
+def _read(name: str, text: str) -> object:
+    if name in ("norm", "direction"):
+        return text
+    if name == "random_start" and text in ("yes", "no"):
+        return text == "yes"
+    try:
+        if name in ("eps", "step_size"):
+            numerator, _, denominator = text.partition("/")
+            return float(numerator) / float(denominator or 1)
+        return int(text)
+    except (ValueError, ZeroDivisionError):
+        raise ConfigurationError(f"the address has {name}={text}, which cannot be read; use the controls") from None

@@ -1,0 +1,75 @@
+"""What a result means, in plain words. Knows nothing of Streamlit."""
+
+from robustiqa_core.evaluation import AttackReport
+from robustiqa_core.scorer import ScoreRange
+
+NO_CHANGE = 1e-3
+"""Change of the score below which an attack counts as without effect: the last digit that is shown."""
+
+# Rules of thumb for a photo looked at in its own size: uniform noise of 4/255 has 36 dB at the worst, 8/255 has 30 dB.
+_LOOKS_SAME = 36.0
+_LOOKS_ALMOST_SAME = 30.0
+_LOOK = "Drag the divider below and look for the difference yourself."
+
+
+def appearance(psnr: float | None) -> str:
+    """Return how different the adversarial photo looks, judged by its PSNR in dB (None: equal photos).
+
+    Example:
+        >>> appearance(41.0), appearance(25.0)
+        ('The photo looks the same', 'The photo is visibly changed')
+    """
+    if psnr is None:
+        return "The photo is unchanged"
+    if psnr >= _LOOKS_SAME:
+        return "The photo looks the same"
+    return "The photo looks almost the same" if psnr >= _LOOKS_ALMOST_SAME else "The photo is visibly changed"
+
+
+def changed_name(report: AttackReport) -> str:
+    """Return the name of the changed photo, for labels: noise makes no adversarial photo."""
+    return "With noise" if report.attack == "noise" else "Adversarial"
+
+
+def headline(report: AttackReport) -> str:
+    """Return the result in one sentence, with the scores before and after.
+
+    The score after is that of the PNG file, so that the sentence stays true for the download.
+    """
+    before, after = f"{report.clean_score:.3f}", f"{report.rounded_score:.3f}"
+    if abs(report.gain) < NO_CHANGE:
+        cause = "Random noise" if report.attack == "noise" else "The attack"
+        return f"{cause} had no effect: the score stayed at {before}."
+    if report.attack == "noise":
+        return f"Random noise of this size moved the score from {before} to {after}."
+    joint = "but" if report.psnr is None or report.psnr >= _LOOKS_ALMOST_SAME else "and"
+    verb = "rose" if report.gain > 0 else "fell"
+    return f"{appearance(report.psnr)}, {joint} its score {verb} from {before} to {after}."
+
+
+def explanation(report: AttackReport, band: ScoreRange) -> str:
+    """Return one or two sentences that put the change into proportion.
+
+    Args:
+        report: figures of the attack.
+        band: the model's scores on ordinary photos.
+    """
+    size = f"{abs(report.gain) / band.width:.0%} of the whole range of scores that the model gave in training"
+    if report.attack == "noise":
+        return (
+            f"The change is {size}. Noise is blind to the model: it is the control that an attack of the same "
+            "strength has to beat."
+        )
+    wanted = str(report.settings.get("direction", "up"))
+    if abs(report.gain) < NO_CHANGE:
+        return "Try more steps or more strength. If nothing helps, the model withstands this attack on this photo."
+    if (report.gain > 0) != (wanted == "up"):
+        return (
+            f"That is the wrong way: the attack was to push the score {wanted}, "
+            "and rounding to 8 bits undid what it had gained."
+        )
+    if report.rounded_score > band.high:
+        return "No photo that the model was trained on scored so high. " + _LOOK
+    if report.rounded_score < band.low:
+        return "No photo that the model was trained on scored so low. " + _LOOK
+    return f"The change is {size}. {_LOOK}"
