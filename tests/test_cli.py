@@ -176,6 +176,7 @@ def test_train_makes_a_checkpoint_whose_card_evaluate_mos_repeats(
     card = run_json(capsys, "train", *data, *sizes, *places, "--precision", "float32")
     assert isinstance(card, dict)
     assert card["training"]["photos"] == 12
+    assert card["training"]["seconds"] > 0
     figures = card["measurements"][0]
     assert figures["photos"] == 6
     assert figures["srocc"] > 0.8

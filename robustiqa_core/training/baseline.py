@@ -17,7 +17,14 @@ from robustiqa_core.models.backbones import backbone
 from robustiqa_core.models.card import Measurement, ModelCard, Training
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, select
-from robustiqa_core.training.loop import TrainingRecord, TrainingSettings, fit_score_mapping, predict, train
+from robustiqa_core.training.loop import (
+    TrainingRecord,
+    TrainingSettings,
+    fit_score_mapping,
+    predict,
+    train,
+    trained_seconds,
+)
 from robustiqa_core.training.splits import hold_out
 
 _MAPPING_PHOTOS = 2000
@@ -90,13 +97,9 @@ def train_baseline(
     known = with_validation(photos, plan.training.seed)
     learning, validation, test = (select(known, split) for split in ("train", "validation", "test"))
     network = new_network(plan.model, plan.settings, seed=plan.training.seed, device=device)
-    seconds = 0.0
-    records = train(
+    yield from train(
         network, learning, validation, plan.training, run_dir=run_dir, stop_after=stop_after, workers=workers
     )
-    for record in records:
-        seconds = record.seconds
-        yield record
     round_to_half(network)
     order = torch.randperm(len(learning), generator=torch.Generator().manual_seed(plan.training.seed)).tolist()
     sample = [learning[index] for index in order[:_MAPPING_PHOTOS]]
@@ -115,7 +118,7 @@ def train_baseline(
             photos=len(learning),
             start=f"ImageNet weights of {network.settings.backbone}",
             command=plan.command,
-            seconds=round(seconds),
+            seconds=round(trained_seconds(run_dir)),
             settings={
                 **asdict(plan.training),
                 "stopped_after_epoch": stop_after or plan.training.epochs,

@@ -19,6 +19,9 @@ from robustiqa_core.models import QualityModel
 from robustiqa_core.training.datasets import LabelledPhoto, Sample, TrainingCrops, WholePhotos
 from robustiqa_core.training.losses import training_loss
 
+_STATE = "state.safetensors"
+"""The file in a run's folder that holds everything to go on from."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
@@ -256,7 +259,7 @@ def train(
     epochs = settings.epochs
     steps = per_epoch * epochs
     run = _Run(model, settings)
-    state = run_dir / "state.safetensors"
+    state = run_dir / _STATE
     if state.is_file():
         run.load(state)
     crops = TrainingCrops(training, resize=settings.resize, crop=settings.crop, seed=settings.seed)
@@ -282,6 +285,12 @@ def train(
             saved = time.monotonic()
     model.load_state_dict(run.best)
     model.eval()
+
+
+def trained_seconds(run_dir: Path) -> float:
+    """Return how long the training whose state is in `run_dir` has taken so far, interruptions left out."""
+    _, metadata = read_tensors(run_dir / _STATE)
+    return float(metadata["seconds"])
 
 
 def _step(run: _Run, pixels: Tensor, mos: Tensor) -> float:
