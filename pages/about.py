@@ -48,7 +48,8 @@ st.header("Limits", anchor=False)
 st.markdown(
     """
 - The attacks here know everything about the model (“white box”). Somebody without the model has a harder time.
-- “Looks the same” is a rule of thumb: the photo as stored has a PSNR of 36 dB or more. Judge with your own eyes.
+- “Looks the same” is a rule of thumb: the photo as stored has a PSNR of 36 dB or more and an SSIM of
+  0.95 or more. Judge with your own eyes.
 - One photo proves little. The figures of a model are those on its card, measured on many photos.
 - A high score of an attacked photo says nothing about the photo, and a low one nothing bad about its author.
 """

@@ -132,7 +132,7 @@ def _figures(outcome: Outcome) -> None:
     grid.metric(
         "PSNR",
         psnr,
-        help="Peak signal-to-noise ratio of the stored file; higher = more alike. We say “looks the same” from 36 dB.",
+        help="Peak signal-to-noise ratio of the stored file; higher = more alike.",
     )
     grid.metric("SSIM", f"{report.ssim:.4f}", help="Structural similarity of the stored file to the photo; 1 = equal.")
     grid.metric(

@@ -7,21 +7,23 @@ NO_CHANGE = 1e-3
 """Change of the score below which an attack counts as without effect: the last digit that is shown."""
 
 # Rules of thumb for a photo looked at in its own size: uniform noise of 4/255 has 36 dB at the worst, 8/255 has 30 dB.
+# On a smooth photo the same noise is seen sooner, which SSIM tells.
 _LOOKS_SAME = 36.0
+_LOOKS_SAME_SSIM = 0.95
 _LOOKS_ALMOST_SAME = 30.0
 _LOOK = "Drag the divider below and look for the difference yourself."
 
 
-def appearance(psnr: float | None) -> str:
-    """Return how different the adversarial photo looks, judged by its PSNR in dB (None: equal photos).
+def appearance(psnr: float | None, ssim: float) -> str:
+    """Return how different the adversarial photo looks, judged by its PSNR in dB (None: equal photos) and its SSIM.
 
     Example:
-        >>> appearance(41.0), appearance(25.0)
+        >>> appearance(41.0, 0.98), appearance(25.0, 0.7)
         ('The photo looks the same', 'The photo is visibly changed')
     """
     if psnr is None:
         return "The photo is unchanged"
-    if psnr >= _LOOKS_SAME:
+    if psnr >= _LOOKS_SAME and ssim >= _LOOKS_SAME_SSIM:
         return "The photo looks the same"
     return "The photo looks almost the same" if psnr >= _LOOKS_ALMOST_SAME else "The photo is visibly changed"
 
@@ -44,7 +46,7 @@ def headline(report: AttackReport) -> str:
         return f"Random noise of this size moved the score from {before} to {after}."
     joint = "but" if report.psnr is None or report.psnr >= _LOOKS_ALMOST_SAME else "and"
     verb = "rose" if report.gain > 0 else "fell"
-    return f"{appearance(report.psnr)}, {joint} its score {verb} from {before} to {after}."
+    return f"{appearance(report.psnr, report.ssim)}, {joint} its score {verb} from {before} to {after}."
 
 
 def explanation(report: AttackReport, band: ScoreRange) -> str:

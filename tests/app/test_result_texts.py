@@ -50,6 +50,7 @@ REPORT = AttackReport(
     [
         ({}, "The photo looks the same, but its score rose from 0.410 to 0.870."),
         ({"rounded_score": 0.2}, "The photo looks the same, but its score fell from 0.410 to 0.200."),
+        ({"ssim": 0.92}, "The photo looks almost the same, but its score rose from 0.410 to 0.870."),
         ({"psnr": 31.0}, "The photo looks almost the same, but its score rose from 0.410 to 0.870."),
         ({"psnr": 22.0}, "The photo is visibly changed, and its score rose from 0.410 to 0.870."),
         ({"attack": "noise"}, "Random noise of this size moved the score from 0.410 to 0.870."),

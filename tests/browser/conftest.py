@@ -25,8 +25,9 @@ SERVER_OPTIONS = ["--server.headless", "true", "--server.fileWatcherType", "none
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return the path of an installed Chromium."""
-    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
-        if path := shutil.which(name):
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    for name in (os.environ.get("CHROMIUM", ""), *names):
+        if name and (path := shutil.which(name)):
             return path
     missing = "no Chromium on the PATH (Debian: apt install chromium)"
     if os.environ.get(REQUIRED) == "1":
