@@ -96,18 +96,7 @@ def load_scorer(
 
     It may be shared by threads as long as nobody changes it. Normalisations are multiplied into the convolutions
     before them, and the weights lie channels last: on a CPU that takes three tenths off an attack's step. Scores
-    move by rounding only.
-
-    Args:
-        model: architecture, such as `linearity`.
-        variant: `baseline` or a hardened version.
-        device: where its weights shall lie.
-        root: folder of the checkpoints.
-
-    Raises:
-        ConfigurationError: no checkpoint of that name.
-        MissingWeightsError: the card is there, the weights are not.
-        InputError: the weights are not those that the card describes.
+    move by rounding only. Arguments and errors are those of `load_network`.
     """
     network = load_network(model, variant, device=device, root=root).requires_grad_(False)
     for module in network.modules():
