@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from robustiqa_core.attacks import ATTACKS, Attack, AttackResult
@@ -26,6 +27,8 @@ class AttackReport:
         attack: key in `ATTACKS`.
         settings: the attack's configuration, by name; `eps` and `step_size` as fractions of [0, 1].
         device: where it ran, such as `cpu`.
+        threads: threads of PyTorch on the CPU. Another number adds in another order, and over many steps that moves
+            the result by a percent or so; OMP_NUM_THREADS sets it.
         clean_score: of the photo.
         adversarial_score: of the adversarial image as computed.
         rounded_score: of the adversarial image after rounding to 8 bits: what the PNG file scores.
@@ -50,6 +53,7 @@ class AttackReport:
     attack: str
     settings: Mapping[str, Any]
     device: str
+    threads: int
     clean_score: float
     adversarial_score: float
     rounded_score: float
@@ -155,6 +159,7 @@ def attack_report(
         attack=attack_name(attack),
         settings=asdict(attack),
         device=str(clean.device),
+        threads=torch.get_num_threads(),
         clean_score=_number(result.clean_scores[pick]),
         adversarial_score=_number(result.adversarial_scores[pick]),
         rounded_score=_number(result.rounded_scores[pick]),

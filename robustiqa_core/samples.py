@@ -65,7 +65,7 @@ def list_samples(root: Path | None = None) -> tuple[SamplePhoto, ...]:
 
     Example:
         >>> list_samples()[0].name
-        'mountain_path'
+        'mountain_path_out_of_focus'
     """
     folder = Path(__file__).resolve().parents[1] / "assets" / "samples" if root is None else root
     table = folder / SOURCES

@@ -29,6 +29,7 @@ REPORT = AttackReport(
     attack="pgd",
     settings={"eps": 4 / 255, "direction": "up"},
     device="cpu",
+    threads=2,
     clean_score=0.41,
     adversarial_score=0.88,
     rounded_score=0.87,
