@@ -87,9 +87,9 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep freed memory for the next step; return whether it could be told.
 
     A step of an attack or of training frees hundreds of megabytes of feature maps and asks for them again at once.
-    By default glibc returns them to the system each time, and fetching them again, page by page, takes a third of
-    the step. The setting holds for the process, so that programs (the app, the command line) make it, the library
-    does not. Other C libraries have no such setting, and GPUs need none.
+    By default glibc returns them to the system each time, and fetching them again, page by page, costs a part of the
+    step (`benchmarks/scorer_tuning.py`). The setting holds for the process, so that programs (the app, the command
+    line) make it, the library does not. Other C libraries have no such setting, and GPUs need none.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

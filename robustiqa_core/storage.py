@@ -95,8 +95,8 @@ def load_scorer(
     """Return a trained network that only scores and is attacked: as `load_network`, but frozen and made fast.
 
     It may be shared by threads as long as nobody changes it. Normalisations are multiplied into the convolutions
-    before them, and the weights lie channels last: on a CPU that takes three tenths off an attack's step. Scores
-    move by rounding only. Arguments and errors are those of `load_network`.
+    before them, and the weights lie channels last (`benchmarks/scorer_tuning.py` has what that saves). Scores move by
+    rounding only. Arguments and errors are those of `load_network`.
     """
     network = load_network(model, variant, device=device, root=root).requires_grad_(False)
     for module in network.modules():

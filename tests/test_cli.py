@@ -185,6 +185,9 @@ def test_train_makes_a_checkpoint_whose_card_evaluate_mos_repeats(
     assert isinstance(again, dict)
     assert {key: again[key] for key in figures} == figures
     assert again["srocc_interval"][0] <= again["srocc"] <= again["srocc_interval"][1]
+    held_out = run_json(capsys, "evaluate-mos", *data, "--split", "validation")
+    assert isinstance(held_out, dict)
+    assert (held_out["photos"], held_out["dataset"]) == (6, "scores, validation split")
 
 
 @pytest.mark.parametrize(

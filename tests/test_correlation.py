@@ -36,6 +36,11 @@ def test_the_logistic_fit_finds_the_curve_that_made_the_scores() -> None:
     assert plcc(scores, mos) < plcc(fit_logistic(scores, mos), mos)
 
 
+def test_a_logistic_needs_as_many_photos_as_parameters() -> None:
+    with pytest.raises(InputError, match="4 or more photos, got 3"):
+        fit_logistic([1, 2, 3], [1, 2, 3])
+
+
 @pytest.mark.parametrize(("a", "b"), [([1.0], [1.0]), ([1, 2], [1, 2, 3]), ([1, np.nan], [1, 2]), ([[1, 2]], [[1, 2]])])
 def test_lists_that_do_not_pair_are_refused(a: list[float], b: list[float]) -> None:
     with pytest.raises(InputError):

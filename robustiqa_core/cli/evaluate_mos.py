@@ -9,7 +9,7 @@ from robustiqa_core.device import choose_device
 from robustiqa_core.metrics.bootstrap import bootstrap_interval
 from robustiqa_core.metrics.correlation import fit_logistic, plcc, srocc
 from robustiqa_core.storage import load_scorer
-from robustiqa_core.training.baseline import measure
+from robustiqa_core.training.baseline import measure, with_validation
 from robustiqa_core.training.datasets import SPLITS, select
 from robustiqa_core.training.loop import predict
 
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_data(parser)
     parser.add_argument("--split", default="test", choices=SPLITS, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of the validation split, where the data set has none")
     add_json(parser)
 
 
@@ -31,6 +32,8 @@ def evaluation_command(model: str, variant: str, dataset: str, split: str) -> st
 def run(arguments: argparse.Namespace) -> int:
     """Score the photos of the split and print the figures with 95 % intervals."""
     photos, name = read_data(arguments)
+    if arguments.split == "validation":
+        photos = with_validation(photos, arguments.seed)
     chosen = select(photos, arguments.split)
     network = load_scorer(arguments.model, arguments.variant, device=choose_device(arguments.device))
     scores = predict(network, chosen).double().numpy()

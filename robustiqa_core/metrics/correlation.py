@@ -47,12 +47,22 @@ def logistic(scores: Array, high: float, low: float, middle: float, slope: float
 def fit_logistic(scores: npt.ArrayLike, mos: npt.ArrayLike) -> Array:
     """Return scores (N,) mapped to the MOS scale by the least-squares 4-parameter logistic.
 
+    Raises:
+        InputError: fewer than four photos, or lists that do not pair.
+
     Source: Video Quality Experts Group, final report on FR-TV phase II, 2003; usual before PLCC and RMSE.
     """
     a, b = _pair(scores, mos)
+    if a.size < 4:
+        raise InputError(f"a logistic with 4 parameters needs 4 or more photos, got {a.size}; add photos")
+
+    def residuals(parameters: Array) -> Array:
+        return logistic(a, *parameters) - b
+
     start = (float(b.max()), float(b.min()), float(a.mean()), float(a.std()) or 1.0)
-    found, _ = optimize.curve_fit(logistic, a, b, p0=start, maxfev=20_000)
-    return logistic(a, *found)
+    # Levenberg and Marquardt's method, as usual for this fit; no covariance is wanted, which small sets do not have.
+    fit = optimize.least_squares(residuals, start, method="lm", max_nfev=20_000)
+    return logistic(a, *fit.x)
 
 
 def plcc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:

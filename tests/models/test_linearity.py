@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.models import ARCHITECTURES, build
+from robustiqa_core.models import build
 from robustiqa_core.models.linearity import Linearity, LinearitySettings
 from robustiqa_core.models.preprocessing import fit
 from robustiqa_core.scorer import ScoreRange
@@ -73,27 +73,6 @@ def test_fit_keeps_the_aspect_and_never_enlarges() -> None:
     assert fit(photos(1, 600, 300), 200).shape == (1, 3, 400, 200)
     small = photos(1, 100, 150)
     assert fit(small, 200) is small
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_works_on_the_meta_device(name: str) -> None:
-    """No tensor is made on another device than the model's, else mixing the two raises."""
-    with torch.device("meta"):
-        model = build(name, {}, ScoreRange(0, 1)).eval()
-        images = torch.rand(2, 3, 96, 64)
-    scores = model(images)
-    assert scores.is_meta
-    assert scores.shape == (2,)
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_insertion_points_name_modules_of_the_built_network(name: str) -> None:
-    with torch.device("meta"):
-        model = build(name, {}, ScoreRange(0, 1))
-    points = ARCHITECTURES[name].insertion_points({})
-    assert len(points) >= 5
-    for point in points:
-        model.get_submodule(point.module)
 
 
 def test_unknown_settings_and_models_are_refused_by_name() -> None:
