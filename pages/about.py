@@ -30,11 +30,12 @@ for card in cache.cards().values():
                 st.metric("PLCC to people", f"{figures.plcc:.3f}", help=glossary.WORDS["PLCC"], width="content")
                 st.metric("Test photos", f"{figures.photos}", width="content")
             st.caption(f"Measured on {plain(figures.dataset)}; higher = agrees better with people; 1 is the most.")
+        source = "on its training photos" if card.training.photos else "is its range"
+        low, high = card.score_range.low, card.score_range.high
+        trained = f"{card.training.photos} photos of " if card.training.photos else ""
         st.markdown(
-            f"- **Score:** {plain(card.score_unit)}; {card.score_range.low:.3f} to {card.score_range.high:.3f} on its "
-            f"training photos\n"
-            f"- **Trained on:** {card.training.photos} photos of {plain(card.training.dataset)}, "
-            f"starting from {plain(card.training.start)}\n"
+            f"- **Score:** {plain(card.score_unit)}; {low:.3f} to {high:.3f} {source}\n"
+            f"- **Trained on:** {trained}{plain(card.training.dataset)}, starting from {plain(card.training.start)}\n"
             f"- **Licence:** {plain(card.licence)}\n"
             f"- **Limits:** {plain(card.limits)}"
         )

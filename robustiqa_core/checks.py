@@ -84,6 +84,13 @@ def check_count(name: str, value: int, *, low: int = 1, high: int = 1_000_000) -
     return value
 
 
+def check_flag(name: str, value: bool) -> bool:
+    """Return `value` if it is True or False and no other number, else raise ConfigurationError."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, got {value!r}; change it")
+    return value
+
+
 def check_choice(name: str, value: Name, choices: Collection[str]) -> Name:
     """Return `value` if it is one of `choices`, else raise ConfigurationError that lists them."""
     if value not in choices:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from robustiqa_core.attacks import ATTACKS, Attack, AttackResult
+from robustiqa_core.attacks.settings import spell_setting
 from robustiqa_core.checks import check_count
 from robustiqa_core.metrics.fidelity import l2, linf, psnr, ssim
 
@@ -103,23 +104,10 @@ def attack_command(
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
         elif value is not None:
-            words += [option, format_fraction(value) if field.name in ("eps", "step_size") else str(value)]
+            words += [option, spell_setting(field.name, value)]
     if max_side is not None:
         words += ["--max-side", str(max_side)]
     return shlex.join([*words, "--device", device, "--out", ".", "--json"])
-
-
-def format_fraction(value: float) -> str:
-    """Return a fraction of [0, 1] as people write it: in 255ths where that is exact, else in full.
-
-    Example:
-        >>> format_fraction(4 / 255), format_fraction(0.5), format_fraction(0.1)
-        ('4/255', '127.5/255', '25.5/255')
-        >>> format_fraction(1 / 3 / 255)
-        '0.00130718954248366'
-    """
-    levels = round(value * 255, 6)
-    return f"{levels:g}/255" if float(f"{levels:g}") / 255 == value else repr(value)
 
 
 def attack_report(

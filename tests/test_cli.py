@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from robustiqa_core import cli
+from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.cli.options import fraction
-from robustiqa_core.evaluation import format_fraction
 from robustiqa_core.files import write_bytes
 from robustiqa_core.images import read_image
 from robustiqa_core.models.card import ModelCard, Training
@@ -145,7 +145,7 @@ def test_selfcheck_passes_and_fails_with_its_exit_status(
 ) -> None:
     report = run_json(capsys, "selfcheck")
     assert isinstance(report, dict)
-    assert len(report["checks"]) == 4
+    assert len(report["checks"]) == 5
     assert all(check["passed"] for check in report["checks"])
     for path in checkpoints.iterdir():
         write_bytes(tmp_path / path.name, path.read_bytes())

@@ -15,9 +15,10 @@ from robustiqa_core.device import choose_device, keep_freed_memory
 from robustiqa_core.images import Photo, decode_image, preview_png, read_image
 from robustiqa_core.jobs import JobQueue
 from robustiqa_core.models.card import ModelCard
+from robustiqa_core.own_models import OWN, own_cards, resolve_scorer
 from robustiqa_core.samples import SamplePhoto, list_samples
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.storage import list_cards, load_scorer
+from robustiqa_core.storage import list_cards
 from ui.figures import amplified_png
 
 DEVICE_VARIABLE = "ROBUSTIQA_DEVICE"
@@ -49,14 +50,15 @@ def owner() -> str:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def cards() -> Mapping[str, ModelCard]:
-    """Return the cards of the bundled models by file stem, such as `linearity-baseline`."""
-    return {card.stem: card for card in list_cards()}
+    """Return the cards of the bundled models and of one's own by file stem, such as `linearity-baseline`."""
+    own = own_cards(lambda name: scorer(name, OWN))
+    return {card.stem: card for card in (*list_cards(), *own)}
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def scorer(model: str, variant: str) -> Scorer:
-    """Return a bundled model, frozen, on the server's device."""
-    loaded = load_scorer(model, variant, device=device())
+    """Return a bundled model, or one of one's own, frozen, on the server's device."""
+    loaded = resolve_scorer(model, variant, device=device())
     # Streamlit collects garbage after every run of a page, and while an attack is followed that is several times a
     # second. Walking through the quarter of a million objects of torch and Streamlit took 0.1 s and more each time,
     # in which no other thread runs. What is here now stays, and need not be walked through.

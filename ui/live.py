@@ -98,24 +98,27 @@ def shown_outcome() -> tuple[Outcome, Sequence[CurvePoint]] | None:
 def warn_if_long(request: Request) -> None:
     """Warn before a run that takes long, judged by the run that is shown: the cost grows with the pixels, or less."""
     shown = shown_outcome()
-    if shown is None:
+    # Attacks differ in what a step costs: only a run of the same kind tells.
+    if shown is None or type(shown[0].recipe.attack) is not type(request.recipe.attack):
         return
     width, height = request.photo.size
-    seconds = estimate_seconds(shown[0].report, steps=request.recipe.attack.steps, pixels=width * height)
+    done = shown[0].recipe.attack.steps
+    seconds = estimate_seconds(shown[0].report, done=done, steps=request.recipe.attack.steps, pixels=width * height)
     if seconds > LONG_SECONDS:
         st.warning(f"This run may take up to {seconds:.0f} s. A smaller work size or fewer steps make it quicker.")
 
 
-def estimate_seconds(report: AttackReport, *, steps: int, pixels: int) -> float:
-    """Return how long an attack takes at most, in seconds, judged by another one.
+def estimate_seconds(report: AttackReport, *, done: int, steps: int, pixels: int) -> float:
+    """Return how long an attack takes at most, in seconds, judged by another one of its kind.
 
     Args:
         report: of a run of the same model on the same device.
+        done: steps of that run.
         steps: of the attack.
         pixels: of the photo.
     """
-    per_call = report.seconds / (report.gradient_calls + report.queries)
-    return per_call * (steps + EXTRA_CALLS) * max(1.0, pixels / (report.width * report.height))
+    per_step = report.seconds / (done + EXTRA_CALLS)
+    return per_step * (steps + EXTRA_CALLS) * max(1.0, pixels / (report.width * report.height))
 
 
 @st.fragment(run_every=POLL_SECONDS)

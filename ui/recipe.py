@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from robustiqa_core.attacks import ATTACKS, Attack, make_attack
+from robustiqa_core.attacks.settings import parse_setting, spell_setting
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.evaluation import attack_command, attack_name, format_fraction
+from robustiqa_core.evaluation import attack_command, attack_name
 from robustiqa_core.images import MAX_SIDE
 
 Source = Literal["sample", "upload"]
@@ -62,7 +63,7 @@ class Recipe:
     def address(self) -> dict[str, str]:
         """Return the query parameters that open this view; an upload cannot be part of an address and is left out."""
         settings = {
-            field.name: _spell(field.name, getattr(self.attack, field.name))
+            field.name: spell_setting(field.name, getattr(self.attack, field.name))
             for field in dataclasses.fields(self.attack)
             if getattr(self.attack, field.name) is not None
         }
@@ -88,25 +89,5 @@ def read_attack(parameters: Mapping[str, str]) -> Attack | None:
     if name not in ATTACKS:
         raise ConfigurationError(f"attack must be one of {', '.join(ATTACKS)}, got {name!r}; choose one of these")
     kinds = {field.name: field.type for field in dataclasses.fields(ATTACKS[name])}
-    given = {key: _read(key, value) for key, value in parameters.items() if key in kinds}
+    given = {key: parse_setting(key, value) for key, value in parameters.items() if key in kinds}
     return make_attack(name, given)
-
-
-def _spell(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return format_fraction(value) if isinstance(value, float) else str(value)
-
-
-def _read(name: str, text: str) -> object:
-    if name in ("norm", "direction"):
-        return text
-    if name == "random_start" and text in ("yes", "no"):
-        return text == "yes"
-    try:
-        if name in ("eps", "step_size"):
-            numerator, _, denominator = text.partition("/")
-            return float(numerator) / float(denominator or 1)
-        return int(text)
-    except (ValueError, ZeroDivisionError):
-        raise ConfigurationError(f"the address has {name}={text}, which cannot be read; use the controls") from None

@@ -11,6 +11,7 @@ from robustiqa_core.models.card import ModelCard
 from robustiqa_core.samples import SamplePhoto
 from ui import cache, controls, photo_controls, state, verdict
 from ui.attack_job import CurvePoint, Outcome
+from ui.attack_widgets import set_attack
 from ui.components.compare_slider import Picture, compare_slider
 from ui.components.score_meter import MeterScale, MeterText, score_meter
 from ui.figures import score_curve
@@ -50,6 +51,11 @@ def draw_result(outcome: Outcome, points: Sequence[CurvePoint], *, key: str) -> 
 
 def _meter(outcome: Outcome, card: ModelCard) -> None:
     report, band = outcome.report, card.score_range
+    origin = (
+        "The band shows the lowest and the highest score that it gave to its training photos."
+        if card.training.photos
+        else "The band shows its score range."
+    )
     text = MeterText(
         clean=f"{report.clean_score:.3f}",
         adversarial=f"{report.rounded_score:.3f}",
@@ -57,8 +63,7 @@ def _meter(outcome: Outcome, card: ModelCard) -> None:
         unrounded=f"{report.adversarial_score:.3f}",
         change=f"{report.gain:+.3f}",
         share=f"{report.gain / band.width:+.0%} of the band",
-        caption=f"Scores of {card.model.capitalize()} ({card.variant}): {card.score_unit}. "
-        "The band shows the lowest and the highest score that it gave to its training photos.",
+        caption=f"Scores of {card.model.capitalize()} ({card.variant}): {card.score_unit}. {origin}",
     )
     scale = MeterScale(band.low, band.high, report.clean_score, report.rounded_score)
     score_meter(text, scale, key="meter")
@@ -198,7 +203,7 @@ def _try_next(outcome: Outcome) -> None:
 
 
 def _follow(suggestion: Suggestion, outcome: Outcome) -> None:
-    controls.set_attack(suggestion.attack or outcome.recipe.attack)
+    set_attack(suggestion.attack or outcome.recipe.attack)
     if suggestion.photo is not None:
         photo_controls.pick_sample(suggestion.photo)
     controls.ask_for_run()

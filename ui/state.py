@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 import streamlit as st
 
-from robustiqa_core.attacks import PGD, Attack
+from robustiqa_core.attacks import ATTACKS, PGD, SETTINGS, Attack
 from robustiqa_core.evaluation import attack_name
 from ui.recipe import Recipe
 
@@ -18,11 +18,12 @@ MAX_SIDE = "max_side"
 MODEL = "model"
 ATTACK = "attack"
 DIRECTION = "direction"
+TARGET = "target"
 PRESET = "preset"
 EPS_LEVELS = "eps_levels"
 STEPS = "steps"
 NORM = "norm"
-STEP_LEVELS = "step_levels"
+STEP_LEVELS = "step_size_levels"
 RANDOM_START = "random_start"
 SEED = "seed"
 GAIN = "gain"
@@ -92,20 +93,21 @@ def prepare(values: Mapping[str, object]) -> None:
         st.session_state.setdefault(key, value)
 
 
+def setting_key(name: str) -> str:
+    """Return the key of the widget of an attack's setting; one that is a fraction of 1 is shown in 255ths."""
+    return f"{name}_levels" if SETTINGS[name].kind == "fraction" else name
+
+
 def attack_values(attack: Attack) -> dict[str, Any]:
-    """Return the values of the attack's widgets that describe `attack`; settings it lacks get their defaults."""
-    settings = {**asdict(DEFAULT_ATTACK), **asdict(attack)}
-    return {
-        ATTACK: attack_name(attack),
-        DIRECTION: settings["direction"],
-        EPS_LEVELS: _levels(settings["eps"]),
-        PRESET: _levels(settings["eps"]),
-        STEPS: settings["steps"],
-        NORM: settings["norm"],
-        STEP_LEVELS: None if settings["step_size"] is None else _levels(settings["step_size"]),
-        RANDOM_START: settings["random_start"],
-        SEED: settings["seed"],
+    """Return the values of all widgets of attacks that describe `attack`; settings it lacks get their defaults."""
+    settings: dict[str, Any] = {}
+    for known in (*(kind() for kind in ATTACKS.values()), DEFAULT_ATTACK, attack):
+        settings |= asdict(known)
+    values = {
+        setting_key(name): _levels(value) if SETTINGS[name].kind == "fraction" and value is not None else value
+        for name, value in settings.items()
     }
+    return {**values, ATTACK: attack_name(attack), PRESET: values[EPS_LEVELS]}
 
 
 def _levels(fraction: float) -> float:

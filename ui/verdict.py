@@ -65,7 +65,11 @@ def explanation(report: AttackReport, band: ScoreRange) -> str:
     wanted = str(report.settings.get("direction", "up"))
     if abs(report.gain) < NO_CHANGE:
         return "Try more steps or more strength. If nothing helps, the model withstands this attack on this photo."
-    if (report.gain > 0) != (wanted == "up"):
+    target = report.settings.get("target")
+    if target is not None:
+        left = abs(report.rounded_score - target) / band.width
+        return f"The attack was to bring the score to {target:.3f}; {left:.1%} of the model's range is left. {_LOOK}"
+    if wanted in ("up", "down") and (report.gain > 0) != (wanted == "up"):
         return (
             f"That is the wrong way: the attack was to push the score {wanted}, "
             "and rounding to 8 bits undid what it had gained."

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from robustiqa_core.attacks import objective, projections
@@ -32,6 +31,7 @@ class Noise:
     """
 
     steps: ClassVar[int] = 1
+    goal: ClassVar[None] = None
 
     eps: float = 4 / 255
     _: KW_ONLY
@@ -52,7 +52,3 @@ class Noise:
     def project(self, adversarial: Tensor, images: Tensor) -> Tensor:
         """Return `adversarial` within the ball round `images` and within [0, 1]."""
         return projections.project(adversarial, images, eps=self.eps, norm=self.norm)
-
-    def improves(self, scores: Tensor, best_scores: Tensor) -> Tensor:
-        """Return True for every image: the newest counts, better or worse."""
-        return torch.ones_like(scores, dtype=torch.bool)

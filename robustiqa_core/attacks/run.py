@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from robustiqa_core.attacks.objective import score
+from robustiqa_core.attacks.objective import Goal, score
 from robustiqa_core.attacks.records import AttackResult, AttackStep, Trial
 from robustiqa_core.checks import check_images
 from robustiqa_core.errors import InputError, NumericalError
@@ -30,6 +30,11 @@ class Attack(Protocol):
         """Number of steps; `iterate` yields one trial more."""
         ...
 
+    @property
+    def goal(self) -> Goal | None:
+        """Where the scores shall go; the best trial of each image is kept. None keeps the newest, better or worse."""
+        ...
+
     def iterate(self, scorer: Scorer, images: Tensor, /) -> Iterator[Trial]:
         """Yield what is tried: the start, then the point after each step, each with its scores.
 
@@ -45,10 +50,6 @@ class Attack(Protocol):
 
         What lies within both comes back unchanged to the last bit.
         """
-        ...
-
-    def improves(self, scores: Tensor, best_scores: Tensor, /) -> Tensor:
-        """Return booleans (N,): whether a trial with `scores` replaces one with `best_scores`."""
         ...
 
 
@@ -71,13 +72,13 @@ def run(attack: Attack, scorer: Scorer, images: Tensor) -> Generator[AttackStep 
     Example:
         >>> from robustiqa_core.attacks import PGD
         >>> photo = torch.full((1, 3, 8, 8), 0.5)
-        >>> for record in run(PGD(0.1, steps=2), lambda images: images.mean((1, 2, 3)), photo):
+        >>> for record in run(PGD(0.1, step_size=0.05, steps=2), lambda images: images.mean((1, 2, 3)), photo):
         ...     if isinstance(record, AttackStep):
         ...         print(record.step, round(record.best_scores.item(), 4))
         ...     else:
         ...         print("result", round(record.adversarial_scores.item(), 4))
         0 0.5
-        1 0.5844
+        1 0.55
         2 0.6
         result 0.6
     """
@@ -126,15 +127,22 @@ def _records(attack: Attack, meter: _Meter, images: Tensor) -> Generator[AttackS
     # The clock stands still while the consumer works on a record.
     seconds, resumed = 0.0, time.perf_counter()
     best, history = images, []
+    flow: Tensor | None = None
     for step, trial in enumerate(attack.iterate(meter, images)):
         if step == 0:
             clean_scores = trial.scores if trial.adversarial is images else score(meter, images)
             best_scores = clean_scores
             history.append(clean_scores)
+            best_values = _values(attack, meter, best_scores, clean_scores)
         history.append(trial.scores)
-        better = attack.improves(trial.scores, best_scores)
-        best = torch.where(better.view(-1, 1, 1, 1), trial.adversarial, best)
+        values = _values(attack, meter, trial.scores, clean_scores)
+        better = torch.ones_like(values, dtype=torch.bool) if attack.goal is None else values > best_values
+        replaced = better.view(-1, 1, 1, 1)
+        best = torch.where(replaced, trial.adversarial, best)
+        if trial.flow is not None:
+            flow = torch.where(replaced, trial.flow, torch.zeros_like(trial.flow) if flow is None else flow)
         best_scores = torch.where(better, trial.scores, best_scores)
+        best_values = torch.where(better, values, best_values)
         seconds += time.perf_counter() - resumed
         yield AttackStep(step, attack.steps, best, trial.scores, best_scores, meter.gradient_calls, meter.queries)
         resumed = time.perf_counter()
@@ -159,7 +167,13 @@ def _records(attack: Attack, meter: _Meter, images: Tensor) -> Generator[AttackS
         gradient_calls=meter.gradient_calls,
         queries=meter.queries,
         seconds=seconds,
+        flow=flow,
     )
+
+
+def _values(attack: Attack, meter: _Meter, scores: Tensor, clean_scores: Tensor) -> Tensor:
+    """Return what the attack maximises (N,); the scores themselves where it has no goal."""
+    return scores if attack.goal is None else attack.goal.value(scores, clean_scores, meter)
 
 
 def _check_finite(scores: Tensor) -> None:

@@ -6,48 +6,32 @@ from collections import deque
 from pathlib import Path
 from typing import cast
 
-from robustiqa_core.attacks import ATTACKS, Attack, AttackResult, make_attack
+from robustiqa_core.attacks import AttackResult
 from robustiqa_core.attacks import run as run_attack
-from robustiqa_core.cli.options import add_json, add_model, fraction, print_json, progress
+from robustiqa_core.cli.options import add_attack, add_json, add_model, print_json, progress, read_attack
 from robustiqa_core.device import choose_device
 from robustiqa_core.evaluation import attack_command, attack_report
 from robustiqa_core.files import write_bytes, write_json
 from robustiqa_core.images import MAX_SIDE, encode_png, read_image
-from robustiqa_core.storage import load_scorer
+from robustiqa_core.own_models import resolve_card, resolve_scorer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options; an option that is not given is left to the attack's own default."""
+    """Add the command's options."""
     parser.add_argument("image", type=Path, metavar="IMAGE", help="photo file (JPEG, PNG, WebP, BMP, TIFF)")
     add_model(parser)
-    parser.add_argument("--attack", default="pgd", choices=ATTACKS, help="default: %(default)s")
-    parser.add_argument("--eps", type=fraction, help="largest change as a fraction of 1, such as 4/255")
-    parser.add_argument("--step-size", type=fraction, help="change of one step as a fraction of 1, such as 1/255")
-    parser.add_argument("--steps", type=int, help="number of steps")
-    parser.add_argument("--norm", help="linf or l2")
-    parser.add_argument("--direction", help="up (raise the score) or down")
-    parser.add_argument("--random-start", action=argparse.BooleanOptionalAction, default=None)
-    parser.add_argument("--seed", type=int, help="of everything random")
+    add_attack(parser)
     parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
     parser.add_argument("--out", type=Path, help="folder for the adversarial PNG and the JSON of the run")
     add_json(parser)
 
 
-_OPTIONS = ("eps", "step_size", "steps", "norm", "direction", "random_start", "seed")
-
-
-def _configure(arguments: argparse.Namespace) -> Attack:
-    """Return the attack that the options describe; raise ConfigurationError for one that it does not have."""
-    given = {name: getattr(arguments, name) for name in _OPTIONS if getattr(arguments, name) is not None}
-    return make_attack(arguments.attack, given)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Attack the photo, save what --out asks for and print the figures."""
-    attack = _configure(arguments)
+    attack = read_attack(arguments)
     device = choose_device(arguments.device)
     photo = read_image(arguments.image, max_side=arguments.max_side)
-    scorer = load_scorer(arguments.model, arguments.variant, device=device)
+    scorer = resolve_scorer(arguments.model, arguments.variant, device=device)
     records = run_attack(attack, scorer, photo.images.to(device))
     bar = progress(records, total=attack.steps + 2, label=arguments.attack)
     result = cast(AttackResult, deque(bar, maxlen=1).pop())
@@ -69,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     ).to_json()
     report["adversarial_path"] = None
     if arguments.out is not None:
-        path = arguments.out / f"{arguments.image.stem}-{arguments.attack}-{arguments.model}-{arguments.variant}.png"
+        model = resolve_card(arguments.model, arguments.variant, scorer=scorer).stem
+        path = arguments.out / f"{arguments.image.stem}-{arguments.attack}-{model}.png"
         report["adversarial_path"] = str(path)
         write_bytes(path, encode_png(result.rounded))
         write_json(path.with_suffix(".json"), report)

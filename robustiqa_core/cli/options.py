@@ -8,26 +8,53 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from robustiqa_core.attacks import ATTACKS, Attack, make_attack
+from robustiqa_core.attacks.settings import SETTINGS, parse_fraction, parse_setting
+from robustiqa_core.errors import ConfigurationError
+
 T = TypeVar("T")
 
 
 def fraction(text: str) -> float:
-    """Return the number written as `4/255` or `0.0157`; for argparse.
-
-    Example:
-        >>> fraction("4/255") == 4 / 255
-        True
-    """
-    numerator, slash, denominator = text.partition("/")
+    """Return the number written as `4/255` or `0.0157`; for argparse."""
     try:
-        return float(numerator) / float(denominator) if slash else float(text)
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"expected a fraction such as 4/255 or 0.0157, got {text!r}") from None
+        return parse_fraction(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_attack(parser: argparse.ArgumentParser) -> None:
+    """Add --attack and an option for each setting; one that is not given is left to the attack's own default."""
+    parser.add_argument("--attack", default="pgd", choices=ATTACKS, help="default: %(default)s")
+    for name, setting in SETTINGS.items():
+        option = "--" + name.replace("_", "-")
+        if setting.kind == "flag":
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=setting.help)
+        else:
+            parser.add_argument(option, help=f"{setting.help} ({', '.join(setting.choices) or setting.kind})")
+
+
+def read_attack(arguments: argparse.Namespace) -> Attack:
+    """Return the attack that the options of `add_attack` describe.
+
+    Raises:
+        ConfigurationError: a value cannot be read or is out of its range, or the attack lacks the setting.
+    """
+    given = {name: value for name in SETTINGS if (value := getattr(arguments, name)) is not None}
+    return make_attack(
+        arguments.attack,
+        {name: parse_setting(name, value) if isinstance(value, str) else value for name, value in given.items()},
+    )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add --model, --variant and --device."""
-    parser.add_argument("--model", default="linearity", help="architecture (default: %(default)s)")
+    parser.add_argument(
+        "--model",
+        default="linearity",
+        help="architecture, name in ROBUSTIQA_MODELS, module:callable, or a .pt2 or TorchScript file "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--variant", default="baseline", help="baseline or a hardened version (default: %(default)s)")
     add_device(parser)
 

@@ -11,12 +11,14 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, SLOPE, Gate, TinyScorer
 
+from robustiqa_core.attacks import ATTACKS, PGD
 from robustiqa_core.errors import NumericalError
 from robustiqa_core.images import decode_image
 from robustiqa_core.jobs import OUT_OF_MEMORY
 from robustiqa_core.samples import list_samples
 from ui import cache, live, state, verdict
 from ui.attack_job import Outcome
+from ui.attack_texts import TEXTS
 
 APP = Path(__file__).parents[2] / "app.py"
 TIMEOUT = 60.0
@@ -145,7 +147,7 @@ def test_the_command_on_the_page_is_that_of_the_run(lab: AppTest) -> None:
     command = lab.code[-1].value
     assert command == outcome(lab).report.command
     assert command.startswith(f"robustiqa attack assets/samples/{FIRST.path.name} --model linearity")
-    assert "--eps 4/255 --steps 10" in command
+    assert "--eps 4/255 --norm linf --direction up --steps 10" in command
 
 
 def test_a_running_attack_shows_its_progress_and_the_curve_so_far(lab: AppTest, gate: Gate) -> None:
@@ -273,6 +275,7 @@ def test_fine_settings_reach_the_attack(lab: AppTest) -> None:
         "steps": 5,
         "norm": "l2",
         "direction": "up",
+        "target": None,
         "random_start": False,
         "seed": 7,
     }
@@ -283,7 +286,7 @@ def test_fine_settings_reach_the_attack(lab: AppTest) -> None:
 def test_each_attack_can_be_chosen_and_has_only_its_own_settings(lab: AppTest, attack: str) -> None:
     finish(lab)
     lab.select_slider(key=state.STEPS).set_value(5)
-    lab.segmented_control(key=state.ATTACK).set_value(attack).run()
+    lab.selectbox(key=state.ATTACK).set_value(attack).run()
     assert "Steps" not in [slider.label for slider in lab.select_slider]
     assert ("The score" in [choice.label for choice in lab.segmented_control]) == (attack == "fgsm")
     assert ("Seed" in [number.label for number in lab.number_input]) == (attack == "noise")
@@ -291,8 +294,40 @@ def test_each_attack_can_be_chosen_and_has_only_its_own_settings(lab: AppTest, a
     finish(lab)
     assert outcome(lab).report.attack == attack
     assert f"--attack {attack}" in lab.code[-1].value
-    lab.segmented_control(key=state.ATTACK).set_value("pgd").run()
-    assert lab.select_slider(key=state.STEPS).value == 5, "a setting that was out of sight is still there"
+
+
+def test_another_attack_keeps_the_strength_and_the_direction_and_brings_its_own_number_of_steps(lab: AppTest) -> None:
+    finish(lab)
+    lab.select_slider(key=state.STEPS).set_value(5)
+    lab.select_slider(key=state.PRESET).set_value(8.0)
+    lab.segmented_control(key=state.DIRECTION).set_value("down").run()
+    lab.selectbox(key=state.ATTACK).set_value("noise").run()
+    lab.selectbox(key=state.ATTACK).set_value("pgd").run()
+    assert lab.select_slider(key=state.STEPS).value == PGD().steps
+    assert lab.select_slider(key=state.PRESET).value == 8.0
+    assert lab.segmented_control(key=state.DIRECTION).value == "down"
+
+
+def test_a_target_score_is_asked_for_only_where_it_counts_and_is_reached(lab: AppTest) -> None:
+    finish(lab)
+    assert "Target score" not in [number.label for number in lab.number_input]
+    lab.segmented_control(key=state.DIRECTION).set_value("towards").run()
+    lab.number_input(key=state.TARGET).set_value(0.6)
+    lab.button(key=state.RUN).click()
+    finish(lab)
+    report = outcome(lab).report
+    assert report.settings["target"] == 0.6
+    assert report.adversarial_score == pytest.approx(0.6, abs=0.02)
+    assert "was to bring the score to 0.600" in lab.markdown[1].value
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_has_words_and_widgets_that_make_it(lab: AppTest, name: str) -> None:
+    assert name in TEXTS
+    finish(lab)
+    lab.selectbox(key=state.ATTACK).set_value(name).run()
+    assert not lab.exception
+    assert not lab.error
 
 
 def test_the_address_names_the_view_and_opens_it_again_with_the_same_numbers(lab: AppTest) -> None:
@@ -430,7 +465,9 @@ def test_a_lost_connection_during_a_run_ends_in_a_sentence(lab: AppTest, gate: G
 def test_a_run_that_takes_long_is_announced_before_it_starts(lab: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     finish(lab)
     assert not lab.warning
-    monkeypatch.setattr(live, "LONG_SECONDS", 2 * live.estimate_seconds(outcome(lab).report, steps=10, pixels=0))
+    monkeypatch.setattr(
+        live, "LONG_SECONDS", 2 * live.estimate_seconds(outcome(lab).report, done=10, steps=10, pixels=0)
+    )
     lab.select_slider(key=state.STEPS).set_value(20).run()
     assert not lab.warning
     lab.select_slider(key=state.STEPS).set_value(50).run()

@@ -13,7 +13,7 @@ SAMPLE = PhotoChoice("sample", "cat", "assets/samples/cat.png", MAX_SIDE)
 UPLOAD = PhotoChoice("upload", "my cat.jpg", "my cat.jpg", 512, "0" * 64)
 
 fractions = st.floats(1e-6, 1.0)
-norms, directions = st.sampled_from(["linf", "l2"]), st.sampled_from(["up", "down"])
+norms, directions = st.sampled_from(["linf", "l2"]), st.sampled_from(["up", "down", "away"])
 seeds = st.integers(0, 2**53 - 1)
 attacks = st.one_of(
     st.builds(
@@ -46,7 +46,7 @@ def test_every_attack_with_its_defaults_survives_an_address(name: str) -> None:
 
 
 def test_strengths_are_spelled_in_255ths() -> None:
-    address = Recipe("linearity", "baseline", SAMPLE, PGD(4 / 255)).address()
+    address = Recipe("linearity", "baseline", SAMPLE, PGD(4 / 255, random_start=True)).address()
     assert (address["eps"], address["photo"], address["random_start"]) == ("4/255", "cat", "yes")
 
 
@@ -69,13 +69,13 @@ def test_an_address_without_an_attack_names_none() -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"attack": "magic"}, "attack must be one of fgsm, pgd, noise"),
-        ({"attack": "pgd", "eps": "4/0"}, "cannot be read"),
-        ({"attack": "pgd", "eps": "big"}, "cannot be read"),
+        ({"attack": "magic"}, f"attack must be one of {', '.join(ATTACKS)}"),
+        ({"attack": "pgd", "eps": "4/0"}, "eps must be a fraction such as 4/255"),
+        ({"attack": "pgd", "eps": "big"}, "eps must be a fraction such as 4/255"),
         ({"attack": "pgd", "eps": "8"}, "did you mean 8/255"),
         ({"attack": "pgd", "eps": "nan"}, "eps"),
-        ({"attack": "pgd", "steps": "2.5"}, "cannot be read"),
-        ({"attack": "pgd", "random_start": "maybe"}, "cannot be read"),
+        ({"attack": "pgd", "steps": "2.5"}, "steps must be a whole number"),
+        ({"attack": "pgd", "random_start": "maybe"}, "random_start must be yes or no"),
         ({"attack": "pgd", "direction": "sideways"}, "direction must be one of"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",

@@ -6,7 +6,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from robustiqa_core.attacks import ATTACKS, NORMS, Attack, make_attack
+from robustiqa_core.attacks import ATTACKS, NORMS, Attack, Norm, make_attack
 from robustiqa_core.images import round_to_8bit
 from robustiqa_core.scorer import ScoreRange
 
@@ -75,15 +75,32 @@ def linear(images: Tensor, *, curvature: float = 0.0) -> Quadratic:
     return Quadratic(draw(1001, *images.shape[1:]).to(images), curvature)
 
 
+GOALS: tuple[dict[str, object], ...] = (
+    {"direction": "up"},
+    {"direction": "down"},
+    {"direction": "away"},
+    {"direction": "towards", "target": 0.5},
+)
+
+SHORT: dict[str, object] = {"eps": EPS, "steps": 6, "queries": 16, "samples": 4, "random_start": True}
+"""Settings of the tests, for the attacks that have them: as short as possible."""
+
+
 def configurations() -> list[Attack]:
     """Return every attack in every norm and direction that it has."""
-    options: dict[str, tuple[object, ...]] = {"norm": NORMS, "direction": ("up", "down")}
     attacks = []
     for name, kind in ATTACKS.items():
-        fields = [field.name for field in dataclasses.fields(kind) if field.name in options]
-        for values in itertools.product(*(options[field] for field in fields)):
-            attacks.append(make_attack(name, {"eps": EPS, **dict(zip(fields, values, strict=True))}))
+        fields = {field.name for field in dataclasses.fields(kind)}
+        short = {setting: value for setting, value in SHORT.items() if setting in fields}
+        norms = [{"norm": norm} for norm in NORMS] if "norm" in fields else [{}]
+        for norm, goal in itertools.product(norms, GOALS if "direction" in fields else [{}]):
+            attacks.append(make_attack(name, {**short, **norm, **goal}))
     return attacks
+
+
+def norm_of(attack: Attack) -> Norm | None:
+    """Return the norm in which `eps` bounds the attack; None for an attack that is bounded by something else."""
+    return getattr(attack, "norm", "linf") if hasattr(attack, "eps") else None
 
 
 def label(attack: Attack) -> str:

@@ -1,0 +1,38 @@
+"""What each attack is called and does, in plain words. Knows nothing of Streamlit."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AttackText:
+    """An attack in words.
+
+    Args:
+        name: short.
+        help: a sentence or two for somebody who has not heard of it.
+    """
+
+    name: str
+    help: str
+
+
+TEXTS: dict[str, AttackText] = {
+    "pgd": AttackText("PGD", "Follows the model's gradient in many small steps. The usual strong attack."),
+    "apgd": AttackText("APGD", "PGD that halves its steps where they stop to help. The strongest with a gradient."),
+    "mi_fgsm": AttackText("MI-FGSM", "PGD with a memory of earlier gradients, which carries over to other models."),
+    "fgsm": AttackText("FGSM", "One big step along the model's gradient. Quick and crude."),
+    "noise": AttackText("Noise", "Random changes of the same size, blind to the model. What an attack has to beat."),
+    "uap": AttackText("Universal", "One change, made beforehand, for every photo. It needs no model any more."),
+    "stadv": AttackText("stAdv", "Moves the pixels instead of changing their colours, by less than a pixel or so."),
+    "perceptual": AttackText("Perceptual", "As far as the photo stays alike to the eye, measured by SSIM."),
+    "texture": AttackText("Texture-aware", "Hides the changes in busy parts of the photo, where they are not seen."),
+    "colour": AttackText("Colour", "Changes the colours of the whole photo smoothly; no pixel noise at all."),
+    "square": AttackText("Square", "Asks the model for scores only and tries random squares. No gradient needed."),
+    "nes": AttackText("NES", "Asks the model for scores only and estimates the gradient from them."),
+}
+"""By name of the attack, in the order of the list that people choose from."""
+
+
+def attack_text(name: str) -> AttackText:
+    """Return the words for an attack; its name alone where there are none."""
+    return TEXTS.get(name, AttackText(name, ""))
