@@ -68,7 +68,7 @@ class InsertionPoint:
 
     Args:
         name: place in words, such as `after_stage5`.
-        module: dotted path of the module whose output the block would receive.
+        module: dotted path of the nn.Sequential to whose end a block is added.
         channels: channels of that output.
         stride: pixels of the model's input for one step on that output's grid.
     """

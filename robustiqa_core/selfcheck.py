@@ -7,11 +7,16 @@ import torch
 from torch import Tensor
 
 from robustiqa_core.attacks import PGD, complete
+from robustiqa_core.blocks import ORTHOGONALIZATIONS, orthogonality_error
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.images import decode_image, encode_png, round_to_8bit
 from robustiqa_core.models import QualityModel
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.storage import list_cards, load_scorer
+
+_CHANNELS = 256
+# Rounding gives 3e-6 on a CPU; GPUs that convolve in TF32, their default, have three digits.
+_ORTHOGONALITY_LIMIT = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,21 @@ def gradient_error(scorer: QualityModel, device: torch.device) -> float:
     return abs(float(slope) / float(gradient.norm()) - 1)
 
 
+def orthogonality(device: torch.device) -> float:
+    """Return the largest |singular value - 1| of the exactly orthogonal convolutions, 256 channels on a 3 x 3 grid.
+
+    Batched inverses, which a wrong thread setting spoils, go wrong at 200 channels and more.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = [
+            kind(_CHANNELS, _CHANNELS).to(device).eval()
+            for kind in ORTHOGONALIZATIONS.values()
+            if kind.guarantee == "orthogonal" and not kind.is_control
+        ]
+    return max(orthogonality_error(layer, _CHANNELS, 3, 3) for layer in layers)
+
+
 def batch_dependence(scorer: QualityModel, device: torch.device) -> float:
     """Return the largest change of a photo's score by the company of another, as a share of the score range."""
     photos = _photos(device)
@@ -100,6 +120,13 @@ def run_checks(device: torch.device) -> Iterator[Check]:
         "the attack does not reach the known optimum: its results understate fragility",
     )
     yield _check("PNG round trip", lambda: png_error(device), 0.0, "a downloaded image is not the attacked one")
+    if device.type != "mps":  # has no complex inverses
+        yield _check(
+            "orthogonal convolutions keep every length",
+            lambda: orthogonality(device),
+            _ORTHOGONALITY_LIMIT,
+            "a hardened model is not what its card says; do not call torch.set_num_threads, set OMP_NUM_THREADS",
+        )
     for card in list_cards():
         name = f"{card.model} {card.variant}"
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import safetensors
@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from robustiqa_core.blocks import BlockSettings, blocks_of, insert
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
 from robustiqa_core.files import read_json, write_bytes, write_json
 from robustiqa_core.models import QualityModel, build
@@ -85,6 +86,8 @@ def load_network(
         )
     with torch.device("meta"):
         network = build(card.model, card.settings, card.score_range)
+        for point, settings in card.blocks.items():
+            network = insert(network, point, BlockSettings.from_json(settings, place=f"the card of {card.stem}"))
     _fill(network, safetensors.torch.load(data), path.name)
     return network.to(device).eval()
 
@@ -98,7 +101,12 @@ def load_scorer(
     before them, and the weights lie channels last (`benchmarks/scorer_tuning.py` has what that saves). Scores move by
     rounding only. Arguments and errors are those of `load_network`.
     """
-    network = load_network(model, variant, device=device, root=root).requires_grad_(False)
+    return as_scorer(load_network(model, variant, device=device, root=root))
+
+
+def as_scorer(network: QualityModel) -> QualityModel:
+    """Return a network in eval mode, frozen and made fast; the network itself is changed. See `load_scorer`."""
+    network.requires_grad_(False)
     for module in network.modules():
         if isinstance(module, ConvNorm):
             module.fold()
@@ -125,11 +133,11 @@ def _fill(network: QualityModel, state: dict[str, Tensor], place: str) -> None:
 def save_checkpoint(
     network: QualityModel, card: ModelCard, *, root: Path, dtype: torch.dtype = torch.float16
 ) -> ModelCard:
-    """Write a network's weights and its card; return the card with the sha256 filled in.
+    """Write a network's weights and its card; return the card with the sha256 and the network's blocks filled in.
 
     Args:
         network: what is saved; unchanged.
-        card: its `sha256` is ignored.
+        card: its `sha256` and `blocks` are ignored.
         root: folder of the checkpoints, made where it is missing.
         dtype: in which the floating-point weights are stored. Half precision halves the file; the figures of the
             card must then be measured on the loaded checkpoint.
@@ -146,7 +154,8 @@ def save_checkpoint(
                 raise InputError(f"{name} has values that {dtype} cannot hold; save with dtype=torch.float32")
         tensors[name] = stored
     data = safetensors.torch.save(tensors)
-    written = replace(card, sha256=hashlib.sha256(data).hexdigest())
+    blocks = {point: asdict(settings) for point, settings in blocks_of(network).items()}
+    written = replace(card, sha256=hashlib.sha256(data).hexdigest(), blocks=blocks)
     write_bytes(root / f"{card.stem}.safetensors", data)
     write_json(root / f"{card.stem}.json", written.to_json())
     return written

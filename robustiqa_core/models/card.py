@@ -1,7 +1,7 @@
 """What is known of a bundled model: how it was made, how good it is, what its numbers mean."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from robustiqa_core.errors import InputError
@@ -68,6 +68,7 @@ class ModelCard:
         licence: of the weights.
         limits: what the model must not be used for, in a sentence or two.
         versions: of the packages that it was made with.
+        blocks: settings of each RobustBlock by insertion point; a card without them is of a network without blocks.
     """
 
     model: str
@@ -81,6 +82,7 @@ class ModelCard:
     licence: str
     limits: str
     versions: Mapping[str, str]
+    blocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
@@ -111,6 +113,8 @@ class ModelCard:
                     "training": Training(**value["training"]),
                     "measurements": tuple(Measurement(**item) for item in value["measurements"]),
                     "versions": dict(value["versions"]),
+                    # Unpacked, so that what is no object is a TypeError.
+                    "blocks": {point: dict(**block) for point, block in dict(**value.get("blocks", {})).items()},
                 }
             )
         except (TypeError, KeyError) as error:

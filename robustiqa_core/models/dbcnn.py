@@ -123,11 +123,17 @@ class DBCNN(nn.Module):
 
     @staticmethod
     def insertion_points(settings: DBCNNSettings) -> tuple[InsertionPoint, ...]:
-        """Return the places where a block can go: those of the trunk in depth order, then those of S-CNN."""
-        return backbone(settings.backbone).insertion_points("features") + tuple(
+        """Return the places where a block can go: those of the trunk in depth order, then those of S-CNN.
+
+        With the published square root, the last of each branch are left out: a block can make values negative, and
+        then the products of the two.
+        """
+        trunk = backbone(settings.backbone).insertion_points("features")
+        distortion = tuple(
             InsertionPoint(f"after_{stage.name}", f"scnn.{stage.name}", stage.channels, stage.stride)
             for stage in SCNN_STAGES
         )
+        return trunk[:-1] + distortion[:-1] if settings.square_root == "published" else trunk + distortion
 
     def products(self, images: Tensor) -> Tensor:
         """Return the bilinear features (N, K) before the linear layer, each row of length 1.

@@ -86,6 +86,10 @@ class EncoderLayer(nn.Module):
         return y
 
 
+PLACES = ("before_encoder", *(f"after_encoder_layer{number}" for number in range(1, _LAYERS + 1)), "after_encoder")
+"""Where a block can go, in depth order; the last normalisation lies between the last layer's place and the last."""
+
+
 class Encoder(nn.Module):
     """The published transformer encoder: two layers of 16 heads and 64 hidden units, normalised at the end."""
 
@@ -93,16 +97,20 @@ class Encoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(EncoderLayer(channels) for _ in range(_LAYERS))
         self.norm = nn.LayerNorm(channels)
+        # Empty sequences, which pass the map as it is and have no weights.
+        self.places = nn.ModuleDict({name: nn.Sequential() for name in PLACES})
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.xavier_uniform_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return maps (N, C, h, w) in which each place has seen all others."""
+        before, *after_layers, after = self.places.values()
+        x = before(x)
         channels, height, width = x.shape[1:]
         positions = position_encoding(channels, height, width, x).flatten(1).mT
-        tokens = x.flatten(2).mT
-        for layer in self.layers:
-            tokens = layer(tokens, positions)
-        seen: Tensor = self.norm(tokens)
-        return seen.mT.reshape(x.shape)
+        for layer, place in zip(self.layers, after_layers, strict=True):
+            # Maps and tokens are two views of one memory.
+            x = place(layer(x.flatten(2).mT, positions).mT.reshape(x.shape))
+        seen: Tensor = after(self.norm(x.flatten(2).mT).mT.reshape(x.shape))
+        return seen

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from robustiqa_core.checks import MIN_SIDE, check_choice, check_count
 from robustiqa_core.models.backbones import BACKBONES, Backbone, Stage, backbone, tap
 from robustiqa_core.models.preprocessing import Preprocessing
-from robustiqa_core.models.transformer import Encoder
+from robustiqa_core.models.transformer import PLACES, Encoder
 from robustiqa_core.scorer import InsertionPoint, ScoreRange
 
 CROP_SIDE = 224
@@ -55,11 +55,13 @@ class TReSOutputs:
         predictions: (N, 1) raw quality.
         attended: (N, C, h, w), output of the transformer.
         deepest: (N, D, h, w), output of the trunk.
+        pooled: (N, 2 D), what the last linear layer gets.
     """
 
     predictions: Tensor
     attended: Tensor
     deepest: Tensor
+    pooled: Tensor
 
 
 def _taps(spec: Backbone) -> tuple[Stage, ...]:
@@ -152,13 +154,15 @@ class TReS(nn.Module):
 
     @staticmethod
     def insertion_points(settings: TReSSettings) -> tuple[InsertionPoint, ...]:
-        """Return the places where a block can go, in depth order: those of the trunk, then after the transformer."""
+        """Return the places where a block can go, in depth order: those of the trunk, then those of the transformer.
+
+        Before and between the transformer's layers a block works on the grid of their tokens.
+        """
         spec = backbone(settings.backbone)
         taps = _taps(spec)
         channels = sum(stage.channels for stage in taps)
-        return (
-            *spec.insertion_points("features"),
-            InsertionPoint("after_encoder", "encoder", channels, taps[-1].stride),
+        return spec.insertion_points("features") + tuple(
+            InsertionPoint(place, f"encoder.places.{place}", channels, taps[-1].stride) for place in PLACES
         )
 
     def _outputs(self, x: Tensor) -> TReSOutputs:
@@ -179,7 +183,7 @@ class TReS(nn.Module):
         )
         attended = self.encoder(joined)
         pooled = torch.cat((self.fc2(attended.mean((2, 3))), deepest.mean((2, 3))), dim=1)
-        return TReSOutputs(self.fc(pooled), attended, deepest)
+        return TReSOutputs(self.fc(pooled), attended, deepest, pooled)
 
     def outputs(self, images: Tensor) -> TReSOutputs:
         """Return what training needs, of the whole photos whatever `crops` is; training makes its own crops."""

@@ -1,0 +1,198 @@
+"""RobustBlock: an orthogonal convolution fitted to a place in a network, in two variants."""
+
+from collections.abc import Callable
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from robustiqa_core.blocks.cache import KernelCache
+from robustiqa_core.blocks.controls import Contraction
+from robustiqa_core.blocks.convolution import ConstrainedConvolution, full_precision
+from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
+from robustiqa_core.blocks.orthonormal import semi_orthogonal
+from robustiqa_core.blocks.settings import BlockSettings
+from robustiqa_core.checks import check_count
+
+
+def new_convolution(settings: BlockSettings, channels_in: int, channels_out: int) -> ConstrainedConvolution:
+    """Return the convolution that the settings name, with random weights.
+
+    Raises:
+        ConfigurationError: its kernel would take too much memory on the settings' grid.
+    """
+    kind = ORTHOGONALIZATIONS[settings.orthogonalization]
+    # On the map's own grid the layer itself checks, once it knows it.
+    grid = settings.grid or 1
+    kind.cost(channels_in, channels_out, settings.kernel_size, grid, grid).check_memory()
+    if issubclass(kind, Contraction):
+        return kind(channels_in, channels_out, settings.kernel_size, factor=settings.factor)
+    return kind(channels_in, channels_out, settings.kernel_size)
+
+
+def averaging(size: int, cells: int, like: Tensor) -> Tensor:
+    """Return the matrix (cells, size), with orthonormal rows, that averages an axis of `size` places to `cells` cells.
+
+    Cell i has the n_i places from ceil(i size / cells) on, none of them shared, each with the weight 1 / sqrt(n_i), so
+    that the transposed matrix spreads what the matrix gathered.
+
+    Args:
+        size: places of the axis.
+        cells: at most `size`.
+        like: gives device and dtype.
+
+    Example:
+        >>> averaging(3, 2, torch.zeros(1)).square()
+        tensor([[0.5000, 0.5000, 0.0000],
+                [0.0000, 0.0000, 1.0000]])
+    """
+    owner = torch.arange(size, device=like.device) * cells // size
+    member = (owner == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)
+    return member / member.sum(1, keepdim=True).sqrt()
+
+
+class RobustBlock(nn.Module):
+    """What both variants have: the settings that define them, and a convolution."""
+
+    def __init__(self, settings: BlockSettings, channels: int) -> None:
+        """Keep the settings.
+
+        Args:
+            settings: the block.
+            channels: of the maps that it gets and returns.
+        """
+        super().__init__()
+        settings.check_channels(check_count("channels", channels))
+        self.settings, self.channels = settings, channels
+
+    def forget(self) -> None:
+        """Forget what was kept from earlier calls; it is built anew."""
+        for module in self.modules():
+            if isinstance(module, ConstrainedConvolution):
+                module.forget()
+
+    def extra_repr(self) -> str:
+        """Return the settings for the printed model."""
+        grid = "own grid" if self.settings.grid is None else f"grid {self.settings.grid} x {self.settings.grid}"
+        shape = f"{self.channels} channels, width {self.settings.width}, {grid}"
+        return f"{self.settings.variant}, {self.settings.orthogonalization}, {shape}"
+
+
+class PaperBlock(RobustBlock):
+    """The paper's block: y = upsample(Q(pool(R x))).
+
+    R is a 1 x 1 convolution from C to r channels, the pool averages to a square grid, Q is an orthogonal convolution
+    from r back to C channels, and the result is spread to the map's size by bilinear interpolation. What R and the
+    pool drop is lost, so that a trained network must learn anew what follows; only Q keeps lengths. `identity` in Q's
+    place fills channels with zeros.
+
+    Source: arXiv 2506.04951. As in its text; its code pools by overlapping maxima, which is neither 1-Lipschitz nor
+    square for tall photos, and reduces by a 3 x 3 convolution.
+    """
+
+    def __init__(self, settings: BlockSettings, channels: int) -> None:
+        """Make a block with random weights; see `RobustBlock`."""
+        super().__init__(settings, channels)
+        self.reduction = nn.Conv2d(channels, settings.width, 1)
+        self.convolution = new_convolution(settings, settings.width, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) of x (N, C, H, W)."""
+        pooled = F.adaptive_avg_pool2d(self.reduction(x), self.settings.grid)
+        return F.interpolate(self.convolution(pooled), x.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class IsometricBlock(RobustBlock):
+    """The block that deserves the name: y = x + b S^T (Q - I) S x, with b in (0, 1], and y = x at the start.
+
+    S averages the map to cells and takes r of the C channels' directions; both have orthonormal rows, so S S^T = I.
+    Write x = S^T S x + (I - S^T S) x, two parts at right angles. With b = 1, y = S^T Q S x + (I - S^T S) x, and
+
+        |y|^2 = |Q S x|^2 + |x|^2 - |S x|^2   (the first term because |S^T z|^2 = <z, S S^T z> = |z|^2),
+
+    which is |x|^2 if Q is orthogonal and at most |x|^2 if Q is 1-Lipschitz. With b < 1, y is a mean of x and that, and
+    no longer either. All that S drops passes unchanged, Q starts as the identity, and so a trained network keeps its
+    scores at step 0. Of the forms that are 1-Lipschitz, this one adds nothing to be undone: S^T Q S alone would lose
+    what S drops, and x + B x over 2 with a B that is not the identity halves half of the map.
+
+    With b = 1 and Q orthogonal no difference between two maps grows or shrinks: the block can move a perturbation, not
+    remove it. With b = 1/2 it is removed as far as Q turns it against itself.
+    """
+
+    def __init__(self, settings: BlockSettings, channels: int) -> None:
+        """Make a block that is the identity, or the control's own; see `RobustBlock`."""
+        super().__init__(settings, channels)
+        # The columns of an orthonormal matrix made from these are the directions of S.
+        self.directions = nn.Parameter(torch.empty(channels, settings.width))
+        nn.init.normal_(self.directions)
+        self.convolution = new_convolution(settings, settings.width, settings.width)
+        self.convolution.start_at_identity()
+        self._columns: KernelCache[Tensor] = KernelCache()
+        self._cells: KernelCache[tuple[Tensor, Tensor]] = KernelCache()
+
+    def columns(self) -> Tensor:
+        """Return the directions of S as the orthonormal columns of a matrix (C, r)."""
+
+        def build() -> Tensor:
+            with full_precision(self.directions.device):
+                return semi_orthogonal(self.directions)
+
+        if torch.is_grad_enabled() and self.directions.requires_grad:
+            return build()
+        return self._columns.get((), (self.directions,), build)
+
+    def cells(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the matrices that average rows and columns of x (N, C, H, W), or None where the grid is its own."""
+        height, width = x.shape[-2:]
+        grid = self.settings.grid or max(height, width)
+        if grid >= max(height, width):
+            return None
+
+        def build() -> tuple[Tensor, Tensor]:
+            return averaging(height, min(grid, height), x), averaging(width, min(grid, width), x)
+
+        return self._cells.get((height, width, x.dtype, x.device), (), build)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) of x (N, C, H, W)."""
+        columns, cells = self.columns().to(x.dtype), self.cells(x)
+        # Products along rows and columns of a map whose channels lie last would be ten times slower.
+        gathered = x if cells is None else cells[0] @ (x.contiguous() @ cells[1].mT)
+        batch, _, *grid = gathered.shape
+        seen = (columns.mT @ gathered.flatten(2)).reshape(batch, -1, *grid)
+        change = self.settings.blend * (self.convolution(seen) - seen)
+        spread = (columns @ change.flatten(2)).reshape(gathered.shape)
+        y: Tensor = x + (spread if cells is None else cells[0].mT @ spread @ cells[1]).to(x.dtype)
+        return y
+
+    def forget(self) -> None:
+        """Forget what was kept from earlier calls; it is built anew."""
+        super().forget()
+        self._columns.clear()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, as every module does, and forget what was kept."""
+        self._columns.clear()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._columns.clear()
+        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return moved
+
+
+BLOCKS: dict[str, type[PaperBlock] | type[IsometricBlock]] = {"isometric": IsometricBlock, "paper": PaperBlock}
+
+
+def new_block(settings: BlockSettings, channels: int) -> RobustBlock:
+    """Return a block for maps of that many channels, its first weights fixed by the seed.
+
+    The random state is as before.
+
+    Raises:
+        ConfigurationError: the block is wider than the map, or its kernel would take too much memory.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return BLOCKS[settings.variant](settings, channels)

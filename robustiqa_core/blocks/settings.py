@@ -1,0 +1,84 @@
+"""What defines a RobustBlock besides its weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from robustiqa_core.blocks.convolution import KERNEL_SIZES
+from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
+from robustiqa_core.checks import check_choice, check_count, check_fraction
+from robustiqa_core.errors import ConfigurationError, InputError
+
+Variant = Literal["isometric", "paper"]
+VARIANTS: tuple[Variant, ...] = ("isometric", "paper")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSettings:
+    """What defines a RobustBlock besides its weights; stored in the model card by name.
+
+    Args:
+        variant: `isometric` keeps what it does not touch and starts as the identity; `paper` is the paper's.
+        orthogonalization: the convolution inside, a key of `ORTHOGONALIZATIONS`.
+        width: channels that the block works on, at most those of the map where it is inserted.
+        grid: rows and columns of the square grid that the map is averaged to. `isometric` takes the map's own side
+            where that is shorter, or None: the map's own grid, whose size then decides the memory of a kernel.
+        kernel_size: places across the convolution's kernel, one of 1, 3, 5 and 7.
+        blend: of `isometric`, the share of the change that is made, in (0, 1]. 1 keeps all lengths; 1/2 is
+            (x + Bx) / 2, which shortens what the block would turn. Ignored by `paper`.
+        factor: of the control `contraction`, in (0, 1]; ignored by the others.
+        seed: of the first weights.
+
+    Raises:
+        ConfigurationError: a value is out of its range.
+    """
+
+    variant: Variant = "isometric"
+    orthogonalization: str = "cayley"
+    width: int = 64
+    grid: int | None = 8
+    kernel_size: int = 3
+    blend: float = 1.0
+    factor: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("variant", self.variant, VARIANTS)
+        check_choice("orthogonalization", self.orthogonalization, ORTHOGONALIZATIONS)
+        check_count("width", self.width, high=4096)
+        if self.grid is not None:
+            check_count("grid", self.grid, high=256)
+        elif self.variant == "paper":
+            raise ConfigurationError("the paper's block needs a grid to pool to, got None; use 8, or variant isometric")
+        if self.kernel_size not in KERNEL_SIZES:
+            raise ConfigurationError(f"kernel_size must be one of {KERNEL_SIZES}, got {self.kernel_size}; choose one")
+        check_fraction("blend", self.blend)
+        check_fraction("factor", self.factor)
+        check_count("seed", self.seed, low=0, high=2**63 - 1)
+
+    def check_channels(self, channels: int) -> None:
+        """Raise ConfigurationError if the block does not fit a map of that many channels."""
+        if self.width > channels:
+            raise ConfigurationError(
+                f"width must be at most the {channels} channels of the place where the block goes, got {self.width}; "
+                "choose a smaller width or a deeper place"
+            )
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], *, place: str) -> "BlockSettings":
+        """Return the settings from a JSON object, as `dataclasses.asdict` makes it.
+
+        Args:
+            value: the settings by name; those that are missing have their defaults.
+            place: where it came from, for the error.
+
+        Raises:
+            InputError: there is a name that is not a setting's.
+            ConfigurationError: a value is out of its range.
+        """
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise InputError(
+                f"expected the settings of a block in {place}, got others ({error}); restore it"
+            ) from error
