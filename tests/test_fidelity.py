@@ -4,15 +4,16 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import piq
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from robustiqa_core.errors import InputError
-from robustiqa_core.metrics.fidelity import SSIM_WINDOW, l2, linf, psnr, ssim
+from robustiqa_core.metrics.fidelity import HAARPSI_SIDE, SSIM_WINDOW, haarpsi, l2, linf, psnr, ssim
 
-METRICS = {"linf": linf, "l2": l2, "psnr": psnr, "ssim": ssim}
+METRICS = {"linf": linf, "l2": l2, "psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
 
 
 def pair(*shape: int, strength: float = 0.1, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -44,6 +45,7 @@ def test_an_image_equals_itself() -> None:
     assert l2(images, images).tolist() == [0.0, 0.0]
     assert psnr(images, images).tolist() == [math.inf, math.inf]
     assert ssim(images, images).tolist() == [1.0, 1.0]
+    assert haarpsi(images, images).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 33, 47), (1, 3, 11, 11), (1, 3, 11, 60)])
@@ -90,6 +92,25 @@ def test_psnr_equals_scikit_image() -> None:
     assert psnr(images, adversarial).tolist() == pytest.approx(theirs, rel=1e-6)
 
 
+def test_ssim_and_psnr_equal_piq() -> None:
+    images, adversarial = pair(3, 3, 40, 52, strength=0.05)
+    theirs = piq.ssim(images.double(), adversarial.double(), downsample=False, reduction="none")
+    assert ssim(images, adversarial).tolist() == pytest.approx(theirs.tolist(), abs=1e-6)
+    decibels = piq.psnr(images.double(), adversarial.double(), reduction="none")
+    assert psnr(images, adversarial).tolist() == pytest.approx(decibels.tolist(), abs=1e-4)
+
+
+def test_haarpsi_falls_with_the_strength_and_sees_a_change_of_colour_alone() -> None:
+    images = pair(1, 3, 64, 80)[0] * 0.4 + 0.3
+    similarity = [haarpsi(images, images + strength * torch.sign(images - 0.5)).item() for strength in (0, 0.01, 0.03)]
+    assert 1 >= similarity[0] > similarity[1] > similarity[2] > 0.5
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    colour = torch.tensor([0.587, -0.299, 0.0]).view(3, 1, 1) * torch.sign(images[:, :1] - 0.5) * 0.2
+    assert (colour * weights).sum(1).abs().max() < 1e-7
+    assert piq.gmsd(images, images + colour, reduction="none").item() < 1e-4
+    assert haarpsi(images, images + colour).item() < 0.99
+
+
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_images_of_a_batch_are_independent_and_the_order_of_the_pair_does_not_matter(
     metric: Callable[[Tensor, Tensor], Tensor],
@@ -119,3 +140,9 @@ def test_ssim_refuses_images_below_its_window() -> None:
     with pytest.raises(InputError, match="at least 11 px on each side, got 40 x 10; use a larger photo"):
         ssim(small, small)
     assert psnr(small, small).tolist() == [math.inf]
+
+
+def test_haarpsi_refuses_images_below_its_filter() -> None:
+    small = torch.zeros(1, 3, HAARPSI_SIDE - 1, 40)
+    with pytest.raises(InputError, match="at least 16 px on each side, got 40 x 15; use a larger photo"):
+        haarpsi(small, small)

@@ -19,7 +19,11 @@ COMMANDS: dict[str, str] = {
     "score": "score photos",
     "attack": "attack a photo and save the adversarial image",
     "train": "train a baseline on photos with human scores",
+    "train-scnn": "train DBCNN's second branch, which tells distortions apart, on clean photos",
     "evaluate-mos": "measure the agreement of a model with human scores",
+    "evaluate": "attack photos with several models, attacks and strengths, and write one table",
+    "score-table": "compute all robustness figures from a table of clean and attacked scores",
+    "series": "check that the score falls when photos get worse step by step",
     "import-checkpoint": "make a published checkpoint ready for the app",
     "selfcheck": "check this installation: weights, gradients, attacks on a problem with a known answer",
 }

@@ -1,21 +1,43 @@
-"""Agreement of predicted scores with human ones."""
+"""Agreement of predicted scores with human ones, or of two lists of scores with each other."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
 from robustiqa_core.errors import InputError
+from robustiqa_core.metrics.pairing import Array, paired
 
-Array = npt.NDArray[np.float64]
+LOGISTIC_PHOTOS = 4
+"""Photos that the usual logistic needs: as many as it has parameters."""
 
 
-def _pair(scores: npt.ArrayLike, mos: npt.ArrayLike) -> tuple[Array, Array]:
-    a, b = np.asarray(scores, dtype=np.float64), np.asarray(mos, dtype=np.float64)
-    if a.ndim != 1 or a.shape != b.shape or a.size < 2:
-        raise InputError(f"expected two lists of the same length, 2 or more, got {a.shape} and {b.shape}; pair them")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise InputError("expected finite scores, got NaN or infinity; leave those photos out")
-    return a, b
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well two lists of scores agree.
+
+    Args:
+        srocc: Spearman's rank correlation, in [-1, 1].
+        plcc: Pearson's correlation, in [-1, 1].
+        krocc: Kendall's tau-b, in [-1, 1].
+        rmse: root mean squared difference, in the unit of the second list.
+    """
+
+    srocc: float
+    plcc: float
+    krocc: float
+    rmse: float
+
+
+def agreement(scores: npt.ArrayLike, reference: npt.ArrayLike) -> Agreement:
+    """Return all four figures of scores (N,) against a reference (N,), without any mapping."""
+    return Agreement(
+        srocc=srocc(scores, reference),
+        plcc=plcc(scores, reference),
+        krocc=krocc(scores, reference),
+        rmse=rmse(scores, reference),
+    )
 
 
 def srocc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
@@ -25,15 +47,22 @@ def srocc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
         >>> srocc([1, 2, 3], [0.1, 0.4, 0.9])
         1.0
     """
-    a, b = _pair(scores, mos)
+    a, b = paired(scores, mos)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return round(float(stats.spearmanr(a, b).statistic), 12)
 
 
+def rank_correlations(scores: Array, mos: Array) -> Array:
+    """Return `srocc` of each row of scores (K, N) with the same row of MOS (K, N): (K,); for resampled photos."""
+    a, b = (stats.rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (scores, mos))
+    product = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+    return np.asarray((a * b).sum(-1) / np.where(product > 0, product, 1.0), dtype=np.float64)
+
+
 def krocc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
     """Return Kendall's tau-b of scores (N,) and MOS (N,), in [-1, 1]; 0 where one of them is constant."""
-    a, b = _pair(scores, mos)
+    a, b = paired(scores, mos)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(stats.kendalltau(a, b).statistic)
@@ -44,16 +73,16 @@ def logistic(scores: Array, high: float, low: float, middle: float, slope: float
     return (high - low) * special.expit((scores - middle) / max(abs(slope), 1e-12)) + low
 
 
-def fit_logistic(scores: npt.ArrayLike, mos: npt.ArrayLike) -> Array:
-    """Return scores (N,) mapped to the MOS scale by the least-squares 4-parameter logistic.
+def logistic_parameters(scores: npt.ArrayLike, mos: npt.ArrayLike) -> tuple[float, float, float, float]:
+    """Return (high, low, middle, slope) of the `logistic` that maps scores (N,) to MOS (N,) with the least squares.
 
     Raises:
         InputError: fewer than four photos, or lists that do not pair.
 
     Source: Video Quality Experts Group, final report on FR-TV phase II, 2003; usual before PLCC and RMSE.
     """
-    a, b = _pair(scores, mos)
-    if a.size < 4:
+    a, b = paired(scores, mos)
+    if a.size < LOGISTIC_PHOTOS:
         raise InputError(f"a logistic with 4 parameters needs 4 or more photos, got {a.size}; add photos")
 
     def residuals(parameters: Array) -> Array:
@@ -62,7 +91,13 @@ def fit_logistic(scores: npt.ArrayLike, mos: npt.ArrayLike) -> Array:
     start = (float(b.max()), float(b.min()), float(a.mean()), float(a.std()) or 1.0)
     # Levenberg and Marquardt's method, as usual for this fit; no covariance is wanted, which small sets do not have.
     fit = optimize.least_squares(residuals, start, method="lm", max_nfev=20_000)
-    return logistic(a, *fit.x)
+    high, low, middle, slope = (float(value) for value in fit.x)
+    return high, low, middle, slope
+
+
+def fit_logistic(scores: npt.ArrayLike, mos: npt.ArrayLike) -> Array:
+    """Return scores (N,) mapped to the MOS scale by their own `logistic_parameters`, with its errors."""
+    return logistic(np.asarray(scores, dtype=np.float64), *logistic_parameters(scores, mos))
 
 
 def plcc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
@@ -70,7 +105,7 @@ def plcc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
 
     No mapping is applied; give `fit_logistic(scores, mos)` for the figure after the usual logistic.
     """
-    a, b = _pair(scores, mos)
+    a, b = paired(scores, mos)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(stats.pearsonr(a, b).statistic)
@@ -78,5 +113,5 @@ def plcc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
 
 def rmse(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
     """Return the root mean squared difference of scores (N,) and MOS (N,), in the MOS's unit."""
-    a, b = _pair(scores, mos)
+    a, b = paired(scores, mos)
     return float(np.sqrt(np.mean((a - b) ** 2)))

@@ -10,6 +10,8 @@ from robustiqa_core.errors import InputError
 
 SSIM_WINDOW = 11
 """Side in pixels of the Gaussian window of SSIM, and so the smallest side of an image that has one."""
+HAARPSI_SIDE = 16
+"""Smallest side in pixels of an image that has a HaarPSI: its widest filter."""
 _SSIM_SIGMA = 1.5
 _SSIM_K1, _SSIM_K2 = 0.01, 0.03
 
@@ -107,6 +109,41 @@ def ssim(images: Tensor, adversarial: Tensor) -> Tensor:
     similarity = (2 * mean_x * mean_y + _SSIM_K1**2) / (mean_x.square() + mean_y.square() + _SSIM_K1**2)
     similarity = similarity * (2 * covariance + _SSIM_K2**2) / (variances + _SSIM_K2**2)
     return similarity.mean(dim=(1, 2, 3)).to(images.device, torch.float32)
+
+
+def haarpsi(images: Tensor, adversarial: Tensor) -> Tensor:
+    """Return the Haar wavelet-based perceptual similarity of each pair of images.
+
+    Fine, middle and coarse edges are compared as people weigh them, and the two colour channels of YIQ. So it sees a
+    change of colour that leaves the brightness as it is, to which GMSD and VIF are blind, and it needs no trained
+    network, which an attack could fool as well.
+
+    Args:
+        images: (N, 3, H, W), float, RGB in [0, 1]; H and W at least 16.
+        adversarial: same shape and range.
+
+    Returns:
+        (N,), float32, in [0, 1]; 1 for equal images.
+
+    Raises:
+        InputError: not two batches of RGB images of one shape in [0, 1], or a side is below 16 px.
+
+    Source:
+        Reisenhofer, Bosse, Kutyniok and Wiegand, "A Haar wavelet-based perceptual similarity index for image quality
+        assessment", Signal Processing: Image Communication 61, 2018; computed by piq.
+    """
+    # Imported here, since piq imports all of torchvision, which takes a second that nobody else shall wait.
+    import piq
+
+    x, y = _checked_pair(images, adversarial)
+    height, width = x.shape[-2:]
+    if min(height, width) < HAARPSI_SIDE:
+        raise InputError(
+            f"HaarPSI needs images of at least {HAARPSI_SIDE} px on each side, got {width} x {height}; "
+            "use a larger photo"
+        )
+    similarity: Tensor = piq.haarpsi(x, y, reduction="none", data_range=1.0)
+    return similarity.to(images.device, torch.float32)
 
 
 def _checked_pair(images: Tensor, adversarial: Tensor) -> tuple[Tensor, Tensor]:

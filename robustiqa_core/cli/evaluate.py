@@ -1,0 +1,197 @@
+"""`robustiqa evaluate`: photos x models x attacks x strengths, one table."""
+
+import argparse
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from robustiqa_core.attacks.settings import format_fraction
+from robustiqa_core.checks import check_choice, check_count
+from robustiqa_core.cli.figures import print_summaries
+from robustiqa_core.cli.options import add_device, add_json, fraction, print_json, progress
+from robustiqa_core.device import choose_device
+from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.images import MAX_SIDE, read_image
+from robustiqa_core.metrics.scale import CONVENTIONS
+from robustiqa_core.models import ARCHITECTURES
+from robustiqa_core.own_models import OWN, resolve_card, resolve_scorer
+from robustiqa_core.samples import list_samples
+from robustiqa_core.scorer import Scorer, ScoreRange
+from robustiqa_core.storage import list_cards
+from robustiqa_core.tables.attack_grid import attack_grid
+from robustiqa_core.tables.evaluate import evaluate
+from robustiqa_core.tables.journal import Journal, journal_path
+from robustiqa_core.tables.output import check_out, write_table
+from robustiqa_core.tables.photos import find_photos
+from robustiqa_core.tables.plan import TableModel, TablePlan, in_order
+from robustiqa_core.tables.rows import Skipped, TableRow
+from robustiqa_core.tables.runs import runs_of_rows, worst_runs
+from robustiqa_core.tables.score_table import read_mos
+from robustiqa_core.tables.summary import Reference, Summary, summarise
+
+BASELINE = "baseline"
+"""Variant that the others of its architecture are compared with."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="photo files, folders of photos, or the word samples"
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="MODEL-VARIANT",
+        help="bundled, or a model of your own; may be repeated (default: linearity-baseline)",
+    )
+    parser.add_argument(
+        "--attack", action="append", metavar="NAME:SETTING=VALUE,...", help="such as pgd:steps=20; may be repeated"
+    )
+    parser.add_argument("--eps", nargs="+", type=fraction, default=[], help="strengths, such as 2/255 4/255")
+    parser.add_argument("--out", type=Path, required=True, help="table to write: .parquet, .csv or .json")
+    parser.add_argument("--limit", type=int, help="take the first photos only")
+    parser.add_argument("--transfer", action="store_true", help="score each adversarial image by all other models too")
+    parser.add_argument("--mos", type=Path, help="CSV of file, mos: human scores, for the agreement under attack")
+    parser.add_argument("--batch-size", type=int, default=8, help="photos attacked together (default: %(default)s)")
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
+    parser.add_argument("--convention", default="own", choices=CONVENTIONS, help="scale (default: %(default)s)")
+    parser.add_argument(
+        "--fixed-range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="nominal scale for --convention fixed, such as 0 1 for the bundled models",
+    )
+    parser.add_argument("--baseline", metavar="MODEL", help="to compare with (default: that of each architecture)")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws (default: %(default)s)")
+    add_device(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compute the rows that are not there yet, write the table and print its figures."""
+    _check_early(arguments)
+    paths = find_photos(arguments.images, limit=arguments.limit)
+    plan = _plan(arguments, choose_device(arguments.device))
+    rows, skipped = _complete(paths, plan, journal_path(arguments.out))
+    if not rows:
+        raise InputError(f"expected a photo that can be attacked, got none ({skipped[0].reason}); name other photos")
+    write_table(arguments.out, rows, skipped)
+    summary = _summarise(rows, plan, arguments)
+    if arguments.json:
+        missing = [asdict(record) for record in skipped]
+        print_json(
+            {
+                "out": str(arguments.out),
+                "rows": len(rows),
+                "skipped": missing,
+                "command": plan.command,
+                **summary.to_json(),
+            }
+        )
+        return 0
+    print_summaries([summary], format_fraction)
+    print(f"\n{len(rows)} rows in {arguments.out}; the same command goes on from {journal_path(arguments.out).name}")
+    for record in skipped:
+        about = " ".join(filter(None, [record.image, record.model, record.attack]))
+        print(f"skipped {about}: {record.reason}", file=sys.stderr)
+    return 0
+
+
+def _check_early(arguments: argparse.Namespace) -> None:
+    """Refuse what would fail only after hours of work."""
+    check_out(arguments.out)
+    check_count("resamples", arguments.resamples)
+    if arguments.baseline is not None:
+        check_choice("--baseline", arguments.baseline, _names(arguments))
+    if _fixed(arguments) is None and arguments.convention == "fixed":
+        raise ConfigurationError(
+            "--convention fixed needs the nominal scale of the scores, got none; give --fixed-range LOW HIGH"
+        )
+
+
+def _complete(paths: tuple[Path, ...], plan: TablePlan, journal: Path) -> tuple[list[TableRow], list[Skipped]]:
+    """Return all rows, sorted, and what is missing; each new row goes to the journal first."""
+    rows: list[TableRow] = []
+    skipped: list[Skipped] = []
+    with Journal(journal, plan.settings()) as written:
+        records = evaluate(paths, plan, known=dict(written.rows))
+        total = len(paths) * len(plan.models) * len(plan.attacks)
+        for record in progress(records, total=total, label="evaluating"):
+            if isinstance(record, Skipped):
+                skipped.append(record)
+            else:
+                written.append(record)
+                rows.append(record)
+    return in_order(rows, paths, plan), skipped
+
+
+def _plan(arguments: argparse.Namespace, device: torch.device) -> TablePlan:
+    attacks = attack_grid(arguments.attack or ["pgd"], arguments.eps)
+    return TablePlan(
+        models=tuple(_model(name, device) for name in _names(arguments)),
+        attacks=attacks,
+        device=device,
+        batch_size=arguments.batch_size,
+        max_side=arguments.max_side,
+        transfer=arguments.transfer,
+        mos={} if arguments.mos is None else read_mos(arguments.mos),
+        command=_command(arguments, device),
+    )
+
+
+def _model(name: str, device: torch.device) -> TableModel:
+    """Return the model called `linearity-hardened`, or a model of the user's own."""
+    architecture, _, variant = name.partition("-")
+    bundled = architecture in ARCHITECTURES
+    model, variant = (architecture, variant or BASELINE) if bundled else (name, OWN)
+    scorer = resolve_scorer(model, variant, device=device)
+    sha256 = resolve_card(model, variant, scorer=scorer).sha256
+    return TableModel(model, variant, scorer, sha256 or _fingerprint(scorer, device))
+
+
+@torch.inference_mode()
+def _fingerprint(scorer: Scorer, device: torch.device) -> str:
+    """Return what stands for the digest of weights that are in no checkpoint: the score of a sample photo."""
+    photo = list_samples()[0]
+    return f"score {float(scorer(read_image(photo.path).images.to(device))):.5g} of {photo.name}"
+
+
+def _command(arguments: argparse.Namespace, device: torch.device) -> str:
+    """Return the command that makes the same table."""
+    words = ["robustiqa", "evaluate", *arguments.images]
+    for name in _names(arguments):
+        words += ["--model", name]
+    for attack in arguments.attack or ["pgd"]:
+        words += ["--attack", attack]
+    if arguments.eps:
+        words += ["--eps", *(format_fraction(value) for value in arguments.eps)]
+    for name in ("limit", "mos"):
+        if (value := getattr(arguments, name)) is not None:
+            words += [f"--{name}", str(value)]
+    words += ["--transfer"] if arguments.transfer else []
+    words += ["--batch-size", str(arguments.batch_size), "--max-side", str(arguments.max_side)]
+    return shlex.join([*words, "--device", str(device), "--out", str(arguments.out)])
+
+
+def _summarise(rows: list[TableRow], plan: TablePlan, arguments: argparse.Namespace) -> Summary:
+    own = {model.stem: model.scorer.score_range for model in plan.models}
+    ranges = {card.stem: card.score_range for card in list_cards()} | own
+    baselines = {model.stem: f"{model.model}-{BASELINE}" for model in plan.models}
+    if arguments.baseline is not None:
+        baselines = dict.fromkeys(own, dict(zip(_names(arguments), own, strict=True))[arguments.baseline])
+    baselines = {stem: baseline if baseline in ranges else stem for stem, baseline in baselines.items()}
+    reference = Reference(own, baselines, ranges, _fixed(arguments))
+    runs = runs_of_rows(rows)
+    return summarise([*runs, *worst_runs(runs)], reference, [arguments.convention], resamples=arguments.resamples)[0]
+
+
+def _names(arguments: argparse.Namespace) -> list[str]:
+    return list(arguments.model or [f"linearity-{BASELINE}"])
+
+
+def _fixed(arguments: argparse.Namespace) -> ScoreRange | None:
+    return None if arguments.fixed_range is None else ScoreRange(*arguments.fixed_range)

@@ -1,0 +1,62 @@
+"""`robustiqa score-table`: all figures from anybody's clean and attacked scores, under every convention."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from robustiqa_core.checks import check_choice
+from robustiqa_core.cli.figures import print_summaries
+from robustiqa_core.cli.options import add_json, print_json
+from robustiqa_core.metrics.scale import CONVENTIONS, Convention
+from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.tables.runs import clean_ranges, worst_runs
+from robustiqa_core.tables.score_table import read_score_table
+from robustiqa_core.tables.summary import Reference, Summary, summarise
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "table",
+        type=Path,
+        metavar="FILE.csv",
+        help="columns model, image, clean, attacked; optional attack, strength, mos (all scores: larger is better)",
+    )
+    parser.add_argument("--baseline", metavar="MODEL", help="whose range the convention baseline takes (the first)")
+    parser.add_argument(
+        "--fixed-range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="nominal scale of the scores, such as 0 100; without it the convention fixed is left out",
+    )
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws (default: %(default)s)")
+    parser.add_argument("--csv", action="store_true", help="print CSV, one line for each run and convention")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the table and print its figures."""
+    runs = read_score_table(arguments.table)
+    own = clean_ranges(runs)
+    baseline = check_choice("--baseline", arguments.baseline or next(iter(own)), own)
+    fixed = None if arguments.fixed_range is None else ScoreRange(*arguments.fixed_range)
+    reference = Reference(own, dict.fromkeys(own, baseline), own, fixed)
+    conventions: list[Convention] = [name for name in CONVENTIONS if name != "fixed" or fixed is not None]
+    summaries = summarise([*runs, *worst_runs(runs)], reference, conventions, resamples=arguments.resamples)
+    if arguments.json:
+        print_json({"baseline": baseline, "conventions": [summary.to_json() for summary in summaries]})
+    elif arguments.csv:
+        _frame(summaries).to_csv(sys.stdout, index=False)
+    else:
+        print(f"baseline: {baseline}")
+        print_summaries(summaries, lambda strength: f"{strength:g}")
+        if fixed is None:
+            print("\nfixed is left out: give the nominal scale of the scores with --fixed-range LOW HIGH")
+    return 0
+
+
+def _frame(summaries: tuple[Summary, ...]) -> pd.DataFrame:
+    return pd.json_normalize([run.to_json() for summary in summaries for run in summary.runs])

@@ -1,0 +1,1 @@
+"""Tables of robustness: photos x models x attacks x strengths, row by row, and what they say."""

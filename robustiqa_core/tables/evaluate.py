@@ -1,0 +1,144 @@
+"""Photos x models x attacks: an iterator of rows."""
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from robustiqa_core.attacks import Attack, AttackResult, complete, spell_attack
+from robustiqa_core.errors import NumericalError
+from robustiqa_core.evaluation import attack_command, attack_report
+from robustiqa_core.images import MAX_SIDE
+from robustiqa_core.metrics.fidelity import haarpsi
+from robustiqa_core.scorer import Scorer
+from robustiqa_core.tables.photos import OpenPhoto, batches
+from robustiqa_core.tables.plan import TableModel, TablePlan
+from robustiqa_core.tables.rows import Skipped, TableRow, row_key, versions
+
+Record: TypeAlias = TableRow | Skipped
+
+
+def evaluate(
+    paths: Iterable[Path], plan: TablePlan, *, known: Mapping[str, TableRow] | None = None
+) -> Generator[Record, None, None]:
+    """Yield the rows of a table, and what is missing from it, as they are computed.
+
+    Photos of one size are attacked together, so that up to `batch_size` rows come at once; `plan.in_order` sorts them.
+
+    Args:
+        paths: the photos; one that cannot be decoded is yielded as `Skipped`.
+        plan: models, attacks and how.
+        known: rows by key from an earlier run with the same `plan.settings()`; they are yielded and not computed.
+
+    Yields:
+        A row for each photo, model and attack, or what is missing.
+
+    Raises:
+        InputError: a model's scores have no gradient, or are not what they should be.
+    """
+    for found in batches(paths, batch_size=plan.batch_size, max_side=plan.max_side):
+        if isinstance(found, Skipped):
+            yield found
+            continue
+        for model in plan.models:
+            for attack in plan.attacks:
+                yield from _cell(found, model, attack, plan, known or {})
+
+
+def _cell(
+    photos: tuple[OpenPhoto, ...], model: TableModel, attack: Attack, plan: TablePlan, known: Mapping[str, TableRow]
+) -> Generator[Record, None, None]:
+    """Yield the rows of one batch under one attack on one model; those that are known are not computed."""
+    keys = [_key(photo, model, attack) for photo in photos]
+    for photo, key in zip(photos, keys, strict=True):
+        if key in known:
+            yield replace(known[key], mos=plan.mos.get(photo.path.name))
+    new = tuple(photo for photo, key in zip(photos, keys, strict=True) if key not in known)
+    if new:
+        yield from _attacked(new, model, attack, plan)
+
+
+def _attacked(
+    photos: tuple[OpenPhoto, ...], model: TableModel, attack: Attack, plan: TablePlan
+) -> Generator[Record, None, None]:
+    images = torch.cat([photo.photo.images for photo in photos]).to(plan.device)
+    try:
+        result = complete(attack, model.scorer, images)
+    except NumericalError as error:
+        # One photo's NaN must not cost the others of its batch their rows.
+        if len(photos) > 1:
+            for photo in photos:
+                yield from _attacked((photo,), model, attack, plan)
+        else:
+            yield Skipped(str(photos[0].path), str(error), model.stem, spell_attack(attack))
+        return
+    others = {
+        other.stem: _scores(other.scorer, result.rounded)
+        for other in plan.models
+        if plan.transfer and other is not model
+    }
+    for place, photo in enumerate(photos):
+        transfer = {stem: scores[place] for stem, scores in others.items()}
+        yield _row(photo, model, attack, plan, result, place, transfer)
+
+
+def _row(
+    opened: OpenPhoto,
+    model: TableModel,
+    attack: Attack,
+    plan: TablePlan,
+    result: AttackResult,
+    place: int,
+    transfer: Mapping[str, float],
+) -> TableRow:
+    batch, image = len(result.images), str(opened.path)
+    command = attack_command(
+        attack,
+        image=image,
+        model=model.model,
+        variant=model.variant,
+        max_side=plan.max_side if plan.max_side != MAX_SIDE else None,
+        device=str(plan.device),
+    )
+    report = attack_report(
+        result,
+        attack,
+        model=model.model,
+        variant=model.variant,
+        image=image,
+        image_sha256=opened.photo.sha256,
+        command=command,
+        index=place,
+    )
+    one = slice(place, place + 1)
+    return TableRow(
+        key=_key(opened, model, attack),
+        report=replace(report, seconds=report.seconds / batch),
+        strength=getattr(attack, "eps", None),
+        model_sha256=model.sha256,
+        score_range=model.scorer.score_range,
+        haarpsi=haarpsi(result.images[one], result.rounded[one]).item(),
+        transfer=transfer,
+        mos=plan.mos.get(opened.path.name),
+        batch=batch,
+        versions=versions(),
+        table_command=plan.command,
+    )
+
+
+def _key(opened: OpenPhoto, model: TableModel, attack: Attack) -> str:
+    return row_key(
+        image=str(opened.path),
+        image_sha256=opened.photo.sha256,
+        model=model.stem,
+        model_sha256=model.sha256,
+        attack=spell_attack(attack),
+    )
+
+
+@torch.no_grad()
+def _scores(scorer: Scorer, images: Tensor) -> list[float]:
+    return [float(score) for score in scorer(images)]

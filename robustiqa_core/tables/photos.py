@@ -1,0 +1,91 @@
+"""Which photos a table is made of, and batches of them that can be attacked together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustiqa_core.checks import MIN_SIDE, check_count, check_images
+from robustiqa_core.errors import InputError
+from robustiqa_core.images import Photo, read_image
+from robustiqa_core.samples import list_samples
+from robustiqa_core.tables.rows import Skipped
+
+SAMPLES = "samples"
+"""Word that stands for all sample photos."""
+ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+"""File names that count as photos in a folder; elsewhere the content decides."""
+_WAITING = 4
+"""Full batches that may wait for photos of their size before the oldest goes as it is, which bounds the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPhoto:
+    """A decoded photo and the path that it is known by."""
+
+    path: Path
+    photo: Photo
+
+
+def find_photos(words: Sequence[str], *, limit: int | None = None) -> tuple[Path, ...]:
+    """Return the photos that words name, each once: in their order, those of a folder by name.
+
+    Args:
+        words: files, folders (not the folders in them), or `samples` for the sample photos.
+        limit: how many of the first are taken; all without it.
+
+    Raises:
+        InputError: a word is neither file nor folder, or a folder has no photo.
+
+    Example:
+        >>> find_photos(["samples"], limit=1)[0].name
+        'mountain_path_out_of_focus.png'
+    """
+    if limit is not None:
+        check_count("limit", limit)
+    paths = dict.fromkeys(path for word in words for path in _expand(word))
+    return tuple(paths)[:limit]
+
+
+def _expand(word: str) -> Iterator[Path]:
+    path = Path(word)
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+        if not found:
+            raise InputError(f"expected photos ({', '.join(sorted(ENDINGS))}) in {path}, got none; name another folder")
+        yield from found
+    elif word == SAMPLES:
+        # As the user would have written it, where that is shorter.
+        here = Path.cwd()
+        paths = (sample.path for sample in list_samples())
+        yield from (path.relative_to(here) if path.is_relative_to(here) else path for path in paths)
+    else:
+        raise InputError(f"expected a photo, a folder of photos or {SAMPLES!r}, got {word!r}; check the path")
+
+
+def batches(paths: Iterable[Path], *, batch_size: int, max_side: int) -> Iterator[tuple[OpenPhoto, ...] | Skipped]:
+    """Yield batches of photos of one size, and each photo that cannot be read or is too small.
+
+    A photo waits until `batch_size` of its size are there, or until more wait than memory shall hold. The order is
+    the same in every run.
+
+    Args:
+        paths: the photos.
+        batch_size: most photos of a batch.
+        max_side: larger photos are reduced to this many pixels.
+    """
+    waiting: dict[tuple[int, int], list[OpenPhoto]] = {}
+    for path in paths:
+        try:
+            photo = read_image(path, max_side=max_side)
+            check_images(photo.images, min_side=MIN_SIDE)
+        except InputError as error:
+            yield Skipped(str(path), str(error))
+            continue
+        waiting.setdefault(photo.size, []).append(OpenPhoto(path, photo))
+        if len(waiting[photo.size]) == batch_size:
+            yield tuple(waiting.pop(photo.size))
+        elif sum(map(len, waiting.values())) > _WAITING * batch_size:
+            yield tuple(waiting.pop(next(iter(waiting))))
+    yield from map(tuple, waiting.values())
