@@ -1,8 +1,11 @@
-"""`robustiqa models`: the bundled models and what their cards say."""
+"""`robustiqa models`: the bundled models and one's own, and what their cards say."""
 
 import argparse
 
+import torch
+
 from robustiqa_core.cli.options import add_json, print_json
+from robustiqa_core.own_models import own_cards, resolve_scorer
 from robustiqa_core.storage import list_cards
 
 
@@ -13,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the cards."""
-    cards = list_cards()
+    own = own_cards(lambda name: resolve_scorer(name, device=torch.device("cpu")))
+    cards = (*list_cards(), *own)
     if arguments.json:
         print_json([card.to_json() for card in cards])
         return 0
@@ -24,4 +28,6 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{card.model:<12}{card.variant:<16}{figures.srocc:>7.3f}{figures.plcc:>7.3f}  "
                 f"{figures.photos} photos, {figures.dataset}"
             )
+        if not card.measurements:
+            print(f"{card.model:<12}{card.variant:<16}{'-':>7}{'-':>7}  not measured; from {card.training.start}")
     return 0

@@ -8,7 +8,7 @@ import torch
 from robustiqa_core.cli.options import add_json, add_model, print_json, progress
 from robustiqa_core.device import choose_device
 from robustiqa_core.images import MAX_SIDE, read_image
-from robustiqa_core.storage import load_scorer
+from robustiqa_core.own_models import resolve_scorer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score each photo and print the results."""
     device = choose_device(arguments.device)
-    scorer = load_scorer(arguments.model, arguments.variant, device=device)
+    scorer = resolve_scorer(arguments.model, arguments.variant, device=device)
     rows = []
     for path in progress(arguments.images, total=len(arguments.images), label="scoring"):
         photo = read_image(path, max_side=arguments.max_side)
         with torch.inference_mode():
-            score = scorer(photo.images.to(device)).item()
+            score = float(scorer(photo.images.to(device)))
         rows.append(
             {
                 "model": arguments.model,
