@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "attack photos with several models, attacks and strengths, and write one table",
     "score-table": "compute all robustness figures from a table of clean and attacked scores",
     "series": "check that the score falls when photos get worse step by step",
+    "audit": "say whether a model is robust or only looks so",
     "import-checkpoint": "make a published checkpoint ready for the app",
     "selfcheck": "check this installation: weights, gradients, attacks on a problem with a known answer",
 }

@@ -1,0 +1,118 @@
+"""What a check measures, what an audit reports while it works, and what it ends with."""
+
+import math
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias, TypeVar
+
+Verdict = Literal["pass", "doubt", "not run"]
+
+T = TypeVar("T")
+Work: TypeAlias = Generator[None, None, T]
+"""Work that yields wherever it may be stopped and returns its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number.
+
+    Args:
+        name: what it is.
+        value: the number; infinite where there is no end to it.
+        unit: such as `%`; empty for a bare number.
+        limit: in words, what the verdict asks of it, such as `at most 5`; empty where it only informs.
+    """
+
+    name: str
+    value: float
+    unit: str = ""
+    limit: str = ""
+
+    def __str__(self) -> str:
+        """Return the figure as a person reads it."""
+        words = [self.name, f"{self.value:.3g}", self.unit, f"({self.limit})" if self.limit else ""]
+        return " ".join(filter(None, words))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the function of a check returns.
+
+    Args:
+        sound: whether nothing speaks against the model or the attack.
+        figures: the numbers behind that.
+    """
+
+    sound: bool
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check.
+
+    Args:
+        name: key of the check in `CHECKS`.
+        question: what was asked, in plain words.
+        verdict: `pass`, `doubt`, or `not run` where the check does not apply.
+        figures: the numbers behind the verdict.
+        meaning: what the verdict means.
+        advice: what to do about a doubt, or to have the check run; empty after a pass.
+    """
+
+    name: str
+    question: str
+    verdict: Verdict
+    figures: tuple[Figure, ...]
+    meaning: str
+    advice: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as a JSON object; a figure without end is None there."""
+        values = asdict(self)
+        for figure in values["figures"]:
+            figure["value"] = figure["value"] if math.isfinite(figure["value"]) else None
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class AuditStep:
+    """The state of an audit at a point where it can be stopped.
+
+    Args:
+        check: key of the check that is at work.
+        number: its place, from 1.
+        checks: how many there are.
+        findings: of the checks that have ended.
+        gradient_calls: gradients of the model computed so far, each for all photos.
+        queries: its evaluations without gradient so far, each for all photos.
+    """
+
+    check: str
+    number: int
+    checks: int
+    findings: tuple[Finding, ...]
+    gradient_calls: int
+    queries: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """The outcome of an audit.
+
+    Args:
+        findings: one of each check, in their order.
+        gradient_calls: gradients of the model and the reference, each for all photos.
+        queries: their evaluations without gradient, each for all photos.
+        seconds: wall time, without what the consumer did between the records.
+    """
+
+    findings: tuple[Finding, ...]
+    gradient_calls: int
+    queries: int
+    seconds: float
+
+    @property
+    def sound(self) -> bool:
+        """Whether no check is in doubt."""
+        return all(finding.verdict != "doubt" for finding in self.findings)
