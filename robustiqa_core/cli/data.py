@@ -3,13 +3,15 @@
 import argparse
 from pathlib import Path
 
-from robustiqa_core.training.datasets import LabelledPhoto, read_biq2021, read_table
+from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.training.datasets import LabelledPhoto
+from robustiqa_core.training.tables import DATASETS, read_table
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a labelled data set."""
     parser.add_argument(
-        "--dataset", required=True, choices=["biq2021", "csv"], help="csv: any photos listed in --scores"
+        "--dataset", required=True, choices=[*DATASETS, "csv"], help="csv: any photos listed in --scores"
     )
     parser.add_argument("--root", required=True, type=Path, help="folder of the data set")
     parser.add_argument("--scores", type=Path, help="CSV of file, mos, split (default: scores.csv in --root)")
@@ -17,7 +19,13 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def read_data(arguments: argparse.Namespace) -> tuple[tuple[LabelledPhoto, ...], str]:
     """Return the photos of the data set that the options name, and its name for people."""
-    if arguments.dataset == "biq2021":
-        return read_biq2021(arguments.root), "BIQ2021"
+    if arguments.dataset in DATASETS:
+        public = DATASETS[arguments.dataset]
+        return public.read(arguments.root), public.title
     table = arguments.scores or arguments.root / "scores.csv"
     return read_table(table, arguments.root), table.stem
+
+
+def mos_range(arguments: argparse.Namespace) -> ScoreRange | None:
+    """Return the nominal range of the data set's MOS; None where it is not known."""
+    return DATASETS[arguments.dataset].mos_range if arguments.dataset in DATASETS else None

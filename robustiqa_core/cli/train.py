@@ -1,19 +1,32 @@
 """`robustiqa train`: a baseline from photos with human scores."""
 
 import argparse
+import hashlib
 import shlex
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
-from robustiqa_core.cli.data import add_data, read_data
+import torch
+
+from robustiqa_core.cli.data import add_data, mos_range, read_data
 from robustiqa_core.cli.evaluate_mos import evaluation_command
-from robustiqa_core.cli.options import add_device, add_json, print_json, progress
-from robustiqa_core.device import choose_device, fast_training_precision
-from robustiqa_core.models import ARCHITECTURES
+from robustiqa_core.cli.loop_options import LOOP_OPTIONS, add_loop, loop_settings, report, spell_command
+from robustiqa_core.cli.options import add_device, add_json, print_json
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.models.backbones import BACKBONES
-from robustiqa_core.storage import save_checkpoint
-from robustiqa_core.training.baseline import BaselinePlan, train_baseline
-from robustiqa_core.training.loop import TrainingRecord, TrainingSettings
+from robustiqa_core.models.card import ModelCard
+from robustiqa_core.storage import load_card, load_network, save_checkpoint
+from robustiqa_core.training import ranks
+from robustiqa_core.training.baseline import BaselinePlan, new_network, train_baseline
+from robustiqa_core.training.loop import TrainingSettings
+from robustiqa_core.training.ridge import RidgeRecord
+from robustiqa_core.training.scnn import load_scnn
+from robustiqa_core.training.steps import TrainingRecord
+
+Trained: TypeAlias = tuple[QualityModel, ModelCard]
 
 _DEFAULTS = TrainingSettings()
 
@@ -22,20 +35,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--model", default="linearity", choices=ARCHITECTURES, help="architecture")
     parser.add_argument("--backbone", default="efficientnet_lite0", choices=BACKBONES, help="default: %(default)s")
+    parser.add_argument(
+        "--trunk-from", choices=ARCHITECTURES, help="start from the trunk of this model's baseline (default: ImageNet)"
+    )
+    parser.add_argument(
+        "--scnn", type=Path, help="S-CNN weights, which DBCNN needs: of train-scnn, or the published scnn.pkl"
+    )
     add_data(parser)
     parser.add_argument(
         "--short-side", type=int, default=384, help="size the network works at (default: %(default)s px)"
     )
-    parser.add_argument("--epochs", type=int, default=_DEFAULTS.epochs, help="default: %(default)s")
-    parser.add_argument("--stop-after", type=int, help="epoch to end with, on the schedule of all of them")
-    parser.add_argument("--batch-size", type=int, default=_DEFAULTS.batch_size, help="default: %(default)s")
+    add_loop(parser, _DEFAULTS)
+    parser.add_argument(
+        "--head-epochs", type=int, default=_DEFAULTS.head_epochs, help="first epochs, in which only new layers learn"
+    )
+    parser.add_argument(
+        "--ridge-head",
+        action="store_true",
+        help="solve DBCNN's linear layer in closed form first; --epochs 0 ends there",
+    )
+    parser.add_argument("--balanced", action="store_true", help="show poor, middling and good photos equally often")
     parser.add_argument("--resize", type=int, default=_DEFAULTS.resize, help="shorter side before the crop")
     parser.add_argument("--crop", type=int, default=_DEFAULTS.crop, help="side of the random crop")
     parser.add_argument("--trunk-rate", type=float, default=_DEFAULTS.trunk_rate, help="learning rate of the trunk")
     parser.add_argument("--head-rate", type=float, default=_DEFAULTS.head_rate, help="learning rate of the new layers")
-    parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes that decode photos")
     parser.add_argument("--run-dir", type=Path, help="state to resume from (default: runs/MODEL-baseline)")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"), help="folder of the checkpoint")
     add_device(parser)
@@ -44,65 +67,109 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command with everything that decides the result; the data's place is left to the reader."""
-    words = ["robustiqa", "train"]
-    for name in (
-        *("model", "backbone", "dataset", "short_side", "epochs", "stop_after", "batch_size", "resize", "crop"),
-        *("trunk_rate", "head_rate", "precision", "seed"),
-    ):
-        if getattr(arguments, name) is not None:
-            words += ["--" + name.replace("_", "-"), str(getattr(arguments, name))]
-    return shlex.join(words) + " --root FOLDER"
+    options = (
+        "model",
+        "backbone",
+        "trunk_from",
+        "dataset",
+        "short_side",
+        *LOOP_OPTIONS,
+        "head_epochs",
+        "ridge_head",
+        "balanced",
+    )
+    command = spell_command("train", arguments, (*options, "resize", "crop", "trunk_rate", "head_rate"))
+    scnn = "" if arguments.scnn is None else f" --scnn {shlex.quote(arguments.scnn.name)}"
+    return f"{command}{scnn} --root FOLDER"
+
+
+def _start(arguments: argparse.Namespace, device: torch.device) -> tuple[QualityModel, str]:
+    """Return the network to train and in words what it starts from."""
+    settings = {"backbone": arguments.backbone, "short_side": arguments.short_side}
+    trunk, scnn = None, None
+    start = f"ImageNet weights of {arguments.backbone}"
+    if arguments.trunk_from is not None:
+        card = load_card(arguments.trunk_from)
+        known = load_network(arguments.trunk_from, device=torch.device("cpu"))
+        if known.settings.backbone != arguments.backbone:
+            raise ConfigurationError(
+                f"expected a baseline with the trunk {arguments.backbone}, got {card.stem} with the trunk "
+                f"{known.settings.backbone}; give --backbone {known.settings.backbone}"
+            )
+        trunk = known.features.state_dict()
+        start = f"trunk of {card.stem}, sha256 {card.sha256}"
+    if arguments.scnn is not None:
+        scnn = load_scnn(arguments.scnn).features.state_dict()
+        start += f"; S-CNN of {arguments.scnn.name}, sha256 {hashlib.sha256(arguments.scnn.read_bytes()).hexdigest()}"
+    network = new_network(arguments.model, settings, seed=arguments.seed, device=device, trunk=trunk, scnn=scnn)
+    return network, start
+
+
+def _without_ridge(records: Iterable[RidgeRecord | TrainingRecord | Trained]) -> Iterator[TrainingRecord | Trained]:
+    """Yield what is no record of the closed-form stage; tell how that goes on standard error."""
+    for record in records:
+        if not isinstance(record, RidgeRecord):
+            yield record
+        elif record.validation_srocc is not None:
+            print(
+                f"linear layer solved, penalty {record.penalty:g}: validation SROCC {record.validation_srocc:.4f}",
+                file=sys.stderr,
+                flush=True,
+            )
+        elif sys.stderr.isatty():
+            print(f"features of {record.photos} of {record.total} photos", file=sys.stderr, flush=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, measure and save."""
-    device = choose_device(arguments.device)
-    if arguments.precision == "auto":
-        arguments.precision = fast_training_precision(device)
+    """Train, measure and save; one of several processes, where torchrun started them."""
+    with ranks.joined():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    device = ranks.choose_device(arguments.device)
     settings = TrainingSettings(
-        epochs=arguments.epochs,
-        batch_size=arguments.batch_size,
+        **loop_settings(arguments, device),
         resize=arguments.resize,
         crop=arguments.crop,
         trunk_rate=arguments.trunk_rate,
         head_rate=arguments.head_rate,
-        precision=arguments.precision,
-        seed=arguments.seed,
+        head_epochs=arguments.head_epochs,
+        balanced=arguments.balanced,
     )
+    network, start = _start(arguments, device)
     photos, name = read_data(arguments)
-    scale = ", 0 to 1" if arguments.dataset == "biq2021" else ""
+    scale = mos_range(arguments)
+    unit = f"predicted MOS of {name}" + ("" if scale is None else f", {scale.low:g} to {scale.high:g}")
     plan = BaselinePlan(
         model=arguments.model,
-        settings={"backbone": arguments.backbone, "short_side": arguments.short_side},
         training=settings,
         dataset=name,
-        score_unit=f"predicted MOS of {name}{scale}, larger is better",
+        score_unit=f"{unit}, larger is better",
         licence="MIT",
         command=_command(arguments),
         evaluation_command=evaluation_command(arguments.model, "baseline", arguments.dataset, "test"),
+        start=start,
+        mos_range=scale,
+        ridge_head=arguments.ridge_head,
     )
     records = train_baseline(
+        network,
         photos,
         plan,
         stop_after=arguments.stop_after,
         run_dir=arguments.run_dir or Path("runs", f"{arguments.model}-baseline"),
-        device=device,
         workers=arguments.workers,
     )
-    for record in progress(records, total=None, label="training"):
-        if not isinstance(record, TrainingRecord):
-            network, card = record
-        elif record.validation_srocc is not None:
-            print(
-                f"epoch {record.epoch}/{settings.epochs}: loss {record.loss:.4f}, "
-                f"validation SROCC {record.validation_srocc:.4f}",
-                file=sys.stderr,
-                flush=True,
-            )
-    written = save_checkpoint(network, card, root=arguments.out)
-    if arguments.json:
-        print_json(written.to_json())
-    else:
-        figures = written.measurements[0]
-        print(f"{written.stem}: SROCC {figures.srocc:.4f}, PLCC {figures.plcc:.4f} on {figures.photos} photos")
+    for trained, card in report(_without_ridge(records), settings, "SROCC"):
+        written = save_checkpoint(trained, card, root=arguments.out)
+        if arguments.json:
+            print_json(written.to_json())
+            continue
+        whole, masked = written.measurements
+        print(
+            f"{written.stem}: SROCC {whole.srocc:.4f}, PLCC {whole.plcc:.4f} on {whole.photos} photos; "
+            f"{masked.srocc:.4f} and {masked.plcc:.4f} with the lower left corner masked; "
+            f"ended after epoch {written.training.settings['stopped_after_epoch']}"
+        )
     return 0

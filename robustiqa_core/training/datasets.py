@@ -1,6 +1,5 @@
-"""Photos with mean opinion scores: tables of them, and batches for training."""
+"""Photos with mean opinion scores, and what training and measuring see of them."""
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +8,12 @@ from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from robustiqa_core.errors import InputError
 from robustiqa_core.images import read_image, to_8bit
+from robustiqa_core.training.sampling import Sample, combined_seed
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -26,76 +26,6 @@ class LabelledPhoto:
     path: Path
     mos: float
     split: Split
-
-
-def read_table(table: Path, root: Path) -> tuple[LabelledPhoto, ...]:
-    """Return the photos of a CSV with the columns file, mos and split.
-
-    Args:
-        table: the CSV; `split` is train, validation or test, and train where the column is missing.
-        root: folder that the file names start from.
-
-    Raises:
-        InputError: a column, a file or a number is missing or wrong; the message names the line.
-    """
-    if not table.is_file():
-        raise InputError(f"expected a CSV of file, mos, split, got no file at {table}; give its path with --scores")
-    with table.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        missing = {"file", "mos"} - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(
-                f"{table.name}: expected the columns file, mos and split, got {', '.join(reader.fieldnames or ())}; "
-                f"add {' and '.join(sorted(missing))}"
-            )
-        photos = tuple(_read_row(row, f"{table.name} line {number}", root) for number, row in enumerate(reader, 2))
-    if not photos:
-        raise InputError(f"{table.name}: expected at least one photo, got none; add lines of file, mos, split")
-    return photos
-
-
-def _read_row(row: dict[str, str], place: str, root: Path) -> LabelledPhoto:
-    try:
-        mos = float(row["mos"])
-    except ValueError:
-        mos = math.nan
-    if not math.isfinite(mos):
-        raise InputError(f"{place}: expected a finite number as mos, got {row['mos']!r}; correct the line")
-    name = row.get("split") or "train"
-    split = next((known for known in SPLITS if known == name), None)
-    if split is None:
-        raise InputError(f"{place}: split is one of {', '.join(SPLITS)}, got {name!r}; correct the line")
-    path = root / row["file"]
-    if not path.is_file():
-        raise InputError(f"{place}: expected a photo at {path}, got no file; check --root")
-    return LabelledPhoto(path, mos, split)
-
-
-def read_biq2021(root: Path) -> tuple[LabelledPhoto, ...]:
-    """Return the 12,000 photos of BIQ2021 with its official split of 10,000 and 2,000; MOS in [0, 1].
-
-    Args:
-        root: a clone of the data set's public repository, with `Images/` and its two CSV files.
-
-    Source: N. Ahmed and S. Asif, "BIQ2021: a large-scale blind image quality assessment database",
-    J. Electron. Imaging 31(5), 053010, 2022.
-    """
-    folder = root / "Images"
-    # One name differs between the CSV and the disk in its ending.
-    on_disk = {path.name.lower(): path for path in folder.glob("*")}
-    photos: list[LabelledPhoto] = []
-    splits: tuple[tuple[str, Split], ...] = (("Train", "train"), ("Test", "test"))
-    for name, split in splits:
-        table = root / f"{name} (Images and MOS).csv"
-        if not table.is_file():
-            raise InputError(f"expected {table.name} in {root}, got no such file; give a clone of BIQ2021 with --root")
-        with table.open(newline="", encoding="utf-8-sig") as lines:
-            for row in csv.DictReader(lines):
-                path = on_disk.get(row["Image Name"].lower())
-                if path is None:
-                    raise InputError(f"expected {row['Image Name']} in {folder}, got no such file; clone BIQ2021 again")
-                photos.append(LabelledPhoto(path, float(row["MOS"]), split))
-    return tuple(photos)
 
 
 def select(photos: Sequence[LabelledPhoto], split: Split) -> tuple[LabelledPhoto, ...]:
@@ -121,19 +51,46 @@ def resize_short_side(pixels: Tensor, side: int) -> Tensor:
     return F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What the loader is asked for: the photo's place in the data set and the epoch, which decides the crop."""
+def random_crop(pixels: Tensor, side: int, generator: Generator) -> Tensor:
+    """Return a square of `side` pixels of pixels (C, H, W), at a random place, mirrored half of the time."""
+    room = (pixels.shape[1] - side, pixels.shape[2] - side)
+    top, left = (int(torch.randint(0, space + 1, (), generator=generator)) for space in room)
+    pixels = pixels[:, top : top + side, left : left + side]
+    if torch.rand((), generator=generator) < 0.5:
+        pixels = pixels.flip(2)
+    return pixels.contiguous()
 
-    index: int
-    epoch: int
+
+# Measured on the 530 photos of BIQ2021's part ss01 in which the watermark stands out: it lies in the rows 460 to 486
+# and the columns 0 to 66 of 512. A margin takes in what JPEG compression made of its edges.
+_CORNER_TOP, _CORNER_WIDTH = 0.89, 0.14
+
+
+def mask_corner(pixels: Tensor) -> Tensor:
+    """Return photos (..., H, W) whose lower left corner shows the mirror image of what is to its right.
+
+    The corner, 14 % of the width and 11 % of the height, is where many photos of BIQ2021's part ss01 carry a phone's
+    watermark. A mirror image keeps the noise, blur and texture of the photo, which a plain patch would not.
+
+    Args:
+        pixels: any type, at least 8 px a side.
+
+    Example:
+        >>> mask_corner(torch.arange(9.0).repeat(9, 1))[-1].tolist()
+        [3.0, 2.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    """
+    height, width = pixels.shape[-2:]
+    top, side = math.floor(_CORNER_TOP * height), math.ceil(_CORNER_WIDTH * width)
+    masked = pixels.clone()
+    masked[..., top:, :side] = pixels[..., top:, side : 2 * side].flip(-1)
+    return masked
 
 
 class TrainingCrops(Dataset[tuple[Tensor, float]]):
     """Random square crops of photos, mirrored half of the time.
 
-    The crop depends on the seed, the epoch and the photo alone, so that a resumed training sees what an unbroken
-    one would have seen.
+    The crop depends on the seed and the sample alone, so that a resumed training sees what an unbroken one would have
+    seen.
     """
 
     def __init__(self, photos: Sequence[LabelledPhoto], *, resize: int, crop: int, seed: int) -> None:
@@ -156,24 +113,27 @@ class TrainingCrops(Dataset[tuple[Tensor, float]]):
         """Return 8-bit pixels (3, crop, crop) and the MOS."""
         photo = self.photos[sample.index]
         pixels = resize_short_side(load_pixels(photo.path), self.resize)[0]
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + sample.epoch) * 1_000_003 + sample.index)
-        room = (pixels.shape[1] - self.crop, pixels.shape[2] - self.crop)
-        top, left = (int(torch.randint(0, space + 1, (), generator=generator)) for space in room)
-        pixels = pixels[:, top : top + self.crop, left : left + self.crop]
-        if torch.rand((), generator=generator) < 0.5:
-            pixels = pixels.flip(2)
-        return pixels.contiguous(), photo.mos
+        place = sample.index + sample.repeat * len(self.photos)
+        generator = torch.Generator().manual_seed(combined_seed(self.seed, sample.epoch, place))
+        return random_crop(pixels, self.crop, generator), photo.mos
 
 
 class WholePhotos(Dataset[tuple[Tensor, float]]):
     """Whole photos, for measuring: 8-bit pixels (3, H, W) and the MOS."""
 
-    def __init__(self, photos: Sequence[LabelledPhoto]) -> None:
-        self.photos = tuple(photos)
+    def __init__(self, photos: Sequence[LabelledPhoto], *, mask_corner: bool = False) -> None:
+        """Keep the settings; nothing is read.
+
+        Args:
+            photos: where the photos lie.
+            mask_corner: whether the lower left corner is covered; see `mask_corner`.
+        """
+        self.photos, self.masked = tuple(photos), mask_corner
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def __getitem__(self, index: int) -> tuple[Tensor, float]:
         photo = self.photos[index]
-        return load_pixels(photo.path)[0], photo.mos
+        pixels = load_pixels(photo.path)[0]
+        return (mask_corner(pixels) if self.masked else pixels), photo.mos

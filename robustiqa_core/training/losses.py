@@ -8,7 +8,10 @@ from robustiqa_core.models import QualityModel
 from robustiqa_core.models.dbcnn import DBCNN
 from robustiqa_core.models.linearity import Linearity
 from robustiqa_core.models.tres import TReS, TReSOutputs
+from robustiqa_core.training.ranks import gather
 
+# Of the MOS that the published TReS learns.
+_PUBLISHED_SPAN = 100.0
 # Keeps the norm of a constant batch away from zero.
 _EPSILON = 1e-8
 
@@ -88,12 +91,14 @@ def tres_loss(outputs: TReSOutputs, mirrored: TReSOutputs, mos: Tensor) -> Tenso
 
     The sum of both mean absolute errors, the mean absolute differences of the transformer's and of the trunk's two
     outputs, 0.05 times both ranking losses, and half of the difference of these. (The published code adds each
-    difference twice, each time with the other side held fixed: the gradient is the same.)
+    difference twice, each time with the other side held fixed: the gradient is the same.) The differences of the
+    outputs are divided by 100: the published networks learn MOS from 0 to 100, where errors weigh as much more. With
+    MOS from 0 to 1 they would outweigh the errors, and the transformer would learn to be the same for every photo.
 
     Args:
         outputs: from `TReS.outputs` of the photos.
         mirrored: from the photos flipped left to right.
-        mos: (N,), N >= 2.
+        mos: (N,), N >= 2, on a scale from 0 to 1.
 
     Source: Golestaneh et al., WACV 2022, equation 7, with the weights of the authors' code.
     """
@@ -101,22 +106,31 @@ def tres_loss(outputs: TReSOutputs, mirrored: TReSOutputs, mos: Tensor) -> Tenso
     errors = F.l1_loss(straight, mos) + F.l1_loss(flipped, mos)
     consistency = F.l1_loss(outputs.attended, mirrored.attended) + F.l1_loss(outputs.deepest, mirrored.deepest)
     first, second = ranking_loss(straight, mos), ranking_loss(flipped, mos)
-    loss: Tensor = errors + consistency + 0.5 * (first - second).abs() + 0.05 * (first + second)
+    loss: Tensor = errors + consistency / _PUBLISHED_SPAN + 0.5 * (first - second).abs() + 0.05 * (first + second)
     return loss
 
 
 def training_loss(network: QualityModel, images: Tensor, mos: Tensor) -> Tensor:
     """Return the loss that the paper of the network's architecture trains with.
 
+    Where several processes have a part of the batch each, it is the loss of the whole batch, in all of them.
+
     Args:
         network: in training mode.
         images: (N, 3, H, W), float, RGB in [0, 1].
         mos: (N,), larger is better.
     """
+    whole_mos = gather(mos)
     match network:
         case Linearity():
-            return linearity_loss(network.predictions(images), mos)
+            return linearity_loss(gather(network.predictions(images)), whole_mos)
         case DBCNN():
-            return F.mse_loss(network.predictions(images)[:, 0].float(), mos)
+            return F.mse_loss(gather(network.predictions(images))[:, 0].float(), whole_mos)
         case TReS():
-            return tres_loss(network.outputs(images), network.outputs(images.flip(3)), mos)
+            outputs, mirrored = network.outputs(images), network.outputs(images.flip(3))
+            return tres_loss(_gather_outputs(outputs), _gather_outputs(mirrored), whole_mos)
+
+
+def _gather_outputs(outputs: TReSOutputs) -> TReSOutputs:
+    parts = (outputs.predictions, outputs.attended, outputs.deepest, outputs.pooled)
+    return TReSOutputs(*(gather(part) for part in parts))

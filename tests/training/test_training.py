@@ -1,46 +1,33 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
-from robustiqa_core.models import ARCHITECTURES, QualityModel, build
-from robustiqa_core.models.tres import TReSOutputs
+from robustiqa_core.errors import ConfigurationError, NumericalError
+from robustiqa_core.files import read_tensors
+from robustiqa_core.models import QualityModel, build
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.training.baseline import round_to_half, with_validation
+from robustiqa_core.training.baseline import new_network, round_to_half, to_unit_interval
 from robustiqa_core.training.datasets import (
     LabelledPhoto,
-    Sample,
     TrainingCrops,
-    read_biq2021,
-    read_table,
+    load_pixels,
+    mask_corner,
     resize_short_side,
     select,
 )
-from robustiqa_core.training.loop import TrainingRecord, TrainingSettings, fit_score_mapping, predict, train
-from robustiqa_core.training.losses import linearity_loss, norm_in_norm, ranking_loss, tres_loss
-from robustiqa_core.training.splits import difference_hash, hold_out, scenes
+from robustiqa_core.training.loop import TrainingSettings, fit_score_mapping, predict, train
+from robustiqa_core.training.sampling import Sample
+from robustiqa_core.training.state import state_path
+from robustiqa_core.training.steps import TrainingRecord
 
+# Three steps an epoch.
 SETTINGS = TrainingSettings(epochs=2, batch_size=4, resize=80, crop=64, warmup=2, trunk_rate=1e-3)
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[LabelledPhoto, ...]:
-    """Sixteen photos whose quality is their contrast."""
-    folder = tmp_path_factory.mktemp("photos")
-    generator = np.random.default_rng(0)
-    result = []
-    for index in range(16):
-        mos = index / 15
-        pixels = 127.5 + 127.5 * mos * generator.uniform(-1, 1, (12, 15, 3))
-        path = folder / f"{index}.png"
-        Image.fromarray(pixels.round().astype(np.uint8)).resize((100, 80), Image.Resampling.NEAREST).save(path)
-        result.append(LabelledPhoto(path, mos, "train" if index % 4 else "validation"))
-    return tuple(result)
+PRETRAINED = ("features.", "scnn.")
 
 
 def new_model(name: str = "linearity") -> QualityModel:
@@ -49,62 +36,81 @@ def new_model(name: str = "linearity") -> QualityModel:
 
 
 def run(
-    model: QualityModel, photos: tuple[LabelledPhoto, ...], folder: Path, stop: int | None = None
+    model: QualityModel,
+    photos: Sequence[LabelledPhoto],
+    folder: Path,
+    settings: TrainingSettings = SETTINGS,
+    *,
+    stop: int = 0,
+    stop_after: int | None = None,
+    save_seconds: float = 1000,
 ) -> list[TrainingRecord]:
+    """Train, and be killed after step `stop`."""
     records = []
-    learning, validation = select(photos, "train"), select(photos, "validation")
-    for record in train(model, learning, validation, SETTINGS, run_dir=folder, workers=0, save_seconds=0):
-        records.append(record)
+    for record in train(
+        model,
+        select(photos, "train"),
+        select(photos, "validation"),
+        settings,
+        run_dir=folder,
+        stop_after=stop_after,
+        workers=0,
+        save_seconds=save_seconds,
+    ):
+        records.append(replace(record, seconds=0.0))
         if record.step == stop:
             break
     return records
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("linearity", replace(SETTINGS, balanced=True)),
+        # Killed inside the stage in which only the new layers learn, and between the two.
+        ("dbcnn", replace(SETTINGS, head_epochs=1)),
+        ("tres", SETTINGS),
+    ],
+)
 def test_a_killed_training_resumes_to_the_same_weights(
-    name: str, photos: tuple[LabelledPhoto, ...], tmp_path: Path
+    name: str, settings: TrainingSettings, photos: tuple[LabelledPhoto, ...], tmp_path: Path
 ) -> None:
-    def untimed(records: list[TrainingRecord]) -> list[TrainingRecord]:
-        return [replace(record, seconds=0.0) for record in records]
-
-    unbroken, killed, resumed = new_model(name), new_model(name), new_model(name)
-    expected = run(unbroken, photos, tmp_path / "unbroken")
-    first = run(killed, photos, tmp_path / "killed", stop=2)
-    second = run(resumed, photos, tmp_path / "killed")
-    # The step at which it was killed had not been saved, and is taken again.
-    assert untimed(first[:1] + second) == untimed(expected)
-    assert second[0].seconds > first[0].seconds
+    unbroken, resumed = new_model(name), new_model(name)
+    expected = run(unbroken, photos, tmp_path / "unbroken", settings)
     assert [record.step for record in expected] == [1, 2, 3, 4, 5, 6]
-    assert [record.validation_srocc is not None for record in expected] == [False, False, True, False, False, True]
+    assert [record.figure is not None for record in expected] == [False, False, True, False, False, True]
+    # Killed in the second step of the first epoch: the first step had been saved.
+    assert run(new_model(name), photos, tmp_path / "killed", settings, stop=2, save_seconds=0) == expected[:2]
+    # Killed in the second epoch: the end of the first had been saved.
+    assert run(new_model(name), photos, tmp_path / "killed", settings, stop=5) == expected[1:5]
+    assert run(resumed, photos, tmp_path / "killed", settings) == expected[3:]
     for key, value in unbroken.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key]), key
 
 
-def test_a_training_that_is_stopped_early_goes_on_later(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
-    learning, validation = select(photos, "train"), select(photos, "validation")
-
-    def records(stop_after: int | None) -> list[TrainingRecord]:
-        run_dir = tmp_path / "run"
-        return list(
-            train(new_model(), learning, validation, SETTINGS, run_dir=run_dir, stop_after=stop_after, workers=0)
-        )
-
-    assert [record.step for record in records(1)] == [1, 2, 3]
-    assert [record.step for record in records(None)] == [4, 5, 6]
-    with pytest.raises(ConfigurationError, match="stop_after"):
-        records(3)
-
-
-def test_a_state_of_other_settings_is_refused(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
-    run(new_model(), photos, tmp_path, stop=2)
-    other = TrainingSettings(epochs=3, batch_size=4, resize=80, crop=64)
-    with pytest.raises(InputError, match="other settings"):
-        next(train(new_model(), select(photos, "train"), select(photos, "validation"), other, run_dir=tmp_path))
+def test_only_new_layers_learn_in_the_first_stage(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
+    settings = replace(SETTINGS, head_epochs=1)
+    start, model = new_model("dbcnn").state_dict(), new_model("dbcnn")
+    run(model, photos, tmp_path, settings, stop_after=1)
+    first = {name: value.clone() for name, value in model.state_dict().items()}
+    changed = {name for name, value in first.items() if not torch.equal(value, start[name])}
+    assert changed == {"fc.weight", "fc.bias"}
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    run(new_model("dbcnn"), photos, tmp_path, settings)
+    second = read_tensors(state_path(tmp_path))[0]
+    statistics = {name for name in start if name.endswith(("running_mean", "running_var", "num_batches_tracked"))}
+    assert len({name for name in statistics if name.startswith(PRETRAINED)}) > 100
+    for name in statistics | {name for name, _ in model.named_parameters()}:
+        assert not torch.equal(second[f"model/{name}"], first[name]), name
 
 
-def test_fewer_photos_than_a_batch_are_refused(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="at least one batch of 16"):
-        next(train(new_model(), photos[:3], photos[:3], TrainingSettings(), run_dir=tmp_path))
+def test_balanced_training_sees_other_photos(photos: tuple[LabelledPhoto, ...], tmp_path: Path) -> None:
+    skewed = [replace(photo, mos=photo.mos**4) for photo in photos]
+    losses = {
+        run(new_model(), skewed, tmp_path / str(balanced), replace(SETTINGS, balanced=balanced), stop=1)[0].loss
+        for balanced in (False, True)
+    }
+    assert len(losses) == 2
 
 
 def test_a_crop_depends_on_seed_epoch_and_photo_alone(photos: tuple[LabelledPhoto, ...]) -> None:
@@ -142,114 +148,7 @@ def test_rounding_to_half_changes_no_weight_by_more_than_half_precision() -> Non
         assert torch.allclose(value.double(), before[name].double(), rtol=2**-10, atol=1e-7)
 
 
-def hand_computed(predictions: list[float], mos: list[float]) -> float:
-    a, b = np.array(predictions) - np.mean(predictions), np.array(mos) - np.mean(mos)
-    return float(np.abs(a / np.sqrt((a**2).sum()) - b / np.sqrt((b**2).sum())).sum() / (2 * np.sqrt(len(a))))
-
-
-def test_norm_in_norm_equals_its_formula_and_stays_between_0_and_1() -> None:
-    predictions, mos = [0.3, -1.0, 2.0, 0.1], [0.5, 0.2, 0.9, 0.7]
-    found = norm_in_norm(torch.tensor(predictions)[:, None], torch.tensor(mos))
-    assert found.item() == pytest.approx(hand_computed(predictions, mos), abs=1e-6)
-    worst = norm_in_norm(-torch.tensor([0.0, 1.0])[:, None], torch.tensor([0.0, 1.0]))
-    assert worst.item() == pytest.approx(1.0, abs=1e-6)
-
-
-def test_the_training_loss_weighs_the_taps_by_a_tenth() -> None:
-    mos = torch.tensor([0.0, 1.0])
-    perfect, worst = mos, -mos
-    loss = linearity_loss(torch.stack((perfect, worst, worst), 1), mos)
-    assert loss.item() == pytest.approx(0.2 / 1.2, abs=1e-6)
-
-
-def test_the_ranking_loss_equals_its_formula_worked_by_hand() -> None:
-    # Sorted by MOS: predictions 0.2, 0.6, 0.5 with MOS 0, 0.4, 1; span 0.3.
-    found = ranking_loss(torch.tensor([0.5, 0.2, 0.6]), torch.tensor([1.0, 0.0, 0.4]))
-    assert found.item() == pytest.approx((0.4 - 0.3 + 0.6) + (0.1 - 0.3 + 0.4), abs=1e-6)
-
-
-def test_the_tres_loss_is_zero_for_perfect_and_consistent_outputs_and_counts_each_part() -> None:
-    mos = torch.tensor([0.0, 0.4, 1.0])
-    maps = torch.zeros(3, 2, 1, 1)
-    perfect = TReSOutputs(mos[:, None], maps, maps)
-    assert tres_loss(perfect, perfect, mos).item() == pytest.approx(0.0, abs=1e-6)
-    moved = TReSOutputs(mos[:, None], maps + 0.25, maps - 0.5)
-    assert tres_loss(perfect, moved, mos).item() == pytest.approx(0.75, abs=1e-6)
-    halved = TReSOutputs(0.5 * mos[:, None], maps, maps)
-    ranking = ranking_loss(0.5 * mos, mos).item()
-    expected = 0.5 * mos.mean().item() + 0.5 * ranking + 0.05 * ranking
-    assert tres_loss(perfect, halved, mos).item() == pytest.approx(expected, abs=1e-6)
-
-
-def test_scenes_are_kept_together_when_photos_are_held_out(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    photos = []
-    for scene in range(10):
-        pixels = generator.uniform(0, 255, (16, 17))
-        for copy in range(3):
-            noisy = np.clip(pixels + generator.normal(0, 1, pixels.shape), 0, 255).astype(np.uint8)
-            path = tmp_path / f"{scene}-{copy}.png"
-            Image.fromarray(noisy).resize((170, 160), Image.Resampling.NEAREST).save(path)
-            photos.append(LabelledPhoto(path, 0.5, "train"))
-    labels = scenes(np.stack([difference_hash(photo.path) for photo in photos]))
-    assert labels.reshape(10, 3).std(axis=1).max() == 0
-    assert len(set(labels)) == 10
-    held = hold_out(photos, share=0.2, seed=1)
-    validation = select(held, "validation")
-    assert len(validation) == 6
-    assert len({photo.path.name.split("-")[0] for photo in validation}) == 2
-    assert hold_out(photos, share=0.2, seed=1) == held
-
-
-def test_a_data_set_with_a_validation_split_keeps_it(photos: tuple[LabelledPhoto, ...]) -> None:
-    assert with_validation(photos, seed=0) == photos
-
-
-def table(tmp_path: Path, text: str) -> Path:
-    (tmp_path / "a.png").write_bytes(b"")
-    path = tmp_path / "scores.csv"
-    path.write_text(text)
-    return path
-
-
-def test_a_table_of_file_mos_split_is_read(tmp_path: Path) -> None:
-    photos = read_table(table(tmp_path, "file,mos,split\na.png,0.5,test\na.png,1,\n"), tmp_path)
-    assert [(photo.mos, photo.split) for photo in photos] == [(0.5, "test"), (1.0, "train")]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("name,mos\na.png,1\n", "add file"),
-        ("file,mos\na.png,good\n", "line 2.*finite number"),
-        ("file,mos\na.png,nan\n", "line 2.*finite number"),
-        ("file,mos,split\na.png,1,dev\n", "line 2.*train, validation, test"),
-        ("file,mos\nb.png,1\n", r"line 2.*photo at .*b\.png"),
-        ("file,mos\n", "at least one photo"),
-    ],
-)
-def test_a_faulty_table_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        read_table(table(tmp_path, text), tmp_path)
-
-
-def test_biq2021_is_read_from_its_repository_layout(tmp_path: Path) -> None:
-    images = tmp_path / "Images"
-    images.mkdir()
-    (images / "ss01 (1).JPG").write_bytes(b"")
-    (images / "ss01 (2).jpg").write_bytes(b"")
-    (tmp_path / "Train (Images and MOS).csv").write_text("Image Name,MOS,,\nss01 (1).jpg,0.25,,\n")
-    with pytest.raises(InputError, match="Test"):
-        read_biq2021(tmp_path)
-    (tmp_path / "Test (Images and MOS).csv").write_text("Image Name,MOS\nss01 (2).jpg,0.75\n")
-    photos = read_biq2021(tmp_path)
-    assert [(photo.path.name, photo.mos, photo.split) for photo in photos] == [
-        ("ss01 (1).JPG", 0.25, "train"),
-        ("ss01 (2).jpg", 0.75, "test"),
-    ]
-
-
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"crop": 500}, {"trunk_rate": 0.0}, {"precision": "float16"}])
+@pytest.mark.parametrize("change", [{"epochs": -1}, {"crop": 500}, {"trunk_rate": 0.0}, {"precision": "float16"}])
 def test_nonsense_settings_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         TrainingSettings(**change)  # type: ignore[arg-type]
@@ -260,3 +159,90 @@ def test_predict_leaves_the_mode_as_it_was(photos: tuple[LabelledPhoto, ...]) ->
     scores: Tensor = predict(model, photos[:2])
     assert model.training
     assert scores.shape == (2,)
+
+
+def test_a_photo_that_comes_again_in_an_epoch_is_cropped_elsewhere(photos: tuple[LabelledPhoto, ...]) -> None:
+    crops = TrainingCrops(photos, resize=80, crop=64, seed=0)
+    seen = {crops[Sample(15, 0, repeat)][0].numpy().tobytes() for repeat in range(4)}
+    assert len(seen) > 1
+
+
+def test_the_mos_are_learnt_on_the_scale_0_to_1(photos: tuple[LabelledPhoto, ...]) -> None:
+    in_percent = [replace(photo, mos=1 + 99 * photo.mos) for photo in photos]
+    scaled = to_unit_interval(in_percent, ScoreRange(1.0, 100.0))
+    assert [photo.mos for photo in scaled] == pytest.approx([photo.mos for photo in photos])
+    assert to_unit_interval(photos, ScoreRange(0.0, 1.0)) == photos
+
+
+@pytest.mark.parametrize(("name", "scnn"), [("dbcnn", None), ("linearity", {})])
+def test_scnn_weights_are_for_dbcnn_and_for_no_other(name: str, scnn: dict[str, Tensor] | None) -> None:
+    with pytest.raises(ConfigurationError, match="--scnn FILE with --model dbcnn"):
+        new_network(name, {"short_side": 80}, seed=0, device=torch.device("cpu"), trunk={}, scnn=scnn)
+
+
+def test_a_new_network_has_the_weights_of_its_branches_and_leaves_the_random_state() -> None:
+    known = new_model("dbcnn")
+    before = torch.random.get_rng_state()
+    made = [
+        new_network(
+            "dbcnn",
+            {"short_side": 80},
+            seed=seed,
+            device=torch.device("cpu"),
+            trunk=known.features.state_dict(),
+            scnn=known.get_submodule("scnn").state_dict(),
+        )
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(torch.random.get_rng_state(), before)
+    for name, value in known.state_dict().items():
+        if name.startswith(PRETRAINED):
+            assert torch.equal(made[0].state_dict()[name], value), name
+    heads = [network.get_parameter("fc.weight") for network in made]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+# Where the watermark was found in BIQ2021: rows and columns of 512.
+WATERMARK = (slice(460, 487), slice(0, 67))
+
+
+@pytest.mark.parametrize("size", [(512, 512), (299, 299), (384, 512), (768, 1024)])
+def test_the_masked_corner_hides_the_watermark_and_nothing_else(size: tuple[int, int]) -> None:
+    height, width = size
+    photo = torch.randint(0, 255, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    marked = photo.clone()
+    rows, columns = (
+        slice(part.start * side // 512, -(-part.stop * side // 512)) for part, side in zip(WATERMARK, size, strict=True)
+    )
+    marked[:, rows, columns] = 255
+    masked = mask_corner(marked)
+    assert torch.equal(masked, mask_corner(photo))
+    assert (masked < 255).all()
+    assert marked[:, rows, columns].max() == 255
+    changed = (masked != marked).any(0).nonzero()
+    assert changed[:, 0].min() >= 0.88 * height
+    assert changed[:, 1].max() <= 0.15 * width
+
+
+class MeanScore(nn.Module):
+    """Scores by brightness."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("k", torch.tensor(1.0))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3))
+
+
+def test_predict_scores_the_photos_with_or_without_their_corner(tmp_path: Path) -> None:
+    Image.new("RGB", (100, 100), (51, 51, 51)).save(tmp_path / "plain.png")
+    marked = Image.new("RGB", (100, 100), (51, 51, 51))
+    marked.paste((255, 255, 255), (0, 90, 13, 95))
+    marked.save(tmp_path / "marked.png")
+    both = [LabelledPhoto(tmp_path / f"{name}.png", 0.5, "test") for name in ("plain", "marked")]
+    seen, masked = (predict(MeanScore(), both, mask_corner=mask).tolist() for mask in (False, True))
+    assert seen == pytest.approx([0.2, 0.2 + 0.8 * 13 * 5 / 100**2], abs=1e-6)
+    assert masked == pytest.approx([0.2, 0.2], abs=1e-6)
+    assert load_pixels(both[1].path)[0, :, 92, 5].tolist() == [255, 255, 255]

@@ -1,0 +1,114 @@
+"""Which photos an epoch shows, in which order: decided by the seed and the epoch alone, so that it can be repeated."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+MOST_DRAWS = 4
+"""How often balanced sampling shows a photo in an epoch at most."""
+_TENTHS = 10
+_BASE = 1_000_003
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a data set is asked for.
+
+    Args:
+        index: the photo's place in the data set.
+        epoch: from 0; with `index` and `repeat` it decides the crop.
+        repeat: how often the epoch has shown the photo before.
+    """
+
+    index: int
+    epoch: int
+    repeat: int = 0
+
+
+def combined_seed(*numbers: int) -> int:
+    """Return a seed made of several numbers, of which each but the first is below 1,000,003.
+
+    Example:
+        >>> combined_seed(1, 2), combined_seed(1, 2, 3)
+        (1000005, 1000008000018)
+    """
+    seed = 0
+    for number in numbers:
+        seed = seed * _BASE + number
+    return seed
+
+
+def random_order(count: int, *, seed: int, epoch: int) -> list[Sample]:
+    """Return each of `count` photos once, shuffled.
+
+    Args:
+        count: number of photos.
+        seed: of the training.
+        epoch: from 0.
+    """
+    generator = torch.Generator().manual_seed(combined_seed(seed, epoch))
+    return [Sample(index, epoch) for index in torch.randperm(count, generator=generator).tolist()]
+
+
+def expected_draws(mos: Sequence[float]) -> Tensor:
+    """Return how often balanced sampling shows each photo in an epoch on average, (N,) float64, of sum N.
+
+    The range of the MOS is cut into tenths. A photo of a tenth with n photos is shown min(c / n, 4) times, with c so
+    that an epoch shows as many photos as there are: every tenth gets the same share, but no photo comes more than
+    four times, so that a handful of rare ones is not learnt by heart.
+
+    Args:
+        mos: of the training photos, in any unit.
+
+    Example:
+        >>> [round(draws, 3) for draws in expected_draws([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]).tolist()]
+        [0.667, 0.667, 0.667, 0.667, 0.667, 0.667, 2.0, 2.0]
+    """
+    values = torch.tensor(mos, dtype=torch.float64)
+    low, high = values.aminmax()
+    tenths = ((values - low) / (high - low).clamp_min(1e-300) * _TENTHS).long().clamp(max=_TENTHS - 1)
+    counts = torch.bincount(tenths, minlength=_TENTHS)
+    limits = (MOST_DRAWS * counts).double()
+    # With the tenths from the rarest to the commonest: the share of each if all the rarer ones are at their limit.
+    ordered = limits.sort().values
+    rest = len(values) - (ordered.cumsum(0) - ordered)
+    shares = rest / torch.arange(_TENTHS, 0, -1)
+    share = shares[shares <= ordered][0]
+    draws: Tensor = (torch.minimum(share, limits) / counts.clamp_min(1))[tenths]
+    return draws
+
+
+def balanced_order(mos: Sequence[float], *, seed: int, epoch: int) -> list[Sample]:
+    """Return as many samples as there are photos, shuffled, with all tenths of the MOS as even as `expected_draws`.
+
+    The number of times that a photo comes is its expectation rounded down or up, at random.
+
+    Args:
+        mos: of the training photos, in any unit.
+        seed: of the training.
+        epoch: from 0.
+    """
+    generator = torch.Generator().manual_seed(combined_seed(seed, epoch))
+    order = torch.randperm(len(mos), generator=generator)
+    edges = expected_draws(mos)[order].cumsum(0)
+    return _counted(order[_systematic(edges, generator)], epoch, generator)
+
+
+def _systematic(edges: Tensor, generator: Generator) -> Tensor:
+    """Return the interval of each of N points one apart, the first at random in [0, 1), among intervals of sum N."""
+    points = torch.arange(len(edges), dtype=torch.float64) + torch.rand((), generator=generator, dtype=torch.float64)
+    # The sum of the intervals is N up to rounding, so that the last point may lie beyond the last edge.
+    return torch.searchsorted(edges, points, right=True).clamp(max=len(edges) - 1)
+
+
+def _counted(indices: Tensor, epoch: int, generator: Generator) -> list[Sample]:
+    """Return the photos shuffled, each with the number of times that it came before."""
+    seen: Counter[int] = Counter()
+    samples = []
+    for index in indices[torch.randperm(len(indices), generator=generator)].tolist():
+        samples.append(Sample(index, epoch, seen[index]))
+        seen[index] += 1
+    return samples
