@@ -25,6 +25,9 @@ COMMANDS: dict[str, str] = {
     "score-table": "compute all robustness figures from a table of clean and attacked scores",
     "series": "check that the score falls when photos get worse step by step",
     "audit": "say whether a model is robust or only looks so",
+    "spectrum": "show in which frequencies and colours a perturbation's energy lies",
+    "sensitivity": "measure how much waves of each frequency move a model's score",
+    "amplification": "follow a perturbation through a model's layers, beside noise of its size",
     "import-checkpoint": "make a published checkpoint ready for the app",
     "selfcheck": "check this installation: weights, gradients, attacks on a problem with a known answer",
 }

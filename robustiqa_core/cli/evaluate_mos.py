@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _save_figure(arguments: argparse.Namespace, scorer: Scorer, evaluation: MosEvaluation) -> None:
     # Imported here, since matplotlib takes a moment, and only this needs it.
-    from robustiqa_core.plots import scatter_png
+    from robustiqa_core.drawing.agreement import scatter_png
 
     card = resolve_card(arguments.model, arguments.variant, scorer=scorer)
     figure = scatter_png(

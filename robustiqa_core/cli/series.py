@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     series = list(progress(records, total=len(paths) * len(arguments.kinds), label="scoring"))
     if arguments.png is not None:
         # Imported here, since matplotlib takes a moment, and only this needs it.
-        from robustiqa_core.plots import series_png
+        from robustiqa_core.drawing.series import series_png
 
         card = resolve_card(arguments.model, arguments.variant, scorer=scorer)
         title = f"{card.model} {card.variant}"

@@ -1,0 +1,115 @@
+"""What the commands of the spectra share: models side by side, photos, NaN in JSON."""
+
+import argparse
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robustiqa_core.attacks import Attack
+from robustiqa_core.cli.options import add_json, add_model
+from robustiqa_core.evaluation import attack_command
+from robustiqa_core.images import MAX_SIDE, Photo, read_image
+from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
+from robustiqa_core.scorer import Scorer
+from robustiqa_core.tables.photos import SAMPLES, find_photos
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedScorer:
+    """A model of the command line: its architecture, its variant, and what they stand for."""
+
+    model: str
+    variant: str
+    scorer: Scorer
+
+    @property
+    def label(self) -> str:
+        """Name for people."""
+        return self.model if self.variant == OWN else f"{self.model} {self.variant}"
+
+
+def add_photos(parser: argparse.ArgumentParser, *, needed: bool) -> None:
+    """Add IMAGE ... and --limit."""
+    parser.add_argument(
+        "images",
+        nargs="+" if needed else "*",
+        metavar="IMAGE",
+        help=f"photo files, folders of photos, or the word {SAMPLES}",
+    )
+    parser.add_argument("--limit", type=int, help="take the first photos only")
+
+
+def add_spectra(parser: argparse.ArgumentParser) -> None:
+    """Add --model and its kin, --compare, --max-side, --json and --png."""
+    add_model(parser)
+    parser.add_argument(
+        "--compare", action="append", default=[], metavar="MODEL-VARIANT", help="another model, beside; may be repeated"
+    )
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
+    add_json(parser)
+    parser.add_argument("--png", type=Path, metavar="FILE", help="where to save a figure")
+
+
+def read_models(arguments: argparse.Namespace, device: torch.device) -> list[NamedScorer]:
+    """Return the models that --model, --variant and --compare name, each once."""
+    names = [(arguments.model, arguments.variant)]
+    for stem in arguments.compare:
+        model, _, variant = stem.partition("-")
+        names.append((stem, OWN) if find_own_model(stem) else (model, variant or "baseline"))
+    return [
+        NamedScorer(model, variant, resolve_scorer(model, variant, device=device))
+        for model, variant in dict.fromkeys(names)
+    ]
+
+
+def read_photos(arguments: argparse.Namespace) -> list[Photo]:
+    """Return the photos that the command line names."""
+    paths = find_photos(arguments.images, limit=arguments.limit)
+    return [read_image(path, max_side=arguments.max_side) for path in paths]
+
+
+def photo_words(arguments: argparse.Namespace) -> list[str]:
+    """Return the words of a command line that name the photos."""
+    return [*arguments.images, *(["--limit", str(arguments.limit)] if arguments.limit is not None else [])]
+
+
+def model_words(arguments: argparse.Namespace) -> list[str]:
+    """Return the words of a command line that name the models."""
+    compared = [word for stem in arguments.compare for word in ("--compare", stem)]
+    return ["--model", arguments.model, "--variant", arguments.variant, *compared]
+
+
+def output_words(arguments: argparse.Namespace) -> list[str]:
+    """Return the words of a command line that give the size of the photos and the figure, where they were given."""
+    words = ["--max-side", str(arguments.max_side)] if arguments.max_side != MAX_SIDE else []
+    return words if arguments.png is None else [*words, "--png", arguments.png.name]
+
+
+def attack_words(attack: Attack) -> list[str]:
+    """Return the words of a command line that describe an attack."""
+    words = shlex.split(attack_command(attack, image="-", model="-", variant="-"))
+    return words[words.index("--attack") : words.index("--device")]
+
+
+def shown_photos(photos: Sequence[Photo]) -> str:
+    """Return which photos a figure is of, in a few words."""
+    return photos[0].name if len(photos) == 1 else f"{len(photos)} photos, {photos[0].name} to {photos[-1].name}"
+
+
+def without_nan(value: Any) -> Any:
+    """Return a JSON value with None for each number that is not finite, since JSON has none.
+
+    Example:
+        >>> without_nan({"share": float("nan"), "rest": (1, 0.5)})
+        {'share': None, 'rest': [1, 0.5]}
+    """
+    if isinstance(value, Mapping):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,100 @@
+"""One photo's way through a network: what enters and leaves some of its modules, seen without touching the network."""
+
+import copy
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from robustiqa_core.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """What went through a network.
+
+    Args:
+        image: (1, 3, H, W), the photo.
+        entering: input of each watched module, by dotted path.
+        leaving: output of each, likewise.
+        score: (1,), what came out in the end.
+    """
+
+    image: Tensor
+    entering: dict[str, Tensor]
+    leaving: dict[str, Tensor]
+    score: Tensor
+
+
+def weight_sharing_copy(model: Model) -> Model:
+    """Return a copy with modules of its own but the same tensors: hooks on it are seen by nobody else.
+
+    It takes some milliseconds and no memory for weights, and leaves a model alone that other threads are using.
+    """
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+
+
+@torch.no_grad()
+def pass_through(model: nn.Module, modules: Sequence[str], image: Tensor) -> Passage:
+    """Return what enters and leaves `modules` (dotted paths) for an image (1, 3, H, W), without gradient.
+
+    Raises:
+        ConfigurationError: the image does not pass a module exactly once, from one tensor to one tensor.
+    """
+    return _watch(model, modules, image)
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def traced_pass(model: nn.Module, modules: Sequence[str], image: Tensor) -> Passage:
+    """Return the same with a graph, so that everything can be differentiated with respect to `Passage.image`."""
+    return _watch(model, modules, image.detach().clone().requires_grad_())
+
+
+def _watch(model: nn.Module, modules: Sequence[str], image: Tensor) -> Passage:
+    entering: dict[str, list[Any]] = {name: [] for name in modules}
+    leaving: dict[str, list[Any]] = {name: [] for name in modules}
+
+    def before(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        return lambda _, arguments: entering[name].extend(map(_copied, arguments))
+
+    def after(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        return lambda _, __, output: leaving[name].append(_copied(output))
+
+    handles = []
+    try:
+        for name in modules:
+            module = model.get_submodule(name)
+            handles += [module.register_forward_pre_hook(before(name)), module.register_forward_hook(after(name))]
+        score = model(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return Passage(image, _singly(entering), _singly(leaving), score)
+
+
+def _copied(value: Any) -> Any:
+    # A later module may work in place on what is kept here.
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _singly(seen: dict[str, list[Any]]) -> dict[str, Tensor]:
+    """Return the one tensor that each module saw, or raise."""
+    for name, values in seen.items():
+        if len(values) != 1 or not isinstance(values[0], Tensor):
+            raise ConfigurationError(
+                f"expected one tensor to pass the module {name!r} once, got {len(values)} values; "
+                "measure at another module"
+            )
+    return {name: values[0] for name, values in seen.items()}
+
+
+def length(values: Tensor) -> float:
+    """Return the Euclidean length of all values together."""
+    return float(torch.linalg.vector_norm(values.detach()))
