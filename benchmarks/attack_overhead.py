@@ -13,52 +13,17 @@ import argparse
 import dataclasses
 import itertools
 import json
-import platform
 import statistics
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torchvision
+from timing import EPS, Work, add_model, in_turns, photos, quartiles, ratios, read_model, wait
 from torch import Tensor, nn
 
 from robustiqa_core.attacks import PGD, AttackStep, complete, run
-from robustiqa_core.device import choose_device, describe_device, keep_freed_memory
-from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import load_scorer
-
-EPS = 4 / 255
-
-
-class MobileNetScorer(nn.Module):
-    """MobileNetV2 with random weights and one output: for machines without our checkpoints."""
-
-    score_range = ScoreRange(0.0, 1.0)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = torchvision.models.mobilenet_v2(weights=None, num_classes=1)
-        self.eval().requires_grad_(False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return scores (N,)."""
-        return self.net(images)[:, 0]
-
-
-class TwoClasses(nn.Module):
-    """A classifier with the logits [0, score]: away from class 0, its cross-entropy raises the score."""
-
-    def __init__(self, scorer: nn.Module) -> None:
-        super().__init__()
-        self.scorer = scorer
-        self.eval()
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, 2)."""
-        scores = self.scorer(images)
-        return torch.stack((torch.zeros_like(scores), scores), dim=1)
+from robustiqa_core.attacks.two_classes import TwoClasses
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,7 +42,7 @@ def bare(scorer: nn.Module, images: Tensor, steps: int) -> None:
         torch.autograd.grad(scorer(leaf).sum(), leaf)
 
 
-def contenders(scorer: nn.Module, images: Tensor, setting: Setting) -> dict[str, Callable[[], object]]:
+def contenders(scorer: nn.Module, images: Tensor, setting: Setting) -> dict[str, Work]:
     """Return what is timed, by name, in the order of the turns."""
     with warnings.catch_warnings():
         # Old syntax in their dependencies.
@@ -85,7 +50,7 @@ def contenders(scorer: nn.Module, images: Tensor, setting: Setting) -> dict[str,
         import foolbox
         import torchattacks
     steps = setting.steps
-    attack = PGD(EPS, steps=steps)
+    attack = PGD(EPS, steps=steps, random_start=True)
     classifier, labels = TwoClasses(scorer), torch.zeros(setting.batch, dtype=torch.long, device=images.device)
     their_step = attack.effective_step_size
     ta = torchattacks.PGD(classifier, eps=EPS, alpha=their_step, steps=steps, random_start=True)
@@ -99,21 +64,6 @@ def contenders(scorer: nn.Module, images: Tensor, setting: Setting) -> dict[str,
     }
 
 
-def wait(device: torch.device) -> None:
-    """Return when the device has done all its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Return how long `work` takes."""
-    wait(device)
-    start = time.perf_counter()
-    work()
-    wait(device)
-    return time.perf_counter() - start
-
-
 def step_seconds(scorer: nn.Module, images: Tensor, steps: int) -> list[float]:
     """Return the time of each inner step of our PGD, from one yielded record to the next.
 
@@ -122,7 +72,7 @@ def step_seconds(scorer: nn.Module, images: Tensor, steps: int) -> list[float]:
     """
     wait(images.device)
     times = []
-    for record in run(PGD(EPS, steps=steps), scorer, images):
+    for record in run(PGD(EPS, steps=steps, random_start=True), scorer, images):
         wait(images.device)
         if isinstance(record, AttackStep):
             times.append(time.perf_counter())
@@ -135,39 +85,21 @@ def score_without_gradient(scorer: nn.Module, images: Tensor) -> None:
         scorer(images)
 
 
-def quartiles(values: list[float]) -> tuple[float, float, float]:
-    """Return the lower quartile, the median and the upper quartile."""
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return low, middle, high
-
-
-def measure(scorer: nn.Module, setting: Setting, device: torch.device, turns: int) -> dict[str, object]:
+def measure(scorer: nn.Module, images: Tensor, setting: Setting, turns: int) -> dict[str, object]:
     """Return all samples and ratios of one row."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand((setting.batch, 3, setting.size, setting.size), generator=generator).to(device)
     timed = contenders(scorer, images, setting)
     timed["score"] = lambda: score_without_gradient(scorer, images)
-    for work in timed.values():
-        work()
-    samples: dict[str, list[float]] = {name: [] for name in timed}
-    step_ratios = []
-    for _ in range(turns):
-        for name, work in timed.items():
-            samples[name].append(seconds(work, device))
-        bare_step = samples["bare"][-1] / setting.steps
-        step_ratios.append(statistics.median(step_seconds(scorer, images, setting.steps)) / bare_step)
-    ratios = {
-        name: [value / bare for value, bare in zip(samples[name], samples["bare"], strict=True)]
-        for name in ("ours", "torchattacks", "foolbox")
-    }
-    ratios["our step"] = step_ratios
-    ratios["score/gradient"] = [
-        value * setting.steps / bare for value, bare in zip(samples["score"], samples["bare"], strict=True)
-    ]
+    our_steps: list[float] = []
+    timed["our steps"] = lambda: our_steps.append(statistics.median(step_seconds(scorer, images, setting.steps)))
+    samples = in_turns(timed, images.device, turns)
+    # The first, uncounted turn has measured steps too.
+    samples["our step"] = [setting.steps * step for step in our_steps[1:]]
+    found = {name: ratios(samples, name, "bare") for name in ("ours", "our step", "torchattacks", "foolbox")}
+    found["score/gradient"] = [setting.steps * ratio for ratio in ratios(samples, "score", "bare")]
     return {
         **dataclasses.asdict(setting),
         "bare_step_ms": 1000 * statistics.median(samples["bare"]) / setting.steps,
-        "ratio_quartiles": {name: quartiles(values) for name, values in ratios.items()},
+        "ratio_quartiles": {name: quartiles(values) for name, values in found.items()},
         "seconds": samples,
     }
 
@@ -187,31 +119,15 @@ def table_row(row: dict[str, object]) -> str:
 def main() -> None:
     """Measure, print the table, and write the samples if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="linearity", help="architecture of a checkpoint, or mobilenet_v2")
-    parser.add_argument("--variant", default="baseline")
-    parser.add_argument("--device", default="auto")
+    add_model(parser)
     parser.add_argument("--sizes", type=int, nargs="+", default=[224, 384], help="sides in pixels")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 20], help="at least 3")
     parser.add_argument("--turns", type=int, default=7, help="repetitions of each, at least 2")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the samples")
     options = parser.parse_args()
-    # As the app and the command line do; without it the pace of all contenders wavers.
-    keep_freed_memory()
-    device = choose_device(options.device)
-    if options.model == "mobilenet_v2":
-        scorer: nn.Module = MobileNetScorer().to(device)
-    else:
-        scorer = load_scorer(options.model, options.variant, device=device)
-
-    environment = {
-        "model": options.model,
-        "variant": options.variant,
-        "device": describe_device(device),
-        "processor": platform.processor() or platform.machine(),
-        "torch": torch.__version__,
-        "turns": options.turns,
-    }
+    scorer, environment = read_model(options)
+    environment["turns"] = options.turns
     print(", ".join(f"{name} {value}" for name, value in environment.items()))
     print("Times as multiples of the bare gradients: lower quartile [median] upper quartile")
     heads = "  ".join(f"{name:>19}" for name in COLUMNS)
@@ -220,7 +136,8 @@ def main() -> None:
     for size in options.sizes:
         for batch in options.batches:
             for steps in options.steps:
-                rows.append(measure(scorer, Setting(size, batch, steps), device, options.turns))
+                images = photos(batch, size, options)
+                rows.append(measure(scorer, images, Setting(size, batch, steps), options.turns))
                 print(table_row(rows[-1]), flush=True)
     if options.json:
         options.json.write_text(json.dumps({"environment": environment, "rows": rows}, indent=1) + "\n")

@@ -19,14 +19,17 @@ from robustiqa_core.scorer import Scorer
 class NES(BallAttack):
     """PGD from the photo, along the mean of (s(x + sigma z) - s(x - sigma z)) z / (2 sigma) over random normal z.
 
-    z comes in pairs of opposite signs (antithetic). All images of a batch get the same z.
+    Each z is tried with both signs (antithetic). All images of a batch get the same z. A mean over n draws of m numbers
+    shows about the share n/m of the gradient's energy, which for each value of a photo by itself is next to nothing; so
+    the values of a cell share a number.
 
     Args:
         eps: size of the ball; see `BallAttack` for this, `norm`, `direction` and `target`.
         queries: scores that the attack may ask for: one for the photo and, a step, `samples` and one more; what is left
             over is not used.
         samples: scores for one gradient; even.
-        sigma: standard deviation of z * sigma, as a fraction of [0, 1].
+        sigma: standard deviation of sigma * z, as a fraction of [0, 1].
+        cell: side in pixels of the squares of a channel in which z is one number; 1 is the published method.
         step_size: size of a step; None for 2.5 * eps / steps.
         decay: share of the accumulated gradient that is kept, in [0, 1).
         seed: of z.
@@ -34,13 +37,15 @@ class NES(BallAttack):
     Raises:
         ConfigurationError: a value is out of its range.
 
-    Source: A. Ilyas et al., "Black-box Adversarial Attacks with Limited Queries and Information", ICML 2018, section 3.
+    Source: A. Ilyas et al., "Black-box Adversarial Attacks with Limited Queries and Information", ICML 2018, section 3;
+    cells: the same, "Prior Convictions: Black-box Adversarial Attacks with Bandits and Priors", ICLR 2019, section 3.
     """
 
     _: KW_ONLY
     queries: int = 1000
-    samples: int = 50
-    sigma: float = 0.001
+    samples: int = 20
+    sigma: float = 0.01
+    cell: int = 16
     step_size: float | None = None
     decay: float = 0.9
     seed: int = 0
@@ -52,6 +57,7 @@ class NES(BallAttack):
             raise ConfigurationError(f"samples come in pairs, got {self.samples}; give an even number")
         check_count("queries", self.queries, low=self.samples + 2)
         check_fraction("sigma", self.sigma)
+        check_count("cell", self.cell)
         if self.step_size is not None:
             check_fraction("step_size", self.step_size)
         check_fraction("decay", self.decay, zero=True)
@@ -80,10 +86,16 @@ class NES(BallAttack):
         """Return the estimated gradient (N, 3, H, W) of the scores."""
         total = torch.zeros_like(images)
         for _ in range(self.samples // 2):
-            normal = torch.randn((1, *images.shape[1:]), generator=generator, dtype=torch.float32, device="cpu")
-            z = normal.to(images)
+            z = self._draw(images, generator)
             # A scorer takes values in [0, 1] only; at their ends half of the difference is left.
             rise = objective.score(scorer, (images + self.sigma * z).clamp_(0.0, 1.0))
             fall = objective.score(scorer, (images - self.sigma * z).clamp_(0.0, 1.0))
             total = total + (rise - fall).view(-1, 1, 1, 1) * z
         return total / (self.sigma * self.samples)
+
+    def _draw(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return z (1, 3, H, W)."""
+        height, width = images.shape[-2:]
+        shape = (1, 3, -(-height // self.cell), -(-width // self.cell))
+        normal = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu").to(images)
+        return normal.repeat_interleave(self.cell, 2).repeat_interleave(self.cell, 3)[..., :height, :width]

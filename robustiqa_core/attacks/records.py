@@ -12,10 +12,12 @@ class Trial:
     Args:
         adversarial: (N, 3, H, W), within the budget and [0, 1].
         scores: (N,), scores of `adversarial`, detached.
+        flow: (N, 2, H, W), by how many pixels, x before y, each pixel was moved; None where pixels stay in place.
     """
 
     adversarial: Tensor
     scores: Tensor
+    flow: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class AttackResult:
         gradient_calls: gradients of the scorer computed, per image.
         queries: evaluations of the scorer without gradient, per image.
         seconds: wall time of the attack, without what the consumer did between the records.
+        flow: (N, 2, H, W), by how many pixels, x before y, each pixel of `adversarial` was moved, 0 where the photo
+            was kept; None of an attack that leaves pixels in place.
     """
 
     images: Tensor
@@ -68,3 +72,4 @@ class AttackResult:
     gradient_calls: int
     queries: int
     seconds: float
+    flow: Tensor | None = None

@@ -57,7 +57,8 @@ SETTINGS: dict[str, Setting] = {
     "queries": Setting("count", "Queries", "Scores that it may ask for; it sees nothing else.", low=2, high=1_000_000),
     "samples": Setting("count", "Samples", "Scores for one estimate of the gradient; even.", low=2, high=10_000),
     "sigma": Setting("fraction", "Probe", "Deviation of the noise with which the gradient is estimated."),
-    "area": Setting("number", "Area", "Share of the photo that the first squares cover; automatic if not given."),
+    "cell": Setting("count", "Cell", "Side in pixels of the squares that are probed as one.", low=1, high=1024),
+    "area": Setting("number", "Area", "Share of the photo that the first squares cover."),
     "random_start": Setting("flag", "Random start", "Begin at a random point within the budget, not at the photo."),
     "seed": Setting("count", "Seed", "The same seed gives the same result.", high=MAX_SEED),
 }

@@ -22,42 +22,40 @@ RECORD_EVERY = 10
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Queries of 10,000 after which the area of the squares halves (section 5 of the paper)."""
 
-AREAS = {"linf": 0.05, "l2": 0.1}
-"""The published share of a photo that the first squares cover."""
-
 
 @dataclass(frozen=True, slots=True)
 class Square(BallAttack):
     """Random search: one square of a photo is changed at a time, and the change kept where the goal's value grows.
 
-    l_inf starts with vertical stripes of +-eps and sets squares to +-eps, one sign a channel. l_2 starts with a grid of
-    bumps, takes the energy out of one square and adds it as a bump to another. All images of a batch get the same
+    l_inf tries vertical stripes of +-eps first and then sets squares to +-eps, one sign a channel. l_2 tries a grid of
+    bumps, then takes the energy out of one square and adds it as a bump to another. All images of a batch get the same
     squares, and each decides for itself.
 
     Args:
         eps: size of the ball; see `BallAttack` for this, `norm`, `direction` and `target`.
         queries: scores that the attack may ask for, that of the photo included.
-        area: share of the photo that the first squares cover; None for the published AREAS. It halves after each of
-            the HALVINGS, rescaled to `queries`.
+        area: share of the photo that the first squares cover; it halves after each of the HALVINGS, rescaled to
+            `queries`. Published is 0.05 (l_inf) or 0.1 (l_2), for classifiers; on a quality score 0.3 gained more.
         seed: of the squares.
 
     Raises:
         ConfigurationError: a value is out of its range.
 
     Source: M. Andriushchenko et al., "Square Attack: a Query-Efficient Black-Box Adversarial Attack via Random Search",
-    ECCV 2020, algorithms 1 to 3. There a square is drawn again where it changes nothing; here its signs are turned.
+    ECCV 2020, algorithms 1 to 3. There the stripes are always kept, which costs a quality score more than hundreds of
+    squares win back; here only where they are better than the photo. There a square is drawn again where it changes
+    nothing; here its signs are turned.
     """
 
     _: KW_ONLY
     queries: int = 1000
-    area: float | None = None
+    area: float = 0.3
     seed: int = 0
 
     def __post_init__(self) -> None:
         BallAttack.__post_init__(self)
         check_count("queries", self.queries, low=2)
-        if self.area is not None:
-            check_fraction("area", self.area)
+        check_fraction("area", self.area)
         check_count("seed", self.seed, low=0, high=MAX_SEED)
 
     @property
@@ -70,13 +68,12 @@ class Square(BallAttack):
         clean_scores = objective.score(scorer, images)
         yield Trial(images, clean_scores)
         draws = self._draw(images)
-        current = self._first(images, draws)
-        scores = objective.score(scorer, current)
-        for number in range(self.queries - 2):
-            # The photo and the start took two queries.
-            if (number + 1) % RECORD_EVERY == 0:
+        current, scores = images, clean_scores
+        # The photo took the first query.
+        for number in range(self.queries - 1):
+            if number and number % RECORD_EVERY == 0:
                 yield Trial(current, scores)
-            candidate = self._change(current, images, number, draws)
+            candidate = self._change(current, images, number - 1, draws) if number else self._first(images, draws)
             found = objective.score(scorer, candidate)
             better = self.goal.value(found, clean_scores, scorer) > self.goal.value(scores, clean_scores, scorer)
             current = torch.where(better.view(-1, 1, 1, 1), candidate, current)
@@ -99,9 +96,8 @@ class Square(BallAttack):
 
     def side(self, number: int, height: int, width: int) -> int:
         """Return the side in pixels of the square with a number, from 0; odd and 3 or more for l_2, if the photo is."""
-        area = AREAS[self.norm] if self.area is None else self.area
         halvings = bisect.bisect_left(HALVINGS, number * 10_000 // self.queries)
-        side = round(math.sqrt(area / 2**halvings * height * width))
+        side = round(math.sqrt(self.area / 2**halvings * height * width))
         if self.norm == "l2":
             side = max(side, 3) // 2 * 2 + 1
         return max(1, min(side, height, width))

@@ -179,7 +179,7 @@ def test_nes_comes_close_to_the_optimum_of_a_linear_scorer(norm: projections.Nor
     images = photos(inner=True, height=6, width=6)
     scorer = linear(images)
     best = complete(FGSM(EPS, norm=norm, direction=direction), scorer, images)
-    found = complete(NES(EPS, norm=norm, direction=direction, queries=1500), scorer, images)
+    found = complete(NES(EPS, norm=norm, direction=direction, queries=1500, samples=50, cell=1), scorer, images)
     share = (found.adversarial_scores - found.clean_scores) / (best.adversarial_scores - best.clean_scores)
     assert (share > 0.9).all()
 
@@ -188,11 +188,23 @@ def test_nes_estimates_the_gradient_of_a_linear_scorer_from_many_samples() -> No
     # With z normal, the mean of <w, z> z is w, and its deviation |w| / sqrt(pairs) a value.
     images = photos(1, inner=True, height=3, width=4).double()
     scorer = linear(images)
-    attack = NES(1.0, norm="l2", queries=20_002, samples=20_000, step_size=0.01)
+    attack = NES(1.0, norm="l2", queries=20_002, samples=20_000, step_size=0.01, cell=1)
     _, moved = attack.iterate(scorer, images)
     way = (moved.adversarial - images)[0]
     cosine = (way * scorer.weight).sum() / way.norm() / scorer.weight.norm()
     assert cosine > 0.995
+
+
+@pytest.mark.parametrize("cell", [1, 4, 5, 64])
+def test_nes_moves_the_values_of_a_cell_together(cell: int) -> None:
+    images = photos(inner=True)
+    *_, last = NES(EPS, norm="l2", queries=23, cell=cell).iterate(linear(images), images)
+    moves = last.adversarial - images
+    for top in range(0, 12, cell):
+        for left in range(0, 20, cell):
+            square = moves[:, :, top : top + cell, left : left + cell]
+            torch.testing.assert_close(square, square[..., :1, :1].expand_as(square), rtol=0, atol=1e-6)
+    assert len(moves[0].mul(1e4).round().unique()) > 1
 
 
 @pytest.mark.parametrize("norm", NORMS)

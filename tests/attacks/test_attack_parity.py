@@ -16,12 +16,15 @@ from attack_scorers import EPS, SmallNet, photos
 from torch import Tensor, nn
 
 from robustiqa_core.attacks import APGD, MIFGSM, NORMS, PGD, Direction, Norm, Square, complete, projections
-from robustiqa_core.attacks.square import AREAS
+from robustiqa_core.attacks.square import bump
 from robustiqa_core.attacks.two_classes import TwoClasses
 
 STEP_SIZE, STEPS = 2 / 255, 7
 THRESHOLDS: dict[Direction, float] = {"up": 0.5, "down": -2.0}
 """Beyond what the attack reaches: theirs would stop there."""
+
+AREAS: dict[Norm, float] = {"linf": 0.05, "l2": 0.1}
+"""Published shares of a photo for the first squares of the square attack."""
 
 Run = Callable[[nn.Module, Tensor, Tensor, Norm, float], Tensor]
 UP_AND_DOWN = pytest.mark.parametrize("direction", ["up", "down"])
@@ -133,12 +136,19 @@ def test_apgd_goes_where_torchattacks_goes_for_a_hundred_steps(
 @BOTH_NORMS
 @pytest.mark.parametrize("queries", [100, 1000, 10_000])
 def test_squares_shrink_on_the_published_schedule(norm: Norm, queries: int) -> None:
-    attack = Square(EPS, norm=norm, queries=queries)
+    attack = Square(EPS, norm=norm, queries=queries, area=AREAS[norm])
     theirs: Any = toolkit("torchattacks").Square(SmallNet(), n_queries=queries, p_init=AREAS[norm])
     for number in range(0, queries - 2, 7):
         side = round((theirs.p_selection(number) * 299 * 299) ** 0.5)
         expected = max(side, 1) if norm == "linf" else max(side, 3) + 1 - max(side, 3) % 2
         assert attack.side(number, 299, 299) == expected
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 3), (2, 5), (3, 3), (4, 9), (8, 8)])
+def test_bumps_have_the_published_shape(height: int, width: int) -> None:
+    other: Any = toolkit("torchattacks").Square(SmallNet())
+    found = bump(height, width, like=torch.zeros(1))
+    torch.testing.assert_close(found / found.norm(), other.eta_rectangles(height, width))
 
 
 @BOTH_NORMS
@@ -157,7 +167,7 @@ def test_square_gains_as_much_as_that_of_torchattacks(norm: Norm) -> None:
             other.init_hyperparam(images)
             _, attacked = other.attack_single_run(images, labels(images, "up"))
         theirs.append(scorer(attacked) - scorer(images))
-        result = complete(Square(EPS, norm=norm, queries=122, seed=seed), scorer, images)
+        result = complete(Square(EPS, norm=norm, queries=122, area=AREAS[norm], seed=seed), scorer, images)
         ours.append(result.adversarial_scores - result.clean_scores)
     assert (projections.size(attacked - images, norm) <= EPS * (1 + 1e-5)).all()
     assert torch.stack(theirs).min() > 0.01, "the attack went somewhere"
