@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,9 @@ from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.cli.options import fraction
 from robustiqa_core.files import write_bytes
 from robustiqa_core.images import read_image
-from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.models.importers import _tres_name
-from robustiqa_core.models.linearity import Linearity, LinearitySettings
 from robustiqa_core.models.tres import HANNING, TReS, TReSSettings
-from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import CHECKPOINTS_VARIABLE, load_scorer, save_checkpoint
+from robustiqa_core.storage import CHECKPOINTS_VARIABLE, load_scorer
 
 KEYS = {
     *("model", "variant", "image", "clean_score", "adversarial_score", "rounded_score", "linf", "l2", "psnr", "ssim"),
@@ -25,25 +23,9 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory, save_random: Callable[..., Path]) -> Path:
     """A Linearity network with random weights under a name of its own, for the plumbing of the commands."""
-    root = tmp_path_factory.mktemp("checkpoints")
-    torch.manual_seed(0)
-    card = ModelCard(
-        model="linearity",
-        variant="baseline",
-        settings={"short_side": 96},
-        score_range=ScoreRange(-0.1, 0.1),
-        score_unit="none: random weights for tests",
-        training=Training("none", 0, "random weights", "none", 0.0, {}),
-        measurements=(),
-        sha256="",
-        licence="MIT",
-        limits="For tests.",
-        versions={},
-    )
-    save_checkpoint(Linearity(LinearitySettings(short_side=96)).eval(), card, root=root)
-    return root
+    return save_random(tmp_path_factory.mktemp("checkpoints"), side=96)
 
 
 @pytest.fixture

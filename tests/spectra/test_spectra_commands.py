@@ -4,6 +4,7 @@ import io
 import json
 import math
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,39 +18,23 @@ from robustiqa_core.attacks.projections import size
 from robustiqa_core.blocks import BlockSettings, insert
 from robustiqa_core.cli.spectra_options import without_nan
 from robustiqa_core.drawing.sensitivity import SensitivityPanel, sensitivity_png
-from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.models.linearity import Linearity, LinearitySettings
 from robustiqa_core.probes import measuring_points, middles, noise_of_size
-from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.spectra import SensitivityMap
-from robustiqa_core.storage import CHECKPOINTS_VARIABLE, save_checkpoint
+from robustiqa_core.storage import CHECKPOINTS_VARIABLE
 
 ATTACK = ["--steps", "2", "--eps", "4/255"]
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory, save_random: Callable[..., Path]) -> Path:
     """A Linearity network with random weights, and the same with a block, for the plumbing of the commands."""
     root = tmp_path_factory.mktemp("checkpoints")
     torch.manual_seed(0)
     network = Linearity(LinearitySettings(short_side=64)).eval()
     hardened = insert(network, "after_stage5", BlockSettings(width=8, grid=2))
-    for variant, model in (("baseline", network), ("hardened", hardened)):
-        card = ModelCard(
-            model="linearity",
-            variant=variant,
-            settings={"short_side": 64},
-            score_range=ScoreRange(-0.1, 0.1),
-            score_unit="none: random weights for tests",
-            training=Training("none", 0, "random weights", "none", 0.0, {}),
-            measurements=(),
-            sha256="",
-            licence="MIT",
-            limits="For tests.",
-            versions={},
-        )
-        save_checkpoint(model, card, root=root)
-    return root
+    save_random(root, side=64, network=network)
+    return save_random(root, side=64, variant="hardened", network=hardened)
 
 
 @pytest.fixture(autouse=True)

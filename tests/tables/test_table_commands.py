@@ -5,22 +5,19 @@ import csv
 import io
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from table_scorers import save_photos
 
 from robustiqa_core import cli
 from robustiqa_core.cli import evaluate, score_table
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.models.card import ModelCard, Training
-from robustiqa_core.models.linearity import Linearity, LinearitySettings
-from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import CHECKPOINTS_VARIABLE, save_checkpoint
+from robustiqa_core.storage import CHECKPOINTS_VARIABLE
 
 
 def call(command: ModuleType, *words: object) -> int:
@@ -30,26 +27,11 @@ def call(command: ModuleType, *words: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory, save_random: Callable[..., Path]) -> Path:
     """Two Linearity networks with random weights; the hardened one spans twice the range."""
     root = tmp_path_factory.mktemp("checkpoints")
-    for seed, (variant, high) in enumerate((("baseline", 0.1), ("hardened", 0.3))):
-        torch.manual_seed(seed)
-        card = ModelCard(
-            model="linearity",
-            variant=variant,
-            settings={"short_side": 64},
-            score_range=ScoreRange(-0.1, high),
-            score_unit="none: random weights for tests",
-            training=Training("none", 0, "random weights", "none", 0.0, {}),
-            measurements=(),
-            sha256="",
-            licence="MIT",
-            limits="For tests.",
-            versions={},
-        )
-        save_checkpoint(Linearity(LinearitySettings(short_side=64)).eval(), card, root=root)
-    return root
+    save_random(root, side=64)
+    return save_random(root, side=64, variant="hardened", high=0.3, seed=1)
 
 
 @pytest.fixture

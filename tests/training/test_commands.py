@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,9 @@ from textures import save_textures
 
 from robustiqa_core import cli
 from robustiqa_core.files import read_json
-from robustiqa_core.models.card import ModelCard, Training
-from robustiqa_core.models.linearity import Linearity, LinearitySettings
+from robustiqa_core.models.card import Training
 from robustiqa_core.models.scnn import SCNN
-from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import CHECKPOINTS_VARIABLE, load_network, save_checkpoint
+from robustiqa_core.storage import CHECKPOINTS_VARIABLE, load_network
 from robustiqa_core.training.scnn import SCNNCard, load_scnn, save_scnn
 
 CPU = torch.device("cpu")
@@ -23,25 +22,9 @@ NO_TRAINING = Training("none", 0, "random weights", "none", 0.0, {})
 
 
 @pytest.fixture(scope="module")
-def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trunk(tmp_path_factory: pytest.TempPathFactory, save_random: Callable[..., Path]) -> Path:
     """A folder of checkpoints with a baseline of random weights."""
-    root = tmp_path_factory.mktemp("checkpoints")
-    torch.manual_seed(0)
-    card = ModelCard(
-        model="linearity",
-        variant="baseline",
-        settings={"short_side": 80},
-        score_range=ScoreRange(-0.1, 0.1),
-        score_unit="none: random weights for tests",
-        training=NO_TRAINING,
-        measurements=(),
-        sha256="",
-        licence="MIT",
-        limits="For tests.",
-        versions={},
-    )
-    save_checkpoint(Linearity(LinearitySettings(short_side=80)).eval(), card, root=root)
-    return root
+    return save_random(tmp_path_factory.mktemp("checkpoints"), side=80)
 
 
 @pytest.fixture
