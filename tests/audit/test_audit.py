@@ -329,7 +329,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command find a healthy linear scorer and a contracted one under the names of models."""
     monkeypatch.setitem(cli.COMMANDS, "audit", "say whether a model is robust or only looks so")
     named = {("linearity", "baseline"): linear(), ("linearity", "squeezed"): broken("contracts", linear())}
-    monkeypatch.setattr(command, "load_scorer", lambda model, variant, device: named[model, variant])
+    monkeypatch.setattr(command, "resolve_scorer", lambda model, variant, device: named[model, variant])
 
     @dataclasses.dataclass
     class Card:
