@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui import cache, glossary
 from ui.markdown import plain
+from ui.model_texts import model_name
 from ui.result import credit_line
 
 st.title("How it works", anchor=False)
@@ -23,7 +24,7 @@ score, without any original to compare with. This app shows how easily such a sc
 st.header("The models", anchor=False)
 for card in cache.cards().values():
     with st.container(border=True):
-        st.subheader(f"{card.model.capitalize()}, {card.variant}", anchor=False)
+        st.subheader(f"{model_name(card)}, {card.variant}", anchor=False)
         for figures in card.measurements:
             with st.container(horizontal=True):
                 st.metric("SROCC to people", f"{figures.srocc:.3f}", help=glossary.WORDS["SROCC"], width="content")

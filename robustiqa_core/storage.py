@@ -13,7 +13,7 @@ from torch import Tensor
 from robustiqa_core.blocks import BlockSettings, blocks_of, insert
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
 from robustiqa_core.files import read_json, write_bytes, write_json
-from robustiqa_core.models import QualityModel, build
+from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.models.efficientnet_lite import ConvNorm
 
@@ -28,10 +28,22 @@ def checkpoints_root() -> Path:
 
 
 def list_cards(root: Path | None = None) -> tuple[ModelCard, ...]:
-    """Return the cards of all checkpoints in `root`, sorted by model, the baseline of each first."""
+    """Return the cards of all checkpoints in `root`: the models as `ARCHITECTURES` lists them, baselines first."""
     folder = root or checkpoints_root()
     cards = [ModelCard.from_json(read_json(path), place=path.name) for path in sorted(folder.glob("*.json"))]
-    return tuple(sorted(cards, key=lambda card: (card.model, card.variant != "baseline", card.variant)))
+    places = list(ARCHITECTURES)
+    return tuple(
+        sorted(
+            cards,
+            # A card of an architecture that is no more is listed, and refused when it is loaded.
+            key=lambda card: (
+                places.index(card.model) if card.model in places else len(places),
+                card.model,
+                card.variant != "baseline",
+                card.variant,
+            ),
+        )
+    )
 
 
 def load_card(model: str, variant: str = "baseline", *, root: Path | None = None) -> ModelCard:

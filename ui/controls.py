@@ -12,6 +12,7 @@ from robustiqa_core.images import Photo
 from ui import cache, state
 from ui.attack_widgets import attack_widgets, check_shown
 from ui.markdown import plain, sentence
+from ui.model_texts import model_name
 from ui.photo_controls import photo_controls
 from ui.recipe import Recipe, read_attack
 
@@ -85,4 +86,4 @@ def ask_for_run() -> None:
 
 def _model_name(stem: str) -> str:
     card = cache.cards()[stem]
-    return f"{card.model.capitalize()}, {card.variant}"
+    return f"{model_name(card)}, {card.variant}"

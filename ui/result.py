@@ -16,6 +16,7 @@ from ui.components.compare_slider import Picture, compare_slider
 from ui.components.score_meter import MeterScale, MeterText, score_meter
 from ui.figures import score_curve
 from ui.markdown import plain
+from ui.model_texts import model_name
 from ui.suggestions import Suggestion, suggestions
 
 GAINS = (1, 5, 10, 20, 50)
@@ -63,7 +64,7 @@ def _meter(outcome: Outcome, card: ModelCard) -> None:
         unrounded=f"{report.adversarial_score:.3f}",
         change=f"{report.gain:+.3f}",
         share=f"{report.gain / band.width:+.0%} of the band",
-        caption=f"Scores of {card.model.capitalize()} ({card.variant}): {card.score_unit}. {origin}",
+        caption=f"Scores of {model_name(card)} ({card.variant}): {card.score_unit}. {origin}",
     )
     scale = MeterScale(band.low, band.high, report.clean_score, report.rounded_score)
     score_meter(text, scale, key="meter")

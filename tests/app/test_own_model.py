@@ -40,7 +40,7 @@ def test_it_is_listed_and_attacked_like_a_bundled_model(app: AppTest) -> None:
     app.run()
     assert not app.exception
     model = next(box for box in app.selectbox if box.label == "Model")
-    assert model.options == ["Brightness, own"]
+    assert model.options == ["brightness, own"]
     outcome = cache.jobs().result(app.session_state[state.LAB].shown)
     assert isinstance(outcome, Outcome)
     report = outcome.report
@@ -58,4 +58,4 @@ def test_its_card_has_the_range_that_it_gave_to_the_sample_photos(app: AppTest) 
     assert card.score_unit == "darkness, -2 to 0, negated so that larger is better"
     page = app.switch_page("pages/about.py").run()
     assert not page.exception
-    assert any("Brightness, own" in header.value for header in page.subheader)
+    assert any("brightness, own" in header.value for header in page.subheader)
