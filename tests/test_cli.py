@@ -1,11 +1,11 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from random_checkpoints import save_random
 
 from robustiqa_core import cli
 from robustiqa_core.attacks.settings import format_fraction
@@ -23,7 +23,7 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory, save_random: Callable[..., Path]) -> Path:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Linearity network with random weights under a name of its own, for the plumbing of the commands."""
     return save_random(tmp_path_factory.mktemp("checkpoints"), side=96)
 

@@ -4,13 +4,13 @@ import io
 import json
 import math
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from random_checkpoints import save_random
 
 from robustiqa_core import cli
 from robustiqa_core.attacks import ATTACKS
@@ -27,7 +27,7 @@ ATTACK = ["--steps", "2", "--eps", "4/255"]
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory, save_random: Callable[..., Path]) -> Path:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Linearity network with random weights, and the same with a block, for the plumbing of the commands."""
     root = tmp_path_factory.mktemp("checkpoints")
     torch.manual_seed(0)

@@ -5,13 +5,13 @@ import csv
 import io
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
+from random_checkpoints import save_random
 from table_scorers import save_photos
 
 from robustiqa_core import cli
@@ -27,7 +27,7 @@ def call(command: ModuleType, *words: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory, save_random: Callable[..., Path]) -> Path:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two Linearity networks with random weights; the hardened one spans twice the range."""
     root = tmp_path_factory.mktemp("checkpoints")
     save_random(root, side=64)

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from random_checkpoints import save_random
 from textures import save_textures
 
 from robustiqa_core import cli
@@ -22,7 +22,7 @@ NO_TRAINING = Training("none", 0, "random weights", "none", 0.0, {})
 
 
 @pytest.fixture(scope="module")
-def trunk(tmp_path_factory: pytest.TempPathFactory, save_random: Callable[..., Path]) -> Path:
+def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of checkpoints with a baseline of random weights."""
     return save_random(tmp_path_factory.mktemp("checkpoints"), side=80)
 
