@@ -21,7 +21,7 @@ MAX_STEPS = 200
 
 PRESETS: dict[float, str] = {2.0: "Invisible", 4.0: "Barely visible", 8.0: "Visible", 16.0: "Strong"}
 """Strengths in 255ths, in plain words; whether a change is seen depends on the photo and the screen."""
-STEP_CHOICES = (1, 3, 5, 10, 20, 50, 100)
+STEP_CHOICES = (1, 3, 5, 10, 20, 50, 100, 200)
 DIRECTION_NAMES = {"up": "Raise it", "down": "Lower it", "away": "Away", "towards": "Towards"}
 NORM_NAMES = {"linf": "l∞: largest change", "l2": "l2: mean change"}
 
