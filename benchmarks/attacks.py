@@ -102,7 +102,7 @@ def table_row(row: Mapping[str, object]) -> str:
     for key in ("torchattacks", "foolbox"):
         low, middle, high = found.get(key, (0.0, 0.0, 0.0))
         cells.append(f"{f'{low:.2f} [{middle:.2f}] {high:.2f}':>19}" if key in found else f"{'-':>19}")
-    return f"{row['attack']:>8} {row['batch']:>5}  " + "  ".join(cells)
+    return f"{row['attack']:>10} {row['batch']:>5}  " + "  ".join(cells)
 
 
 def fit(numbers: list[int], times: list[float]) -> dict[str, float]:
@@ -152,7 +152,7 @@ def main() -> None:
     print("Photos a second, and our time as a multiple of theirs: lower quartile [median] upper quartile")
     heads = [f"{name:>12}" for name in ("ours", "torchattacks", "foolbox")]
     heads += [f"{f'ours/{name}':>19}" for name in ("torchattacks", "foolbox")]
-    print(f"{'attack':>8} {'batch':>5}  " + "  ".join(heads))
+    print(f"{'attack':>10} {'batch':>5}  " + "  ".join(heads))
     rows = []
     for name in options.attacks:
         for batch in options.batches:
@@ -166,7 +166,7 @@ def main() -> None:
         for found in growth(name, scorer, images, effort, options.turns):
             fits.append(found)
             line = f"start {found['start']:.3f}  rate {found['rate']:.4f}  R2 {found['r2']:.4f}"
-            print(f"{name:>8} over {found['over']:>7}: {line}", flush=True)
+            print(f"{name:>10} over {found['over']:>7}: {line}", flush=True)
     if options.json:
         content = {"environment": environment, "rows": rows, "growth": fits}
         options.json.write_text(json.dumps(content, indent=1) + "\n")

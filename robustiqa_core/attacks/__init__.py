@@ -7,17 +7,22 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from robustiqa_core.attacks.apgd import APGD
+from robustiqa_core.attacks.colour import Colour
 from robustiqa_core.attacks.fgsm import FGSM
 from robustiqa_core.attacks.mi_fgsm import MIFGSM
 from robustiqa_core.attacks.nes import NES
 from robustiqa_core.attacks.noise import Noise
 from robustiqa_core.attacks.objective import DIRECTIONS, Direction, Goal
+from robustiqa_core.attacks.perceptual import Perceptual
 from robustiqa_core.attacks.pgd import PGD
 from robustiqa_core.attacks.projections import NORMS, Norm
 from robustiqa_core.attacks.records import AttackResult, AttackStep, Trial
 from robustiqa_core.attacks.run import Attack, complete, run
 from robustiqa_core.attacks.settings import SETTINGS, Setting, parse_setting, spell_setting
 from robustiqa_core.attacks.square import Square
+from robustiqa_core.attacks.stadv import StAdv
+from robustiqa_core.attacks.texture import TextureAware
+from robustiqa_core.attacks.uap import UAP
 from robustiqa_core.checks import check_choice
 
 ATTACKS: dict[str, type[Attack]] = {
@@ -27,6 +32,11 @@ ATTACKS: dict[str, type[Attack]] = {
     "apgd": APGD,
     "square": Square,
     "nes": NES,
+    "stadv": StAdv,
+    "perceptual": Perceptual,
+    "texture": TextureAware,
+    "colour": Colour,
+    "uap": UAP,
     "noise": Noise,
 }
 
@@ -92,15 +102,20 @@ __all__ = [
     "NORMS",
     "PGD",
     "SETTINGS",
+    "UAP",
     "Attack",
     "AttackResult",
     "AttackStep",
+    "Colour",
     "Direction",
     "Goal",
     "Noise",
     "Norm",
+    "Perceptual",
     "Setting",
     "Square",
+    "StAdv",
+    "TextureAware",
     "Trial",
     "complete",
     "make_attack",

@@ -67,7 +67,7 @@ class APGD(BallAttack):
         """`step_size`, or by default eps / 4, and for restarts of fewer than ten steps PGD's 2.5 * eps / steps.
 
         The published 2 * eps suits classifiers and a hundred steps. On the score of a bundled baseline it gained less
-        than PGD in ten or twenty steps, and eps / 4 more than PGD and than all other sizes; see docs/attacks.md.
+        than PGD in ten or twenty steps, and eps / 4 more than PGD and than any other size; see docs/attacks.md.
         """
         return self.eps * max(1 / 4, 2.5 / (self.steps // self.restarts)) if self.step_size is None else self.step_size
 

@@ -59,6 +59,10 @@ SETTINGS: dict[str, Setting] = {
     "sigma": Setting("fraction", "Probe", "Deviation of the noise with which the gradient is estimated."),
     "cell": Setting("count", "Cell", "Side in pixels of the squares that are probed as one.", low=1, high=1024),
     "area": Setting("number", "Area", "Share of the photo that the first squares cover."),
+    "max_flow": Setting("number", "Displacement", "Longest way of a pixel, in pixels.", low=0.1, high=16.0),
+    "smoothness": Setting("number", "Smoothness", "How much neighbours are kept together; 0 is not at all."),
+    "min_ssim": Setting("number", "Smallest SSIM", "How alike photo and result stay; 1 allows no change.", low=0.5),
+    "perturbation": Setting("name", "Perturbation", "Name of a stored universal perturbation."),
     "random_start": Setting("flag", "Random start", "Begin at a random point within the budget, not at the photo."),
     "seed": Setting("count", "Seed", "The same seed gives the same result.", high=MAX_SEED),
 }

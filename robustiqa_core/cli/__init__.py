@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "attack": "attack a photo and save the adversarial image",
     "train": "train a baseline on photos with human scores",
     "train-scnn": "train DBCNN's second branch, which tells distortions apart, on clean photos",
+    "train-uap": "train one perturbation for all photos, which the attack uap uses",
     "evaluate-mos": "measure the agreement of a model with human scores",
     "evaluate": "attack photos with several models, attacks and strengths, and write one table",
     "score-table": "compute all robustness figures from a table of clean and attacked scores",

@@ -1,0 +1,18 @@
+"""Where the product looks for what it ships and for what people add to it."""
+
+import os
+from pathlib import Path
+
+CHECKPOINTS_VARIABLE = "ROBUSTIQA_CHECKPOINTS"
+"""Environment variable that names another folder of checkpoints."""
+
+
+def checkpoints_root() -> Path:
+    """Return the folder of checkpoints: the environment's, else `checkpoints/` beside the package."""
+    named = os.environ.get(CHECKPOINTS_VARIABLE)
+    return Path(named) if named else Path(__file__).parents[1] / "checkpoints"
+
+
+def perturbations_root() -> Path:
+    """Return the folder of universal perturbations, within that of the checkpoints."""
+    return checkpoints_root() / "perturbations"
