@@ -16,6 +16,7 @@ from robustiqa_core.files import read_json, write_bytes, write_json
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.models.efficientnet_lite import ConvNorm
+from robustiqa_core.pruning import is_masked, narrow, remaining
 
 CHECKPOINTS_VARIABLE = "ROBUSTIQA_CHECKPOINTS"
 """Environment variable that names another folder of checkpoints."""
@@ -100,6 +101,8 @@ def load_network(
         network = build(card.model, card.settings, card.score_range)
         for point, settings in card.blocks.items():
             network = insert(network, point, BlockSettings.from_json(settings, place=f"the card of {card.stem}"))
+    if card.pruning:
+        network = narrow(network, card.pruning)
     _fill(network, safetensors.torch.load(data), path.name)
     return network.to(device).eval()
 
@@ -145,18 +148,24 @@ def _fill(network: QualityModel, state: dict[str, Tensor], place: str) -> None:
 def save_checkpoint(
     network: QualityModel, card: ModelCard, *, root: Path, dtype: torch.dtype = torch.float16
 ) -> ModelCard:
-    """Write a network's weights and its card; return the card with the sha256 and the network's blocks filled in.
+    """Write a network's weights and its card; return the card with the sha256, the blocks and the pruning filled in.
 
     Args:
         network: what is saved; unchanged.
-        card: its `sha256` and `blocks` are ignored.
+        card: its `sha256`, `blocks` and `pruning` are ignored.
         root: folder of the checkpoints, made where it is missing.
         dtype: in which the floating-point weights are stored. Half precision halves the file; the figures of the
             card must then be measured on the loaded checkpoint.
 
     Returns:
         The card as written.
+
+    Raises:
+        ConfigurationError: the network has pruning masks.
+        InputError: it has weights that `dtype` cannot hold.
     """
+    if is_masked(network):
+        raise ConfigurationError("expected a network without pruning masks, got one with them; bake it, then save it")
     tensors: dict[str, Tensor] = {}
     for name, value in network.state_dict().items():
         stored = value.detach().cpu().contiguous()
@@ -167,7 +176,9 @@ def save_checkpoint(
         tensors[name] = stored
     data = safetensors.torch.save(tensors)
     blocks = {point: asdict(settings) for point, settings in blocks_of(network).items()}
-    written = replace(card, sha256=hashlib.sha256(data).hexdigest(), blocks=blocks)
+    with torch.device("meta"):
+        whole = build(card.model, card.settings, card.score_range)
+    written = replace(card, sha256=hashlib.sha256(data).hexdigest(), blocks=blocks, pruning=remaining(network, whole))
     write_bytes(root / f"{card.stem}.safetensors", data)
     write_json(root / f"{card.stem}.json", written.to_json())
     return written

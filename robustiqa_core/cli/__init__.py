@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "train": "train a baseline on photos with human scores",
     "train-scnn": "train DBCNN's second branch, which tells distortions apart, on clean photos",
     "train-uap": "train one perturbation for all photos, which the attack uap uses",
+    "prune-plan": "say which filters of a model would go, layer by layer, and what that would save",
     "evaluate-mos": "measure the agreement of a model with human scores",
     "evaluate": "attack photos with several models, attacks and strengths, and write one table",
     "score-table": "compute all robustness figures from a table of clean and attacked scores",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from operator import index
 from typing import Any
 
 from robustiqa_core.errors import InputError
@@ -69,6 +70,9 @@ class ModelCard:
         limits: what the model must not be used for, in a sentence or two.
         versions: of the packages that it was made with.
         blocks: settings of each RobustBlock by insertion point; a card without them is of a network without blocks.
+        pruning: filters that remain, by the name of their group of channels, where fewer are left than the
+            architecture has; a card without them is of a network that was not pruned.
+        hardening: recipe and figures of a hardened version, as `robustiqa_core.hardening` writes them; {} for others.
     """
 
     model: str
@@ -83,6 +87,8 @@ class ModelCard:
     limits: str
     versions: Mapping[str, str]
     blocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pruning: Mapping[str, int] = field(default_factory=dict)
+    hardening: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
@@ -115,6 +121,8 @@ class ModelCard:
                     "versions": dict(value["versions"]),
                     # Unpacked, so that what is no object is a TypeError.
                     "blocks": {point: dict(**block) for point, block in dict(**value.get("blocks", {})).items()},
+                    "pruning": {group: index(count) for group, count in dict(**value.get("pruning", {})).items()},
+                    "hardening": dict(**value.get("hardening", {})),
                 }
             )
         except (TypeError, KeyError) as error:

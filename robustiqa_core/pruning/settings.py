@@ -1,0 +1,70 @@
+"""What defines a pruning besides the network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from robustiqa_core.checks import check_choice, check_count
+from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.pruning.criteria import CRITERIA
+
+Scope = Literal["layer", "global"]
+SCOPES: tuple[Scope, ...] = ("layer", "global")
+
+MAX_RATIO = 0.5
+"""Largest share of the filters that can be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class PruningSettings:
+    """What defines a pruning besides the network.
+
+    Args:
+        criterion: what makes a filter important, a key of `CRITERIA`.
+        ratio: share of the filters that go, in [0, 0.5]; every group keeps one filter at least.
+        scope: `layer` takes that share of each group; `global` the least important filters of all groups together,
+            their importances first divided by the root mean square of their group's.
+        multiple: the channels that stay in a group are rounded to the nearest multiple of this, since processors
+            compute in blocks; 1 takes the ratio to the letter.
+        seed: of the criterion `random`.
+
+    Raises:
+        ConfigurationError: a value is out of its range.
+    """
+
+    criterion: str = "l1"
+    ratio: float = 0.1
+    scope: Scope = "layer"
+    multiple: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("criterion", self.criterion, CRITERIA)
+        # Written so that NaN is refused as well.
+        if not 0.0 <= self.ratio <= MAX_RATIO:
+            raise ConfigurationError(
+                f"ratio is the share of the filters that go and must be in [0, {MAX_RATIO}], got {self.ratio:g}; "
+                "0.1 removes a tenth"
+            )
+        check_choice("scope", self.scope, SCOPES)
+        check_count("multiple", self.multiple, high=256)
+        check_count("seed", self.seed, low=0, high=2**63 - 1)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], *, place: str) -> "PruningSettings":
+        """Return the settings from a JSON object, as `dataclasses.asdict` makes it.
+
+        Args:
+            value: the settings by name; those that are missing have their defaults.
+            place: where it came from, for the error.
+
+        Raises:
+            InputError: there is a name that is not a setting's.
+            ConfigurationError: a value is out of its range.
+        """
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise InputError(
+                f"expected the settings of a pruning in {place}, got others ({error}); restore it"
+            ) from error
