@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "train-scnn": "train DBCNN's second branch, which tells distortions apart, on clean photos",
     "train-uap": "train one perturbation for all photos, which the attack uap uses",
     "prune-plan": "say which filters of a model would go, layer by layer, and what that would save",
+    "harden": "harden a model: a block, pruning and fine-tuning, with or without human scores",
     "evaluate-mos": "measure the agreement of a model with human scores",
     "evaluate": "attack photos with several models, attacks and strengths, and write one table",
     "score-table": "compute all robustness figures from a table of clean and attacked scores",

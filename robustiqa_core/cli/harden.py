@@ -1,0 +1,277 @@
+"""`robustiqa harden`: a block, pruning and fine-tuning, from a recipe to a checkpoint with its card."""
+
+import argparse
+import copy
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from robustiqa_core.blocks import ORTHOGONALIZATIONS, VARIANTS, BlockSettings
+from robustiqa_core.cli.data import mos_range, read_data
+from robustiqa_core.cli.evaluate_mos import evaluation_command
+from robustiqa_core.cli.loop_options import spell_command
+from robustiqa_core.cli.options import add_device, add_json, print_json, progress
+from robustiqa_core.device import choose_device, fast_training_precision
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening import (
+    DISTILLATION,
+    OBJECTIVES,
+    TUNED,
+    Epoch,
+    Hardened,
+    HardeningCache,
+    HardeningRecipe,
+    HardeningRecord,
+    Inserted,
+    Pruned,
+    TuningData,
+    distillation_data,
+    harden,
+    labelled_data,
+    parse_objective,
+)
+from robustiqa_core.models import ARCHITECTURES, QualityModel, architecture
+from robustiqa_core.models.card import Measurement, ModelCard
+from robustiqa_core.mos_evaluation import score_photos
+from robustiqa_core.pruning import CRITERIA, SCOPES, PruningSettings
+from robustiqa_core.storage import as_scorer, list_cards, load_card, load_network, save_checkpoint
+from robustiqa_core.training.baseline import measure
+from robustiqa_core.training.tables import DATASETS
+
+_BLOCK, _PRUNING = BlockSettings(), PruningSettings()
+_RECIPE = HardeningRecipe("linearity", None, None, tuned="all")
+_LABELLED_VALIDATION = 256
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_DECIDING = (
+    *("model", "start", "position", "variant", "orthogonalization", "width", "grid", "kernel_size", "blend"),
+    *("block_seed", "criterion", "pruning_ratio", "scope", "objective", "tuned", "epochs", "crops"),
+    *("validation_crops", "resize", "crop", "batch_size", "rate", "block_rate", "learn_statistics", "precision"),
+    *("seed", "name", "dataset"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--model", default="linearity", choices=ARCHITECTURES, help="default: %(default)s")
+    parser.add_argument("--start", default="baseline", help="variant that is hardened (default: %(default)s)")
+    parser.add_argument("--name", default="hardened", help="of the new variant (default: %(default)s)")
+    _add_block(parser)
+    parser.add_argument("--criterion", default=_PRUNING.criterion, choices=CRITERIA, help="default: %(default)s")
+    parser.add_argument("--pruning-ratio", type=float, default=_PRUNING.ratio, help="default: %(default)s")
+    parser.add_argument("--scope", default=_PRUNING.scope, choices=SCOPES, help="of the ratio (default: %(default)s)")
+    _add_tuning(parser)
+    parser.add_argument(
+        "--dataset", choices=[*DATASETS, "csv"], help="labelled set (default: none, the baseline's scores are learnt)"
+    )
+    parser.add_argument("--root", type=Path, help="folder of the data set")
+    parser.add_argument("--scores", type=Path, help="CSV of file, mos, split (default: scores.csv in --root)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make crops (default: %(default)s)")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where maps and scores are kept for the next time")
+    parser.add_argument("--run-dir", type=Path, help="state to resume from (default: runs/MODEL-NAME)")
+    parser.add_argument("--out", type=Path, default=Path("checkpoints"), help="folder of the checkpoint")
+    add_device(parser)
+    add_json(parser)
+
+
+def _add_block(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--position", help="insertion point, or none (default: behind the trunk's last stage)")
+    parser.add_argument(
+        "--variant", default=_BLOCK.variant, choices=VARIANTS, help="of the block (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--orthogonalization", default=_BLOCK.orthogonalization, choices=ORTHOGONALIZATIONS, help="default: %(default)s"
+    )
+    parser.add_argument("--width", type=int, default=_BLOCK.width, help="channels of the block (default: %(default)s)")
+    parser.add_argument("--grid", type=int, default=_BLOCK.grid, help="side of its grid (default: %(default)s)")
+    parser.add_argument("--kernel-size", type=int, default=_BLOCK.kernel_size, help="default: %(default)s")
+    parser.add_argument("--blend", type=float, default=_BLOCK.blend, help="share of its change (default: %(default)s)")
+    parser.add_argument("--block-seed", type=int, default=_BLOCK.seed, help="of its first weights")
+
+
+def _add_tuning(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--objective",
+        default=OBJECTIVES[0],
+        metavar="TERM[:KEY=VALUE,...][+...]",
+        help=f"such as {', '.join(OBJECTIVES)}, at:eps=4/255,steps=5 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--tuned",
+        choices=TUNED,
+        help="the block and what it reaches, or all layers (default: rest for clean with a block, else all)",
+    )
+    parser.add_argument("--epochs", type=int, default=_RECIPE.epochs, help="default: %(default)s")
+    parser.add_argument(
+        "--crops", type=int, help=f"of an epoch (default: {_RECIPE.crops}, or one of each labelled photo)"
+    )
+    parser.add_argument(
+        "--validation-crops",
+        type=int,
+        help=f"default: {_RECIPE.validation_crops}, or {_LABELLED_VALIDATION} of labelled photos",
+    )
+    parser.add_argument("--resize", type=int, default=_RECIPE.resize, help="shorter side before the crop")
+    parser.add_argument("--crop", type=int, default=_RECIPE.crop, help="side of a crop (default: %(default)s px)")
+    parser.add_argument("--batch-size", type=int, default=_RECIPE.batch_size, help="default: %(default)s")
+    parser.add_argument("--rate", type=float, default=_RECIPE.rate, help="learning rate (default: %(default)s)")
+    parser.add_argument("--block-rate", type=float, default=_RECIPE.block_rate, help="that of the block")
+    parser.add_argument("--learn-statistics", action="store_true", help="let normalisations go on measuring")
+    parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
+    parser.add_argument("--seed", type=int, default=_RECIPE.seed, help="of order and crops")
+
+
+def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.device) -> HardeningRecipe:
+    """Return the recipe that the options describe; what they leave open is filled in, in the options too."""
+    labelled = arguments.dataset is not None
+    objective = parse_objective(arguments.objective)
+    if arguments.position is None:
+        points = architecture(start.model).insertion_points(start.settings)
+        arguments.position = [point.name for point in points if point.module.startswith("features.")][-1]
+    position = None if arguments.position == "none" else arguments.position
+    if arguments.tuned is None:
+        arguments.tuned = "all" if position is None or objective.needs_pixels else "rest"
+    if arguments.precision == "auto":
+        arguments.precision = fast_training_precision(device)
+    block = BlockSettings(
+        variant=arguments.variant,
+        orthogonalization=arguments.orthogonalization,
+        width=arguments.width,
+        grid=arguments.grid,
+        kernel_size=arguments.kernel_size,
+        blend=arguments.blend,
+        seed=arguments.block_seed,
+    )
+    return HardeningRecipe(
+        model=arguments.model,
+        position=position,
+        block=None if position is None else block,
+        start=arguments.start,
+        pruning=PruningSettings(arguments.criterion, arguments.pruning_ratio, arguments.scope),
+        tuned=arguments.tuned,
+        objective=objective,
+        data=arguments.dataset or DISTILLATION,
+        crops=arguments.crops or (None if labelled else _RECIPE.crops),
+        validation_crops=arguments.validation_crops or (_LABELLED_VALIDATION if labelled else _RECIPE.validation_crops),
+        resize=arguments.resize,
+        crop=arguments.crop,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        rate=arguments.rate,
+        block_rate=arguments.block_rate,
+        learn_statistics=arguments.learn_statistics,
+        precision=arguments.precision,
+        seed=arguments.seed,
+    )
+
+
+def _data(arguments: argparse.Namespace, recipe: HardeningRecipe) -> TuningData:
+    if arguments.dataset is None:
+        return distillation_data(recipe)
+    if arguments.root is None:
+        raise ConfigurationError("expected the folder of the data set, got none; give it with --root")
+    photos, title = read_data(arguments)
+    return labelled_data(recipe, photos, title=title, mos_range=mos_range(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Harden, measure and save; what is there already is only shown."""
+    if not _NAME.fullmatch(arguments.name) or arguments.name == "baseline":
+        raise ConfigurationError(
+            f"a variant has a name of small letters, digits, - and _ that is not baseline, got {arguments.name!r}; "
+            "give another --name"
+        )
+    device = choose_device(arguments.device)
+    start = load_card(arguments.model, arguments.start)
+    recipe = _recipe(arguments, start, device)
+    known = [
+        card
+        for card in (list_cards(arguments.out) if arguments.out.is_dir() else ())
+        if (card.model, card.variant, card.hardening.get("key")) == (recipe.model, arguments.name, recipe.key())
+        and card.hardening.get("start_sha256") == start.sha256
+    ]
+    card = known[0] if known else _harden(arguments, recipe, start, device)
+    if arguments.json:
+        print_json(card.to_json())
+    else:
+        _print(card)
+    return 0
+
+
+def _harden(
+    arguments: argparse.Namespace, recipe: HardeningRecipe, start: ModelCard, device: torch.device
+) -> ModelCard:
+    """Do the work; return the card as written."""
+    data = _data(arguments, recipe)
+    command = spell_command("harden", arguments, _DECIDING)
+    run_dir = arguments.run_dir or Path("runs", f"{arguments.model}-{arguments.name}")
+    records = harden(
+        recipe,
+        load_network(arguments.model, arguments.start, device=device),
+        start,
+        data,
+        name=arguments.name,
+        command=command if arguments.dataset is None else f"{command} --root FOLDER",
+        cache=HardeningCache(arguments.cache),
+        # Another recipe must not go on from this one's state.
+        run_dir=run_dir / recipe.key(),
+        workers=arguments.workers,
+    )
+    *_, result = _report(records)
+    card = result.card
+    if data.test:
+        card = replace(card, measurements=(_measured(arguments, result.network, data, device),))
+    return save_checkpoint(result.network, card, root=arguments.out)
+
+
+def _report(records: Iterable[HardeningRecord]) -> Iterator[Hardened]:
+    """Yield the result; tell on standard error how it comes about."""
+    for record in progress(records, total=None, label="hardening"):
+        match record:
+            case Hardened():
+                yield record
+                continue
+            case Inserted():
+                text = "no block" if record.position is None else f"block {record.position}"
+                line = f"{text}, {record.parameters} parameters"
+            case Pruned():
+                line = f"{record.plan.removed} of {record.plan.filters} filters go"
+            case Epoch():
+                loss = "" if record.loss is None else f"loss {record.loss:.4f}, "
+                mos = "" if record.mos is None else f", SROCC to MOS {record.mos.srocc:.4f}"
+                line = (
+                    f"epoch {record.epoch}/{record.epochs}: {loss}agreement with the baseline "
+                    f"{record.agreement.srocc:.4f}{mos}, figure {record.figure:.4f}"
+                )
+            case _:
+                continue
+        print(line, file=sys.stderr, flush=True)
+
+
+def _measured(
+    arguments: argparse.Namespace, network: QualityModel, data: TuningData, device: torch.device
+) -> Measurement:
+    """Return the agreement with human scores on the test photos."""
+    scorer = as_scorer(copy.deepcopy(network))
+    scores = progress(score_photos(scorer, data.test, device=device), total=len(data.test), label="scoring")
+    return measure(
+        list(scores),
+        [photo.mos for photo in data.test],
+        dataset=data.name.replace("training split", "test split"),
+        command=evaluation_command(arguments.model, arguments.name, arguments.dataset, "test"),
+    )
+
+
+def _print(card: ModelCard) -> None:
+    figures = card.hardening
+    agreement, attacked = figures["agreement"], figures["attacked"]
+    print(f"{card.stem}: {card.training.dataset}")
+    print(f"agreement with the baseline  SROCC {agreement['srocc']:.4f}, PLCC {agreement['plcc']:.4f}")
+    for measured in card.measurements:
+        print(f"agreement with people        SROCC {measured.srocc:.4f}, PLCC {measured.plcc:.4f}, {measured.dataset}")
+    print(f"{attacked['attack']} on {attacked['crops']} crops of {attacked['side']} px, each by its own range:")
+    for name in ("baseline", "hardened"):
+        values = attacked[name]
+        print(f"  {name:<9} AbsGain {values['absolute_gain']:+.3f}, R-score {values['r_score']:+.3f}")

@@ -1,0 +1,45 @@
+"""Hardening of a model by a recipe: a block, pruning and fine-tuning, in seconds on kept maps or in full."""
+
+from robustiqa_core.hardening.cache import HardeningCache
+from robustiqa_core.hardening.cut import Cut, Front, Maps, Rest, find_cut
+from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
+from robustiqa_core.hardening.objectives import OBJECTIVES, TERMS, Objective, parse_objective, spell_objective
+from robustiqa_core.hardening.recipe import DISTILLATION, TUNED, HardeningRecipe, Tuned, positions_of
+from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned, Stage
+from robustiqa_core.hardening.run import SHORT_ATTACK, harden
+from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
+
+__all__ = [
+    "DISTILLATION",
+    "OBJECTIVES",
+    "SHORT_ATTACK",
+    "TERMS",
+    "TUNED",
+    "AdversarialTraining",
+    "Cut",
+    "Epoch",
+    "Front",
+    "GradientNorm",
+    "Hardened",
+    "HardeningCache",
+    "HardeningRecipe",
+    "HardeningRecord",
+    "Inserted",
+    "Lesson",
+    "Maps",
+    "Objective",
+    "Progressed",
+    "Pruned",
+    "Rest",
+    "Stage",
+    "Term",
+    "Tuned",
+    "TuningData",
+    "distillation_data",
+    "find_cut",
+    "harden",
+    "labelled_data",
+    "parse_objective",
+    "positions_of",
+    "spell_objective",
+]

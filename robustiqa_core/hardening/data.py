@@ -1,0 +1,208 @@
+"""What a hardened network is tuned on: crops of labelled photos, or of sample photos that the baseline scores."""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from robustiqa_core.degradations import DEGRADATIONS, LEVELS
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening.recipe import HardeningRecipe
+from robustiqa_core.images import to_8bit
+from robustiqa_core.samples import list_samples
+from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.training.baseline import to_unit_interval, with_validation
+from robustiqa_core.training.datasets import (
+    LabelledPhoto,
+    TrainingCrops,
+    load_pixels,
+    random_crop,
+    resize_short_side,
+    select,
+)
+from robustiqa_core.training.sampling import Sample, combined_seed, random_order
+from robustiqa_core.training.splits import held_out
+
+# Of the sample photos; whole scenes at a time.
+_VALIDATION_SHARE = 0.25
+# Share of the crops that are not degraded.
+_CLEAN_SHARE = 0.25
+# Of held-out photos and crops, so that every recipe is judged by the same.
+_VALIDATION_SEED = 0
+
+
+class DistillationCrops(Dataset[tuple[Tensor, float]]):
+    """Random crops of photos, three of four degraded by a random kind and level; nobody's opinion is needed.
+
+    A crop depends on the seed and the sample alone. The photos come equally often.
+    """
+
+    def __init__(self, paths: Sequence[Path], count: int, *, resize: int, crop: int, seed: int) -> None:
+        """Keep the settings; nothing is read.
+
+        Args:
+            paths: where the photos lie.
+            count: crops of an epoch.
+            resize: pixels of a photo's shorter side before cropping.
+            crop: pixels of a side of the crop, at most `resize`.
+            seed: of crops and degradations.
+        """
+        self.paths, self.count = tuple(paths), count
+        self.resize, self.crop, self.seed = resize, crop, seed
+        self._photos: dict[int, Tensor] = {}
+
+    def _photo(self, index: int) -> Tensor:
+        """Return a photo (3, H, W), resized; it is kept, since decoding it for each crop would take long."""
+        if index not in self._photos:
+            self._photos[index] = resize_short_side(load_pixels(self.paths[index]), self.resize)[0]
+        return self._photos[index]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, sample: Sample) -> tuple[Tensor, float]:
+        """Return 8-bit pixels (3, crop, crop), and NaN, since only the baseline knows the target."""
+        seed = combined_seed(self.seed, sample.epoch, sample.index)
+        generator = torch.Generator().manual_seed(seed)
+        pixels = random_crop(self._photo(sample.index % len(self.paths)), self.crop, generator)
+        if torch.rand((), generator=generator) < _CLEAN_SHARE:
+            return pixels, torch.nan
+        kind, level = (int(torch.randint(size, (), generator=generator)) for size in (len(DEGRADATIONS), len(LEVELS)))
+        degraded = list(DEGRADATIONS.values())[kind](pixels[None].float() / 255, LEVELS[level], seed=seed)
+        return to_8bit(degraded)[0], torch.nan
+
+
+Crops: TypeAlias = DistillationCrops | TrainingCrops
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TuningData:
+    """Crops to tune on and to judge by.
+
+    Args:
+        name: what they are, for people.
+        training: crops for a `Sample`.
+        epoch: crops of an epoch.
+        validation: crops for a `Sample` of epoch 0, of photos that are in no training crop.
+        validation_count: how many of them.
+        labelled: whether the targets are human scores, from 0 to 1; else they are the baseline's own scores.
+        photos: number of training photos.
+        test: labelled photos that decide nothing, in the data set's unit; empty without labels.
+    """
+
+    name: str
+    training: Crops
+    epoch: int
+    validation: Crops
+    validation_count: int
+    labelled: bool
+    photos: int
+    test: tuple[LabelledPhoto, ...] = ()
+
+    def training_samples(self, epoch: int, seed: int) -> list[Sample]:
+        """Return the samples of an epoch, counted from 0, shuffled."""
+        return random_order(len(self.training), seed=seed, epoch=epoch)[: self.epoch]
+
+    @property
+    def validation_samples(self) -> list[Sample]:
+        """The samples to judge by, in a fixed order."""
+        samples = random_order(len(self.validation), seed=_VALIDATION_SEED, epoch=0)
+        return samples[: self.validation_count]
+
+
+def key_of(crops: Crops, samples: Sequence[Sample]) -> str:
+    """Return a name for some crops: a hash of everything that their pixels and targets depend on."""
+    if isinstance(crops, DistillationCrops):
+        photos: list[object] = [(path.name, path.stat().st_size) for path in crops.paths]
+    else:
+        photos = [(str(photo.path), photo.mos) for photo in crops.photos]
+    told = (type(crops).__name__, photos, crops.resize, crops.crop, crops.seed, samples)
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def sample_split(root: Path | None = None) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the sample photos for training and those that are held out, a quarter, whole scenes at a time.
+
+    Raises:
+        InputError: the sample photos are not there.
+    """
+    return _split(tuple(sample.path for sample in list_samples(root)))
+
+
+@functools.cache
+def _split(paths: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    held = held_out(paths, share=_VALIDATION_SHARE, seed=_VALIDATION_SEED)
+    learning, validation = (
+        tuple(path for path, is_held in zip(paths, held, strict=True) if is_held == kind) for kind in (False, True)
+    )
+    return learning, validation
+
+
+def distillation_data(recipe: HardeningRecipe, *, root: Path | None = None) -> TuningData:
+    """Return what a recipe without a labelled set is tuned on.
+
+    Args:
+        recipe: with `data` "distillation".
+        root: folder of the sample photos; without it those that the product ships.
+
+    Raises:
+        ConfigurationError: the recipe names a labelled set.
+        InputError: the sample photos are not there.
+    """
+    if not recipe.is_distillation or recipe.crops is None:
+        raise ConfigurationError(f"expected a recipe for distillation, got one for {recipe.data}; give its photos")
+    learning, validation = sample_split(root)
+    sizes = {"resize": recipe.resize, "crop": recipe.crop}
+    return TuningData(
+        name=f"distillation: {len(learning)} sample photos with the baseline's own scores",
+        training=DistillationCrops(learning, recipe.crops, seed=recipe.seed, **sizes),
+        epoch=recipe.crops,
+        validation=DistillationCrops(validation, recipe.validation_crops, seed=_VALIDATION_SEED, **sizes),
+        validation_count=recipe.validation_crops,
+        labelled=False,
+        photos=len(learning),
+    )
+
+
+def labelled_data(
+    recipe: HardeningRecipe,
+    photos: Sequence[LabelledPhoto],
+    *,
+    title: str,
+    mos_range: ScoreRange | None = None,
+) -> TuningData:
+    """Return what a recipe with a labelled set is tuned on.
+
+    Args:
+        recipe: with the set's name as `data`.
+        photos: of all splits; validation photos are held out of the training photos where there are none.
+        title: name of the set for people.
+        mos_range: nominal range of the MOS; that of the training photos where None.
+
+    Raises:
+        ConfigurationError: the recipe is for distillation.
+        InputError: too few photos of a split.
+    """
+    if recipe.is_distillation:
+        raise ConfigurationError("expected a recipe for a labelled set, got distillation; name the set in the recipe")
+    known = with_validation(photos, _VALIDATION_SEED)
+    learning = select(known, "train")
+    scale = mos_range or ScoreRange(min(photo.mos for photo in learning), max(photo.mos for photo in learning))
+    validation = to_unit_interval(select(known, "validation"), scale)
+    sizes = {"resize": recipe.resize, "crop": recipe.crop}
+    return TuningData(
+        name=f"{title}, training split",
+        training=TrainingCrops(to_unit_interval(learning, scale), seed=recipe.seed, **sizes),
+        epoch=min(recipe.crops or len(learning), len(learning)),
+        validation=TrainingCrops(validation, seed=_VALIDATION_SEED, **sizes),
+        validation_count=min(recipe.validation_crops, len(validation)),
+        labelled=True,
+        photos=len(learning),
+        test=tuple(photo for photo in known if photo.split == "test"),
+    )

@@ -1,0 +1,106 @@
+"""What a network learns from which data, and how well it has learnt it."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from robustiqa_core.attacks.objective import score
+from robustiqa_core.hardening.crops import KeptCrops, to_images
+from robustiqa_core.hardening.data import TuningData
+from robustiqa_core.hardening.hints import Hints
+from robustiqa_core.hardening.objectives import Objective
+from robustiqa_core.hardening.terms import Lesson
+from robustiqa_core.metrics.correlation import Agreement, agreement, srocc
+from robustiqa_core.models import QualityModel
+from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.training.losses import training_loss
+from robustiqa_core.training.ranks import gather
+from robustiqa_core.training.sampling import combined_seed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standard:
+    """What a network is held against, epoch by epoch.
+
+    Args:
+        crops: held-out crops; their targets are human scores where there are labels.
+        baseline: (N,), the baseline's scores of them.
+        labelled: whether there are labels.
+        scale: range of the baseline's scores.
+    """
+
+    crops: KeptCrops
+    baseline: Tensor
+    labelled: bool
+    scale: ScoreRange
+
+    @property
+    def mos(self) -> Tensor | None:
+        """Human scores (N,), from 0 to 1."""
+        return self.crops.targets if self.labelled else None
+
+    @property
+    def targets(self) -> Tensor:
+        """What the network learns of the crops (N,)."""
+        return self.crops.targets if self.labelled else self.baseline
+
+
+def lesson_of(network: QualityModel, data: TuningData, scale: ScoreRange, hints: Hints) -> Lesson:
+    """Return what a network learns: human scores with its architecture's own loss, or the baseline's scores and maps.
+
+    The latter by mean ((s - t) / width)^2, with the width of the baseline's score range, plus the weighted error of the
+    hints.
+
+    Args:
+        network: what learns.
+        data: with labels or without.
+        scale: range of the baseline's scores.
+        hints: what is wanted of the network's maps; nothing where there are labels.
+    """
+    if data.labelled:
+        return Lesson(network, lambda images, targets: training_loss(network, images, targets))
+
+    def regression(images: Tensor, targets: Tensor) -> Tensor:
+        loss = F.mse_loss(gather(network(images)) / scale.width, gather(targets) / scale.width)
+        return loss + hints.weight * hints.error() if hints.wanted else loss
+
+    return Lesson(network, regression, span=scale.width)
+
+
+def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_size: int) -> tuple[Tensor, float]:
+    """Return the scores (N,) of a standard's crops, and the figure that chooses the epoch.
+
+    The figure is the SROCC of the scores of the crops, and of what the objective makes of them, with their targets. A
+    network that is only good on clean photos, or that gives all photos nearly the same score, falls short of one that
+    is good on both. The random numbers are the same on every call, and torch's own are as before.
+
+    Args:
+        lesson: with the network, in eval mode.
+        objective: whose terms may attack the crops.
+        standard: the crops with their targets.
+        batch_size: crops at a time.
+    """
+    device = lesson.network.k.device
+    clean, scores, wanted = [], [], []
+    batches = zip(
+        torch.split(standard.crops.pixels, batch_size), torch.split(standard.targets, batch_size), strict=True
+    )
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for number, (pixels, targets) in enumerate(batches):
+            torch.manual_seed(combined_seed(0, number))
+            images, aims = objective.extended(lesson, to_images(pixels, device), targets.to(device))
+            scores.append(score(lesson.network, images).float().cpu())
+            clean.append(scores[-1][: len(pixels)])
+            wanted.append(aims.cpu())
+    return torch.cat(clean), srocc(torch.cat(scores).numpy(), torch.cat(wanted).numpy())
+
+
+def agreements(scores: Tensor, baseline: Tensor, mos: Tensor | None) -> tuple[Agreement, Agreement | None]:
+    """Return how scores (N,) agree with the baseline's (N,), and with human ones (N,) where there are any."""
+    own = scores.double().numpy()
+    return (
+        agreement(own, baseline.double().numpy()),
+        None if mos is None else agreement(own, mos.double().numpy()),
+    )

@@ -1,0 +1,121 @@
+"""The last steps of a hardening: scores brought to the baseline's scale, and what the card says."""
+
+import copy
+import platform
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustiqa_core.attacks import Attack, AttackStep, run, spell_attack
+from robustiqa_core.errors import NumericalError
+from robustiqa_core.hardening.cache import HardeningCache, Stored, fingerprint, numbers_of
+from robustiqa_core.hardening.crops import KeptCrops, to_images
+from robustiqa_core.hardening.data import TuningData
+from robustiqa_core.hardening.recipe import HardeningRecipe
+from robustiqa_core.hardening.records import Progressed
+from robustiqa_core.metrics.figures import RobustnessFigures, robustness_figures
+from robustiqa_core.metrics.scale import Scale
+from robustiqa_core.models import QualityModel
+from robustiqa_core.models.card import ModelCard, Training
+from robustiqa_core.storage import as_scorer
+
+
+def calibrate(network: QualityModel, scores: Tensor, wanted: Tensor) -> Tensor:
+    """Set a network's k and b, in place, so that its scores get the mean and spread of others; return the scores then.
+
+    So the range of the baseline's clean scores is that of the hardened network as well: narrowing the scores cannot
+    pass for robustness, whether figures are scaled by its own range or by the baseline's.
+
+    Args:
+        network: whose scores are k * raw + b.
+        scores: (N,), with the present k and b.
+        wanted: (N,), the baseline's scores of the same photos.
+
+    Raises:
+        NumericalError: the scores are all the same.
+    """
+    spread = scores.double().std()
+    if not spread > 0:
+        raise NumericalError(
+            f"expected scores that differ from photo to photo, got {scores[0].item():.3g} for all {len(scores)}; "
+            "the block destroyed them: choose a later position, the variant isometric, or lower rates"
+        )
+    factor = wanted.double().std() / spread
+    shift = wanted.double().mean() - factor * scores.double().mean()
+    with torch.no_grad():
+        network.b.copy_(factor * network.b.double().cpu() + shift)
+        network.k.mul_(factor.to(network.k))
+    return (factor * scores.double() + shift).float()
+
+
+def attacked(
+    network: QualityModel, crops: KeptCrops, attack: Attack, cache: HardeningCache
+) -> Generator[Progressed, None, RobustnessFigures]:
+    """Return the robustness figures of a network under an attack, on its own scale; the network is not touched.
+
+    Args:
+        network: in eval mode.
+        crops: what is attacked, all at once.
+        attack: its configuration.
+        cache: where the scores are kept.
+    """
+    key = fingerprint(numbers_of(network), "attacked", network.settings, crops.key, spell_attack(attack))
+    found = cache.find(key)
+    if found is None:
+        images = to_images(crops.pixels, network.k.device)
+        for record in run(attack, as_scorer(copy.deepcopy(network)), images):
+            if isinstance(record, AttackStep):
+                yield Progressed("attacking", record.step, record.steps)
+            else:
+                scores = {"clean": record.clean_scores.float().cpu(), "attacked": record.rounded_scores.float().cpu()}
+                found = Stored(scores, {})
+                cache.keep(key, found)
+    tensors = {} if found is None else found.tensors
+    clean, moved = (tensors[name].double().numpy() for name in ("clean", "attacked"))
+    return robustness_figures(clean, moved, Scale("own", network.score_range))
+
+
+def hardened_card(
+    start: ModelCard,
+    recipe: HardeningRecipe,
+    data: TuningData,
+    *,
+    name: str,
+    command: str,
+    seconds: float,
+    figures: Mapping[str, Any],
+) -> ModelCard:
+    """Return the card of a hardened network, without sha256.
+
+    Args:
+        start: card of the variant that was hardened.
+        recipe: how it was hardened.
+        data: what it was tuned on.
+        name: of the new variant.
+        command: that repeats it.
+        seconds: that it took.
+        figures: what was measured, for `ModelCard.hardening`.
+    """
+    return replace(
+        start,
+        variant=name,
+        training=Training(
+            dataset=data.name,
+            photos=data.photos,
+            start=f"{start.stem}, sha256 {start.sha256}",
+            command=command,
+            seconds=round(seconds, 1),
+            settings={},
+        ),
+        measurements=(),
+        sha256="",
+        versions={
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("torch", "torchvision", "numpy", "pillow")},
+        },
+        hardening={"recipe": recipe.to_json(), "key": recipe.key(), **figures},
+    )

@@ -1,0 +1,136 @@
+"""Fine-tuning on photos, with any objective: of all layers, or of what a block reaches."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from robustiqa_core.attacks.objective import score
+from robustiqa_core.blocks.convolution import full_precision
+from robustiqa_core.hardening.cut import Cut
+from robustiqa_core.hardening.data import TuningData
+from robustiqa_core.hardening.hints import Hints, hint_places, watch
+from robustiqa_core.hardening.lessons import Standard, agreements, judge, lesson_of
+from robustiqa_core.hardening.preparation import BATCH
+from robustiqa_core.hardening.recipe import HardeningRecipe
+from robustiqa_core.hardening.records import Epoch, Progressed
+from robustiqa_core.models import QualityModel
+from robustiqa_core.training.steps import Task, take_steps
+
+
+def tune_on_photos(
+    network: QualityModel,
+    cut: Cut | None,
+    recipe: HardeningRecipe,
+    data: TuningData,
+    *,
+    teacher: QualityModel,
+    standard: Standard,
+    run_dir: Path | None,
+    workers: int,
+) -> Iterator[Progressed | Epoch]:
+    """Tune a network in place on fresh crops in every epoch; it ends with the averaged weights of the best epoch.
+
+    Args:
+        network: its weights free to learn; on its device.
+        cut: of this network; None where it has no block.
+        recipe: how.
+        data: crops.
+        teacher: the baseline, frozen, whose scores and maps are the targets where there are no labels; watched while
+            the tuning runs.
+        standard: what the network is held against; its figure chooses the epoch.
+        run_dir: folder of the saved state, to go on from after an interruption; None for one that is not kept.
+        workers: processes that make crops.
+
+    Raises:
+        InputError: the folder holds the state of another training.
+        NumericalError: the loss is not finite.
+    """
+    with ExitStack() as stack:
+        learner = _Learner(network, cut, recipe, data, teacher, standard)
+        stack.callback(learner.close)
+        yield learner.report()
+        if not recipe.epochs:
+            return
+        folder = run_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        losses: list[float] = []
+        for record in take_steps(learner.task(), recipe.loop, run_dir=folder, workers=workers):
+            losses.append(record.loss)
+            yield Progressed("tuning", record.step, record.steps, record.loss)
+            if record.figure is not None:
+                mean = sum(losses) / len(losses)
+                yield replace(learner.newest, epoch=record.epoch, loss=mean, seconds=record.seconds)
+                losses.clear()
+
+
+class _Learner:
+    """A network with what it learns, as the training loop wants it."""
+
+    newest: Epoch
+
+    def __init__(
+        self,
+        network: QualityModel,
+        cut: Cut | None,
+        recipe: HardeningRecipe,
+        data: TuningData,
+        teacher: QualityModel,
+        standard: Standard,
+    ) -> None:
+        self.network, self.cut, self.recipe, self.data = network, cut, recipe, data
+        self.teacher, self.standard = teacher, standard
+        reached = cut if recipe.tuned == "rest" else None
+        places = hint_places(network, reached) if not data.labelled and recipe.hint_weight else ()
+        self.hints = Hints(network, places, recipe.hint_weight)
+        self.shown, self._stop = watch(teacher, places)
+        self.lesson = lesson_of(network, data, standard.scale, self.hints)
+
+    def close(self) -> None:
+        """Leave network and teacher without hooks."""
+        self.hints.close()
+        self._stop()
+
+    def loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Return the objective's loss; without labels the targets are what the teacher says."""
+        if not self.data.labelled:
+            with full_precision(images.device):
+                targets = score(self.teacher, images)
+            self.hints.wanted = dict(self.shown)
+        return self.recipe.objective.loss(self.lesson, images, targets)
+
+    def report(self) -> Epoch:
+        """Return how the network does now, in eval mode from here on."""
+        self.network.eval()
+        scores, figure = judge(self.lesson, self.recipe.objective, self.standard, batch_size=BATCH)
+        agreement, mos = agreements(scores, self.standard.baseline, self.standard.mos)
+        self.newest = Epoch(0, self.recipe.epochs, None, agreement, mos, figure, 0.0)
+        return self.newest
+
+    def prepare(self, epoch: int) -> None:
+        """Set what learns: all layers, or the block and what it reaches, in eval mode as on kept maps."""
+        if self.cut is not None and self.recipe.tuned == "rest":
+            self.network.eval()
+            for name, parameter in self.network.named_parameters():
+                parameter.requires_grad_(not self.cut.is_front(name))
+            return
+        self.network.train()
+        if not self.recipe.learn_statistics:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                    module.eval()
+
+    def task(self) -> Task:
+        """Return what the training loop takes its steps on."""
+        return Task(
+            network=self.network,
+            samples=self.data.training,
+            photos=self.data.epoch,
+            order=lambda epoch: self.data.training_samples(epoch, self.recipe.seed),
+            prepare=self.prepare,
+            loss=self.loss,
+            figure=lambda: self.report().figure,
+            rate=self.recipe.rate_of(None if self.cut is None else self.cut.block),
+        )

@@ -1,0 +1,199 @@
+"""HardeningRecipe: everything that decides how a model is hardened, in one value."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from robustiqa_core.blocks import BlockSettings
+from robustiqa_core.checks import MIN_SIDE, check_choice, check_count, check_flag, check_fraction, check_positive
+from robustiqa_core.device import PRECISIONS, Precision
+from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.hardening.objectives import Objective, parse_objective, spell_objective
+from robustiqa_core.models import architecture
+from robustiqa_core.models.backbones import BACKBONES
+from robustiqa_core.pruning import PruningSettings
+from robustiqa_core.training.state import LoopSettings
+
+DISTILLATION = "distillation"
+"""Name of the data where no labelled set is named: sample photos with the baseline's own scores."""
+
+Tuned = Literal["rest", "all"]
+TUNED: tuple[Tuned, ...] = ("rest", "all")
+
+_KEY_LENGTH = 16
+_MOST_WEIGHT = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class HardeningRecipe:
+    """How a model is hardened: insert a block, prune, fine-tune. The same recipe gives the same model.
+
+    Args:
+        model: architecture, a key of `ARCHITECTURES`.
+        position: insertion point of the block, such as `after_stage7`; None for no block.
+        block: the block; None where there is no position, and only there.
+        start: variant that is hardened.
+        pruning: what goes; a ratio of 0 prunes nothing.
+        tuned: `rest` tunes the block and what it reaches, everything else stays as it is; `all` tunes every layer.
+        objective: what is minimised.
+        hint_weight: of the error of the network's maps against the baseline's; in distillation only, 0 for none.
+        data: `distillation`, or the name of a labelled set.
+        crops: crops of an epoch; None for one of each photo of a labelled set. Tuning on kept maps shows the same
+            crops in every epoch, any other tuning draws new ones.
+        validation_crops: crops of held-out photos, the same for every seed.
+        resize: pixels of a photo's shorter side before cropping.
+        crop: pixels of a side of a crop.
+        epochs: passes over the crops; 0 leaves the weights as they are.
+        batch_size: crops in a step.
+        rate: peak learning rate (AdamW) of the network's own layers.
+        block_rate: peak learning rate of the block.
+        weight_decay: AdamW's, of weight matrices and kernels.
+        learn_statistics: whether batch normalisations go on measuring; only where all layers are tuned. Off, they keep
+            the statistics of the start: those of a few photos, or of attacked ones, are worse.
+        precision: of the forward pass in tuning.
+        seed: of order and crops. (The block and the criterion `random` have their own.)
+
+    Raises:
+        ConfigurationError: a value is out of its range, or two of them contradict each other.
+    """
+
+    model: str
+    position: str | None
+    block: BlockSettings | None
+    start: str = "baseline"
+    pruning: PruningSettings = field(default_factory=PruningSettings)
+    tuned: Tuned = "rest"
+    objective: Objective = field(default_factory=Objective)
+    hint_weight: float = 1.0
+    data: str = DISTILLATION
+    crops: int | None = 192
+    validation_crops: int = 64
+    resize: int = 384
+    crop: int = 224
+    epochs: int = 5
+    batch_size: int = 16
+    rate: float = 3e-4
+    block_rate: float = 1e-3
+    weight_decay: float = 0.01
+    learn_statistics: bool = False
+    precision: Precision = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        known = positions_of(self.model)
+        if self.position is not None:
+            check_choice("position", self.position, known)
+        if (self.position is None) != (self.block is None):
+            raise ConfigurationError(
+                f"expected a block with a position, and none without, got position {self.position} "
+                f"{'without' if self.block is None else 'with'} a block; give both or neither"
+            )
+        check_choice("tuned", self.tuned, TUNED)
+        if self.tuned == "rest" and self.position is None:
+            raise ConfigurationError(
+                "expected a position where only what the block reaches is tuned, got none; give one, or tune all layers"
+            )
+        check_flag("learn_statistics", self.learn_statistics)
+        if self.learn_statistics and self.tuned == "rest":
+            raise ConfigurationError(
+                "expected statistics to be learnt only where all layers are tuned, got them with tuned rest; "
+                "the frozen layers were made for the old ones: tune all layers, or leave it off"
+            )
+        for name in ("start", "data"):
+            if not getattr(self, name):
+                raise ConfigurationError(f"{name} must be a name, got nothing; give one")
+        if self.crops is None and self.data == DISTILLATION:
+            raise ConfigurationError("distillation draws as many crops as it is asked for, got None; give a number")
+        check_count("seed", self.seed, low=0)
+        self._check_loop()
+
+    def _check_loop(self) -> None:
+        """Raise ConfigurationError if a number of the fine-tuning is out of its range."""
+        check_count("epochs", self.epochs, low=0)
+        check_count("batch_size", self.batch_size, low=2)
+        if self.crops is not None:
+            check_count("crops", self.crops, low=self.batch_size)
+        # A rank correlation of fewer says nothing.
+        check_count("validation_crops", self.validation_crops, low=4)
+        check_count("crop", self.crop, low=MIN_SIDE, high=4096)
+        check_count("resize", self.resize, low=self.crop, high=4096)
+        if not 0.0 <= self.hint_weight <= _MOST_WEIGHT:
+            raise ConfigurationError(
+                f"hint_weight must be from 0 to {_MOST_WEIGHT:g}, got {self.hint_weight:g}; change it"
+            )
+        check_positive("rate", self.rate)
+        check_positive("block_rate", self.block_rate)
+        check_fraction("weight_decay", self.weight_decay, zero=True)
+        check_choice("precision", self.precision, PRECISIONS)
+
+    @property
+    def is_distillation(self) -> bool:
+        """Whether the baseline's own scores are learnt, for want of labels."""
+        return self.data == DISTILLATION
+
+    @property
+    def keeps_maps(self) -> bool:
+        """Whether the front is computed once: it stays as it is, and the objective needs no photos."""
+        return self.tuned == "rest" and not self.objective.needs_pixels
+
+    @property
+    def loop(self) -> LoopSettings:
+        """How the steps of the fine-tuning are taken."""
+        return LoopSettings(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            weight_decay=self.weight_decay,
+            precision=self.precision,
+            seed=self.seed,
+        )
+
+    def rate_of(self, block: str | None) -> Callable[[str], float]:
+        """Return a function from a weight's name to its peak learning rate; that of the block at a path is its own."""
+        return lambda name: self.block_rate if block is not None and name.startswith(f"{block}.") else self.rate
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as a JSON object, which `from_json` reads."""
+        return {**asdict(self), "objective": spell_objective(self.objective)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], *, place: str) -> "HardeningRecipe":
+        """Return the recipe from a JSON object.
+
+        Args:
+            value: as `to_json` makes it; what is missing has its default.
+            place: where it came from, for the error.
+
+        Raises:
+            InputError: a key is unknown or missing, or a value of the wrong kind.
+            ConfigurationError: a value is out of its range.
+        """
+        given = dict(value)
+        try:
+            if given["block"] is not None:
+                given["block"] = BlockSettings.from_json(given["block"], place=place)
+            if "pruning" in given:
+                given["pruning"] = PruningSettings.from_json(given["pruning"], place=place)
+            if "objective" in given:
+                given["objective"] = parse_objective(given["objective"])
+            return cls(**given)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise InputError(
+                f"expected a recipe in {place}, got one that does not fit ({error}); restore it"
+            ) from error
+
+    def key(self) -> str:
+        """Return a name for the recipe: the first 16 digits of the SHA-256 of its canonical JSON."""
+        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:_KEY_LENGTH]
+
+
+def positions_of(model: str) -> tuple[str, ...]:
+    """Return the insertion points of an architecture with any trunk, in depth order for each trunk.
+
+    Raises:
+        ConfigurationError: unknown architecture.
+    """
+    points = architecture(model).insertion_points
+    return tuple(dict.fromkeys(point.name for trunk in BACKBONES for point in points({"backbone": trunk})))

@@ -1,0 +1,241 @@
+"""The hardening of a model by a recipe: insert, prune, tune, bake, measure; an iterator of small records."""
+
+import copy
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import nn
+
+from robustiqa_core.attacks import PGD, Attack, spell_attack
+from robustiqa_core.blocks import block_at, insert
+from robustiqa_core.checks import check_count
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening.cache import HardeningCache, fingerprint, numbers_of
+from robustiqa_core.hardening.crops import KeptCrops, to_images
+from robustiqa_core.hardening.cut import Cut, find_cut
+from robustiqa_core.hardening.data import TuningData, key_of
+from robustiqa_core.hardening.hints import hint_places
+from robustiqa_core.hardening.lessons import Standard, agreements
+from robustiqa_core.hardening.measuring import attacked, calibrate, hardened_card
+from robustiqa_core.hardening.photo_tuning import tune_on_photos
+from robustiqa_core.hardening.preparation import BATCH, Answers, kept_answers, kept_crops, kept_maps
+from robustiqa_core.hardening.recipe import HardeningRecipe
+from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned
+from robustiqa_core.hardening.tuning import tune_on_maps
+from robustiqa_core.models import QualityModel
+from robustiqa_core.models.card import ModelCard
+from robustiqa_core.pruning import CRITERIA, PruningPlan, bake, masked, plan
+from robustiqa_core.storage import as_scorer
+from robustiqa_core.training.baseline import round_to_half
+
+SHORT_ATTACK = PGD(4 / 255, steps=5)
+"""What a hardened network is attacked with at the end, for a first impression."""
+_ATTACKED_CROPS = 8
+# Crops that a criterion looks at.
+_CRITERION_CROPS = 64
+
+
+def harden(
+    recipe: HardeningRecipe,
+    baseline: QualityModel,
+    card: ModelCard,
+    data: TuningData,
+    *,
+    name: str = "hardened",
+    command: str = "",
+    attack: Attack = SHORT_ATTACK,
+    attacked_crops: int | None = None,
+    cache: HardeningCache | None = None,
+    run_dir: Path | None = None,
+    workers: int = 0,
+) -> Iterator[HardeningRecord]:
+    """Harden a model, yielding what happens and at last the result; the baseline is not touched.
+
+    A copy gets the block; filters are chosen and masked; what the recipe says is tuned; the masked filters are cut out;
+    weights are rounded as the checkpoint will hold them; scores get the mean and spread of the baseline's on held-out
+    crops; agreement and robustness are measured. With the same arguments the same comes out; what is in the cache's
+    results comes at once, without `Progressed` records.
+
+    Args:
+        recipe: how.
+        baseline: network of the variant that the recipe starts from, in eval mode, not folded, on its device.
+        card: of that variant.
+        data: from `distillation_data` or `labelled_data`, of this recipe.
+        name: of the hardened variant.
+        command: that repeats it, for the card.
+        attack: what the result and the baseline are attacked with.
+        attacked_crops: held-out crops that are attacked; None for eight, or all where there are fewer.
+        cache: where crops, scores, maps and results are kept; None for one that is not kept.
+        run_dir: folder where tuning on photos saves its state, to go on after an interruption; None for none.
+        workers: processes that make crops.
+
+    Raises:
+        ConfigurationError: recipe, card and data do not belong together, or the recipe does not fit the network.
+        NumericalError: the tuning diverged, or the scores became all the same.
+    """
+    if (recipe.model, recipe.start) != (card.model, card.variant) or data.labelled == recipe.is_distillation:
+        raise ConfigurationError(
+            f"expected a baseline and data for the recipe ({recipe.model} {recipe.start}, {recipe.data}), got "
+            f"{card.model} {card.variant} and {data.name}; load what the recipe names"
+        )
+    most = data.validation_count
+    attacked_crops = check_count("attacked_crops", attacked_crops or min(_ATTACKED_CROPS, most), low=2, high=most)
+    task = _Task(
+        recipe, baseline, card, data, name, command, attack, attacked_crops, cache or HardeningCache(), run_dir, workers
+    )
+    return task.remembered()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """The arguments of `harden`, and its steps."""
+
+    recipe: HardeningRecipe
+    baseline: QualityModel
+    card: ModelCard
+    data: TuningData
+    name: str
+    command: str
+    attack: Attack
+    attacked_crops: int
+    cache: HardeningCache
+    run_dir: Path | None
+    workers: int
+
+    def remembered(self) -> Iterator[HardeningRecord]:
+        """Yield the records that are known, else those of the work."""
+        crops = [key_of(self.data.training, []), key_of(self.data.validation, self.data.validation_samples)]
+        named = (self.name, self.command, spell_attack(self.attack), self.attacked_crops)
+        key = fingerprint(numbers_of(self.baseline), self.recipe.key(), crops, named)
+        known = self.cache.results.get(key)
+        if known is not None:
+            yield from cast(tuple[HardeningRecord, ...], known)
+            return
+        lasting: list[HardeningRecord] = []
+        for record in self.records():
+            if not isinstance(record, Progressed):
+                lasting.append(record)
+            if isinstance(record, Hardened):
+                self.cache.results.put(key, tuple(lasting))
+            yield record
+
+    def records(self) -> Iterator[HardeningRecord]:
+        """Do the work."""
+        started = time.monotonic()
+        network = self._inserted()
+        position = self.recipe.position
+        yield Inserted(position, 0 if position is None else _parameters(block_at(network, position)))
+        pruning = yield from self._plan(network)
+        yield Pruned(pruning)
+        network = masked(network, pruning)
+        teacher = as_scorer(copy.deepcopy(self.baseline))
+        standard = yield from self._standard(teacher)
+        yield from self._tuned(network, teacher, standard)
+        network = bake(network, pruning).eval().requires_grad_(False)
+        round_to_half(network)
+        yield from self._measured(network, pruning, standard, started)
+
+    def _inserted(self) -> QualityModel:
+        """Return a copy of the baseline, with its block, whose weights are free to learn."""
+        network = copy.deepcopy(self.baseline).eval().requires_grad_(True)
+        if self.recipe.position is not None and self.recipe.block is not None:
+            network = insert(network, self.recipe.position, self.recipe.block)
+        return network.to(memory_format=torch.channels_last)
+
+    def _training(self) -> Generator[Progressed, None, KeptCrops]:
+        samples = self.data.training_samples(0, self.recipe.seed)
+        return kept_crops(self.data.training, samples, self.cache, workers=self.workers)
+
+    def _plan(self, network: QualityModel) -> Generator[Progressed, None, PruningPlan]:
+        """Return which filters go."""
+        settings = self.recipe.pruning
+        if not CRITERIA[settings.criterion].needs_photos or settings.ratio == 0:
+            return plan(network, settings)
+        crops = yield from self._training()
+        pixels, mos = crops.pixels[:_CRITERION_CROPS], crops.targets[:_CRITERION_CROPS]
+        images = (to_images(part, network.k.device) for part in torch.split(pixels, BATCH))
+        return plan(network, settings, images=images, mos=mos if self.data.labelled else None)
+
+    def _standard(self, teacher: QualityModel) -> Generator[Progressed, None, Standard]:
+        """Return what the network is held against."""
+        data = self.data
+        crops = yield from kept_crops(data.validation, data.validation_samples, self.cache, workers=self.workers)
+        baseline = yield from kept_answers(teacher, crops, self.cache)
+        return Standard(crops, baseline.scores, data.labelled, self.baseline.score_range)
+
+    def _tuned(self, network: QualityModel, teacher: QualityModel, standard: Standard) -> Iterator[Progressed | Epoch]:
+        """Tune the network in place."""
+        position = self.recipe.position
+        cut = None if position is None else find_cut(network, position)
+        if cut is not None and self.recipe.keeps_maps:
+            yield from self._on_maps(network, cut, teacher, standard)
+            return
+        yield from tune_on_photos(
+            network,
+            cut,
+            self.recipe,
+            self.data,
+            teacher=teacher,
+            standard=standard,
+            run_dir=self.run_dir,
+            workers=self.workers,
+        )
+
+    def _on_maps(
+        self, network: QualityModel, cut: Cut, teacher: QualityModel, standard: Standard
+    ) -> Iterator[Progressed | Epoch]:
+        """Tune on maps that are computed once."""
+        crops = yield from self._training()
+        answers = Answers(crops.targets, {})
+        if not self.data.labelled:
+            places = hint_places(network, cut) if self.recipe.hint_weight else ()
+            answers = yield from kept_answers(teacher, crops, self.cache, places=places)
+        maps = yield from kept_maps(network, cut, crops, self.cache)
+        held_out = yield from kept_maps(network, cut, standard.crops, self.cache)
+        yield from tune_on_maps(
+            network, cut, self.recipe, self.data, maps=maps, answers=answers, held_out=held_out, standard=standard
+        )
+
+    def _measured(
+        self, network: QualityModel, pruning: PruningPlan, standard: Standard, started: float
+    ) -> Iterator[HardeningRecord]:
+        """Bring the scores to the baseline's scale, and measure what the card says."""
+        raw = (yield from kept_answers(network, standard.crops, self.cache)).scores
+        scores = calibrate(network, raw, standard.baseline)
+        agreement, mos = agreements(scores, standard.baseline, standard.mos)
+        crops = standard.crops.first(self.attacked_crops)
+        before = yield from attacked(self.baseline, crops, self.attack, self.cache)
+        after = yield from attacked(network, crops, self.attack, self.cache)
+        figures = {
+            "start_sha256": self.card.sha256,
+            "agreement": {"crops": len(scores), **asdict(agreement)},
+            "mos": None if mos is None else {"crops": len(scores), **asdict(mos)},
+            "spread": round((raw.std() / standard.baseline.std()).item(), 4),
+            "filters": {"before": pruning.filters, "removed": pruning.removed},
+            "cost": {"before": asdict(pruning.before), "after": asdict(pruning.after)},
+            "attacked": {
+                "attack": spell_attack(self.attack),
+                "crops": len(crops),
+                "side": self.recipe.crop,
+                "baseline": before.to_json(),
+                "hardened": after.to_json(),
+            },
+        }
+        card = hardened_card(
+            self.card,
+            self.recipe,
+            self.data,
+            name=self.name,
+            command=self.command,
+            seconds=time.monotonic() - started,
+            figures=figures,
+        )
+        yield Hardened(network, card)
+
+
+def _parameters(block: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in block.parameters())

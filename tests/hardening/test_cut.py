@@ -1,0 +1,147 @@
+"""A network cut at any point gives what the whole one gives."""
+
+import copy
+
+import pytest
+import torch
+from hardening_networks import lively
+from torch import Tensor
+
+from robustiqa_core.blocks import BlockSettings, insert, insertion_points
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening import Cut, Front, Maps, Rest, find_cut
+from robustiqa_core.models import ARCHITECTURES, QualityModel, build
+from robustiqa_core.pruning import PruningSettings, masked, plan
+from robustiqa_core.scorer import ScoreRange
+
+PAPER = BlockSettings("paper", width=8, grid=3)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*((name, "efficientnet_lite0") for name in ARCHITECTURES), ("linearity", "resnet18")],
+    ids="-".join,
+)
+def network(request: pytest.FixtureRequest) -> QualityModel:
+    return lively(*request.param)
+
+
+def test_front_and_rest_give_the_scores_of_the_whole_network_at_every_point(
+    network: QualityModel, images: Tensor
+) -> None:
+    for point in insertion_points(network):
+        whole = insert(network, point.name, PAPER)
+        cut = find_cut(whole, point.name)
+        maps = Front(whole, cut)(images)
+        with torch.no_grad():
+            expected, found = whole(images), Rest(whole, cut).scores(maps)
+        assert torch.allclose(found, expected, rtol=0, atol=1e-6 * expected.abs().max().item()), point.name
+        # The photos took no part in it: other ones would have given other scores.
+        assert not torch.allclose(expected[0], expected[1], rtol=1e-4), point.name
+
+
+def test_the_front_is_everything_that_the_block_does_not_reach(images: Tensor) -> None:
+    network = lively("dbcnn")
+    trunk = insert(network, "after_stage5", PAPER)
+    cut = find_cut(trunk, "after_stage5")
+    assert cut.kept == ("scnn",)
+    assert "features.stage4" in cut.front
+    assert not any(path.startswith(("features.stage6", "fc")) for path in cut.front)
+    branch = find_cut(insert(network, "after_scnn4", PAPER), "after_scnn4")
+    assert branch.kept == ("features",)
+    tapped = find_cut(insert(lively("tres"), "after_stage6", PAPER), "after_stage6")
+    assert tapped.kept == ("features.stage2", "features.stage3", "features.stage5")
+
+
+def cut_network(position: str = "after_stage5", model: str = "linearity") -> tuple[QualityModel, Cut]:
+    network = insert(lively(model).requires_grad_(True), position, BlockSettings(width=8, grid=3))
+    return network, find_cut(network, position)
+
+
+def test_the_front_is_not_run_again(images: Tensor) -> None:
+    network, cut = cut_network()
+    maps = Front(network, cut)(images)
+    rest = Rest(network, cut)
+    for name in cut.front:
+        for parameter in network.get_submodule(name).parameters():
+            parameter.data.fill_(torch.nan)
+    assert rest.scores(maps).isfinite().all()
+
+
+def test_gradients_are_those_of_the_whole_network(images: Tensor) -> None:
+    network, cut = cut_network()
+    learning = {name: value for name, value in network.named_parameters() if not cut.is_front(name)}
+    rest = Rest(network, cut)
+    expected = torch.autograd.grad(network(images).sum(), list(learning.values()), allow_unused=True)
+    scores = rest.scores(Front(network, cut)(images))
+    found = torch.autograd.grad(scores.sum(), list(learning.values()), allow_unused=True)
+    reached = 0
+    for name, one, other in zip(learning, expected, found, strict=True):
+        assert (one is None) == (other is None), name
+        if one is not None and other is not None:
+            reached += 1
+            assert torch.allclose(one, other, rtol=1e-4, atol=1e-6 * one.abs().max().item()), name
+    assert reached > 50
+
+
+def test_training_the_rest_trains_the_network_and_leaves_its_front(images: Tensor) -> None:
+    network, cut = cut_network()
+    before = copy.deepcopy(network.state_dict())
+    maps, rest = Front(network, cut)(images), Rest(network, cut)
+    optimizer = torch.optim.SGD(rest.network.parameters(), lr=1e-3)
+    rest.scores(maps).sum().backward()
+    optimizer.step()
+    with torch.no_grad():
+        assert torch.equal(rest.scores(maps), network(images))
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed
+    assert not any(cut.is_front(name) for name in changed)
+
+
+def test_cutting_touches_nothing(images: Tensor) -> None:
+    network, _ = cut_network()
+    network.train()
+    before = copy.deepcopy(network.state_dict())
+    names = [name for name, _ in network.named_modules()]
+    cut = find_cut(network, "after_stage5")
+    rest, maps = Rest(network, cut), Front(network, cut)(images)
+    rest.scores(maps)
+    assert [name for name, _ in network.named_modules()] == names
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in network.parameters())
+    assert network.training
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+
+
+def test_a_masked_network_is_cut_as_well(images: Tensor) -> None:
+    network, _ = cut_network()
+    network = masked(network, plan(network, PruningSettings(ratio=0.3)))
+    cut = find_cut(network, "after_stage5")
+    maps, rest = Front(network, cut)(images), Rest(network, cut)
+    with torch.no_grad():
+        assert torch.equal(rest.scores(maps), network(images))
+    rest.scores(maps).sum().backward()
+    weight = network.get_parameter("features.stage6.0.project.conv.weight")
+    assert weight.grad is not None
+    blind = weight.grad.flatten(2).abs().sum((0, 2)) == 0
+    assert 0.2 < blind.float().mean() < 0.4
+
+
+def test_maps_of_batches_are_the_maps_of_all(images: Tensor) -> None:
+    network, cut = cut_network("after_stage6", "tres")
+    front, rest = Front(network, cut), Rest(network, cut)
+    both = Maps.join([front(images[:1]), front(images[1:])])
+    assert len(both) == 2
+    assert both.bytes == 2 * front(images[:1]).bytes
+    with torch.no_grad():
+        swapped = rest.scores(both.pick([1, 0]))
+        assert torch.allclose(swapped, network(images).flip(0), rtol=1e-5)
+
+
+def test_several_maps_a_photo_and_a_missing_block_are_refused() -> None:
+    cropping = build("tres", {"short_side": 240, "crops": 2}, ScoreRange(0, 1)).eval()
+    network = insert(cropping, "after_stage7", PAPER)
+    with pytest.raises(ConfigurationError, match="tune all layers"):
+        Front(network, find_cut(network, "after_stage7"))(torch.rand(1, 3, 240, 240))
+    with pytest.raises(ConfigurationError, match="place of a block"):
+        find_cut(network, "after_stage5")
