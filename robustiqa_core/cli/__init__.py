@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "score": "score photos",
     "attack": "attack a photo and save the adversarial image",
     "train": "train a baseline on photos with human scores",
+    "order-head": "refit a baseline's last layer so that scores fall when photos get worse",
     "train-scnn": "train DBCNN's second branch, which tells distortions apart, on clean photos",
     "train-uap": "train one perturbation for all photos, which the attack uap uses",
     "prune-plan": "say which filters of a model would go, layer by layer, and what that would save",

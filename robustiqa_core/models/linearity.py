@@ -92,11 +92,15 @@ class Linearity(nn.Module):
         spec: Backbone = backbone(settings.backbone)
         return spec.insertion_points("features")
 
-    def predictions(self, images: Tensor) -> Tensor:
-        """Return the raw outputs (N, 3) of the whole model, of tap 6 alone and of tap 7 alone, which training needs."""
+    def reduced(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both taps of images, pooled and reduced (N, 64) each: what the last linear layers get."""
         x = self.preprocessing(images)
         pooled = [features.mean((2, 3)) for features in tap(self.features, x, self.taps)]
-        mid, last = self.dr6(pooled[0]), self.dr7(pooled[1])
+        return self.dr6(pooled[0]), self.dr7(pooled[1])
+
+    def predictions(self, images: Tensor) -> Tensor:
+        """Return the raw outputs (N, 3) of the whole model, of tap 6 alone and of tap 7 alone, which training needs."""
+        mid, last = self.reduced(images)
         whole = self.regression(torch.cat((mid, last), dim=1))
         return torch.cat((whole, self.regr6(mid), self.regr7(last)), dim=1)
 

@@ -150,7 +150,7 @@ def train_baseline(
     if not ranks.is_first():
         return
     round_to_half(network)
-    mapping_photos = _map_scores(network, learning, plan.training.seed)
+    mapping_photos = map_scores(network, learning, plan.training.seed)
     progress = read_progress(run_dir) if plan.training.epochs else None
     training = Training(
         dataset=f"{plan.dataset}, training split",
@@ -168,7 +168,8 @@ def train_baseline(
             "mapping_photos": mapping_photos,
         },
     )
-    yield network, _card(network, plan, training, _measure_both_ways(network, test, plan))
+    measured = measure_both_ways(network, test, dataset=plan.dataset, command=plan.evaluation_command)
+    yield network, _card(network, plan, training, measured)
 
 
 def _ridge_stage(
@@ -195,7 +196,7 @@ def _ridge_stage(
     }
 
 
-def _map_scores(network: QualityModel, learning: Sequence[LabelledPhoto], seed: int) -> int:
+def map_scores(network: QualityModel, learning: Sequence[LabelledPhoto], seed: int) -> int:
     """Fit k and b and measure the score range on training photos drawn at random; return the number of these."""
     order = torch.randperm(len(learning), generator=torch.Generator().manual_seed(seed)).tolist()
     sample = [learning[index] for index in order[:_MAPPING_PHOTOS]]
@@ -206,16 +207,23 @@ def _map_scores(network: QualityModel, learning: Sequence[LabelledPhoto], seed: 
     return len(sample)
 
 
-def _measure_both_ways(
-    network: QualityModel, test: Sequence[LabelledPhoto], plan: BaselinePlan
+def measure_both_ways(
+    network: QualityModel, test: Sequence[LabelledPhoto], *, dataset: str, command: str
 ) -> tuple[Measurement, Measurement]:
-    """Return the agreement on the test photos as they are, and with their lower left corner masked."""
+    """Return the agreement on the test photos as they are, and with their lower left corner masked.
+
+    Args:
+        network: what is measured.
+        test: photos with human scores.
+        dataset: name of the data set for people.
+        command: that repeats the first measurement.
+    """
     mos = [photo.mos for photo in test]
     whole, masked = (predict(network, test, mask_corner=masked).double().numpy() for masked in (False, True))
-    dataset, command = f"{plan.dataset}, test split", plan.evaluation_command
+    title = f"{dataset}, test split"
     return (
-        measure(whole, mos, dataset=dataset, command=command),
-        measure(masked, mos, dataset=f"{dataset}, lower left corner masked", command=f"{command} --mask-corner"),
+        measure(whole, mos, dataset=title, command=command),
+        measure(masked, mos, dataset=f"{title}, lower left corner masked", command=f"{command} --mask-corner"),
     )
 
 

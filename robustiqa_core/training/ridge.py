@@ -1,22 +1,19 @@
 """A linear head in closed form: ridge regression of the MOS on the features before it, which are kept on disk."""
 
-import hashlib
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from robustiqa_core.device import Precision, autocast
+from robustiqa_core.device import Precision
 from robustiqa_core.errors import NumericalError
-from robustiqa_core.files import read_tensors, write_tensors
 from robustiqa_core.metrics.correlation import srocc
 from robustiqa_core.models.dbcnn import DBCNN
 from robustiqa_core.models.tres import TReS
 from robustiqa_core.training.datasets import LabelledPhoto, WholePhotos
+from robustiqa_core.training.last_layer import kept_inputs
 
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 """Penalties that are tried; the rows of DBCNN's features have length 1, those of TReS about 10."""
@@ -77,7 +74,9 @@ def fit_ridge_head(
     parts: list[Tensor] = []
     seconds = 0.0
     for start in range(0, len(photos), _PART):
-        part, taken = _products(network, photos[start : start + _PART], run_dir, precision)
+        some = photos[start : start + _PART]
+        names = [str(photo.path) for photo in some]
+        part, taken = kept_inputs(network, WholePhotos(some), names, run_dir=run_dir, precision=precision)
         parts.append(part)
         seconds += taken
         yield RidgeRecord(start + len(part), len(photos), seconds)
@@ -134,42 +133,3 @@ def _centred(products: Tensor, mean: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Yield the rows without their mean, a thousand at a time in single precision, each with its first row's number."""
     for start in range(0, len(products), _ROWS):
         yield start, products[start : start + _ROWS].float() - mean
-
-
-def _products(
-    network: DBCNN | TReS, photos: Sequence[LabelledPhoto], run_dir: Path, precision: Precision
-) -> tuple[Tensor, float]:
-    """Return the features (N, K) of photos in half precision and the seconds they took, once and for all."""
-    device = network.k.device
-    names = "\n".join(str(photo.path) for photo in photos)
-    key = hashlib.sha256(f"{precision}\n{_fingerprint(network)}\n{names}".encode()).hexdigest()[:16]
-    path = run_dir / f"products-{key}.safetensors"
-    if path.is_file():
-        tensors, metadata = read_tensors(path)
-        return tensors["products"], float(metadata["seconds"])
-    start = time.monotonic()
-    was_training = network.training
-    network.eval()
-    rows = []
-    with torch.inference_mode(), autocast(device, precision):
-        for pixels, _ in DataLoader(WholePhotos(photos), batch_size=None, num_workers=1):
-            images = (pixels[None].to(device).float() / 255).to(memory_format=torch.channels_last)
-            rows.append(_features(network, images)[0].half().cpu())
-    network.train(was_training)
-    products, seconds = torch.stack(rows), time.monotonic() - start
-    write_tensors(path, {"products": products}, {"seconds": repr(seconds)})
-    return products, seconds
-
-
-def _features(network: DBCNN | TReS, images: Tensor) -> Tensor:
-    """Return what the network's last linear layer gets (N, K)."""
-    return network.products(images) if isinstance(network, DBCNN) else network.outputs(images).pooled
-
-
-def _fingerprint(network: DBCNN | TReS) -> str:
-    """Return a digest of all that the features depend on: the settings and the weights but for the last layer."""
-    digest = hashlib.sha256(repr(network.settings).encode())
-    for name, value in network.state_dict().items():
-        if not name.startswith("fc.") and value.ndim > 0:
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
