@@ -97,7 +97,15 @@ def attack_command(
         max_side: to how many pixels the longer side was reduced, where that was asked for.
         device: where it ran.
     """
-    words = ["robustiqa", "attack", image, "--model", model, "--variant", variant, "--attack", attack_name(attack)]
+    words = ["robustiqa", "attack", image, "--model", model, "--variant", variant, *attack_words(attack)]
+    if max_side is not None:
+        words += ["--max-side", str(max_side)]
+    return shlex.join([*words, "--device", device, "--out", ".", "--json"])
+
+
+def attack_words(attack: Attack) -> list[str]:
+    """Return the words of a command line that describe an attack, with each of its settings."""
+    words = ["--attack", attack_name(attack)]
     for field in fields(attack):
         value = getattr(attack, field.name)
         option = "--" + field.name.replace("_", "-")
@@ -105,9 +113,7 @@ def attack_command(
             words.append(option if value else option.replace("--", "--no-", 1))
         elif value is not None:
             words += [option, spell_setting(field.name, value)]
-    if max_side is not None:
-        words += ["--max-side", str(max_side)]
-    return shlex.join([*words, "--device", device, "--out", ".", "--json"])
+    return words
 
 
 def attack_report(

@@ -1,7 +1,6 @@
 """Checkpoints: safetensors weights, each with a JSON model card, loaded strictly."""
 
 import hashlib
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,19 +12,11 @@ from torch import Tensor
 from robustiqa_core.blocks import BlockSettings, blocks_of, insert
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
 from robustiqa_core.files import read_json, write_bytes, write_json
+from robustiqa_core.folders import CHECKPOINTS_VARIABLE, checkpoints_root
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.models.efficientnet_lite import ConvNorm
 from robustiqa_core.pruning import is_masked, narrow, remaining
-
-CHECKPOINTS_VARIABLE = "ROBUSTIQA_CHECKPOINTS"
-"""Environment variable that names another folder of checkpoints."""
-
-
-def checkpoints_root() -> Path:
-    """Return the folder of checkpoints: the environment's, else `checkpoints/` beside the package."""
-    named = os.environ.get(CHECKPOINTS_VARIABLE)
-    return Path(named) if named else Path(__file__).parents[1] / "checkpoints"
 
 
 def list_cards(root: Path | None = None) -> tuple[ModelCard, ...]:

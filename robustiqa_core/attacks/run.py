@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from robustiqa_core.attacks.meter import Meter
 from robustiqa_core.attacks.objective import Goal, score
 from robustiqa_core.attacks.records import AttackResult, AttackStep, Trial
 from robustiqa_core.checks import check_images
 from robustiqa_core.errors import InputError, NumericalError
 from robustiqa_core.images import round_to_8bit
-from robustiqa_core.scorer import Scorer, ScoreRange
+from robustiqa_core.scorer import Scorer
 
 
 class Attack(Protocol):
@@ -88,7 +89,7 @@ def run(attack: Attack, scorer: Scorer, images: Tensor) -> Generator[AttackStep 
             "expected a model in evaluation mode, where images are scored independently of their batch, got one in "
             "training mode; call its eval() first"
         )
-    return _records(attack, _Meter(scorer), images.detach().clone())
+    return _records(attack, Meter(scorer), images.detach().clone())
 
 
 def complete(attack: Attack, scorer: Scorer, images: Tensor) -> AttackResult:
@@ -96,34 +97,7 @@ def complete(attack: Attack, scorer: Scorer, images: Tensor) -> AttackResult:
     return cast(AttackResult, deque(run(attack, scorer, images), maxlen=1).pop())
 
 
-class _Meter:
-    """A scorer that counts its calls and checks the shape of its answers."""
-
-    def __init__(self, scorer: Scorer) -> None:
-        self.scorer = scorer
-        self.gradient_calls = 0
-        self.queries = 0
-
-    @property
-    def score_range(self) -> ScoreRange:
-        return self.scorer.score_range
-
-    def __call__(self, images: Tensor) -> Tensor:
-        if images.requires_grad and torch.is_grad_enabled():
-            self.gradient_calls += 1
-        else:
-            self.queries += 1
-        scores = self.scorer(images)
-        if not isinstance(scores, Tensor) or scores.shape != images.shape[:1] or not scores.is_floating_point():
-            got = f"{scores.dtype} {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
-            raise InputError(
-                f"expected float scores of shape ({len(images)},) for {len(images)} images, got {got}; "
-                "let the scorer return one number for each image"
-            )
-        return scores
-
-
-def _records(attack: Attack, meter: _Meter, images: Tensor) -> Generator[AttackStep | AttackResult, None, None]:
+def _records(attack: Attack, meter: Meter, images: Tensor) -> Generator[AttackStep | AttackResult, None, None]:
     # The clock stands still while the consumer works on a record.
     seconds, resumed = 0.0, time.perf_counter()
     best, history = images, []
@@ -171,7 +145,7 @@ def _records(attack: Attack, meter: _Meter, images: Tensor) -> Generator[AttackS
     )
 
 
-def _values(attack: Attack, meter: _Meter, scores: Tensor, clean_scores: Tensor) -> Tensor:
+def _values(attack: Attack, meter: Meter, scores: Tensor, clean_scores: Tensor) -> Tensor:
     """Return what the attack maximises (N,); the scores themselves where it has no goal."""
     return scores if attack.goal is None else attack.goal.value(scores, clean_scores, meter)
 

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from robustiqa_core.attacks import ATTACKS, Attack, AttackResult, Goal, make_attack, projections, run
 from robustiqa_core.attacks.apgd import APGD
 from robustiqa_core.attacks.ball import BallAttack
+from robustiqa_core.attacks.meter import Meter
 from robustiqa_core.attacks.objective import score, score_gradient
 from robustiqa_core.attacks.projections import MAX_SEED
 from robustiqa_core.audit.records import Work
 from robustiqa_core.checks import check_count, check_images
 from robustiqa_core.degradations import DEGRADATIONS
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.scorer import Scorer, ScoreRange
+from robustiqa_core.scorer import Scorer
 
 SERIES = ("blur", "noise", "jpeg", "contrast")
 """Degradations that every quality model must punish."""
@@ -74,28 +75,6 @@ class Attacked:
     path: Tensor
 
 
-class Counted:
-    """A scorer that counts its calls."""
-
-    def __init__(self, scorer: Scorer) -> None:
-        self.scorer = scorer
-        self.gradient_calls = 0
-        self.queries = 0
-
-    @property
-    def score_range(self) -> ScoreRange:
-        """The scorer's."""
-        return self.scorer.score_range
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return the scorer's scores."""
-        if images.requires_grad and torch.is_grad_enabled():
-            self.gradient_calls += 1
-        else:
-            self.queries += 1
-        return self.scorer(images)
-
-
 class Evidence:
     """The model under audit with what was measured so far."""
 
@@ -114,12 +93,12 @@ class Evidence:
         check_images(images)
         for model in (scorer, reference):
             _check_mode(model)
-        self.scorer = Counted(scorer)
-        self.reference = None if reference is None else Counted(reference)
+        self.scorer = Meter(scorer)
+        self.reference = None if reference is None else Meter(reference)
         self.images = images.detach().clone()
         self.plan = plan
-        self._attacked: dict[tuple[Attack, Counted], Attacked] = {}
-        self._series: dict[Counted, Tensor] = {}
+        self._attacked: dict[tuple[Attack, Meter], Attacked] = {}
+        self._series: dict[Meter, Tensor] = {}
 
     @property
     def gradient_calls(self) -> int:
@@ -168,7 +147,7 @@ class Evidence:
             scores = score(double, images.double())
         except RuntimeError:  # torch's, for a model that insists on float32 somewhere inside
             return self.scorer, images
-        return (Counted(double), images.double()) if scores.dtype == torch.float64 else (self.scorer, images)
+        return (Meter(double), images.double()) if scores.dtype == torch.float64 else (self.scorer, images)
 
     def near(self) -> Tensor:
         """Return a random point within 8/255 of each photo, off the grid of 8-bit values."""
@@ -186,7 +165,7 @@ class Evidence:
         gained = goal.value(scores, clean, self.scorer) - goal.value(clean, clean, self.scorer)
         return gained.cpu().double() / self.scorer.score_range.width
 
-    def attack(self, attack: Attack | None = None, *, on: Counted | None = None) -> Work[Attacked]:
+    def attack(self, attack: Attack | None = None, *, on: Meter | None = None) -> Work[Attacked]:
         """Run an attack to its end, once; later calls return what the first one found.
 
         Args:
@@ -204,7 +183,7 @@ class Evidence:
                 yield
         return self._attacked[key]
 
-    def series(self, model: Counted) -> Work[Tensor]:
+    def series(self, model: Meter) -> Work[Tensor]:
         """Return scores (1 + K, N) of the photos and of K degraded versions of them."""
         if model not in self._series:
             scores = [score(model, self.images)]
@@ -234,7 +213,7 @@ class Evidence:
         return self.plan.attack
 
     @property
-    def compared(self) -> Counted:
+    def compared(self) -> Meter:
         """The reference.
 
         Raises:

@@ -18,7 +18,6 @@ from robustiqa_core.cli.spectra_options import (
     NamedScorer,
     add_photos,
     add_spectra,
-    attack_words,
     model_words,
     output_words,
     photo_words,
@@ -28,7 +27,7 @@ from robustiqa_core.cli.spectra_options import (
     without_nan,
 )
 from robustiqa_core.device import choose_device
-from robustiqa_core.evaluation import attack_name
+from robustiqa_core.evaluation import attack_name, attack_words
 from robustiqa_core.files import write_bytes
 from robustiqa_core.images import Photo
 from robustiqa_core.probes import measuring_points, noise_of_size

@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 
 from robustiqa_core.cli.options import add_json, print_json, progress
+from robustiqa_core.folders import checkpoints_root
 from robustiqa_core.images import read_image
 from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.models.importers import IMPORTERS
 from robustiqa_core.models.published import read_checkpoint
 from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import checkpoints_root, save_checkpoint
+from robustiqa_core.storage import save_checkpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

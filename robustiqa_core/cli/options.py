@@ -41,10 +41,12 @@ def read_attack(arguments: argparse.Namespace) -> Attack:
         ConfigurationError: a value cannot be read or is out of its range, or the attack lacks the setting.
     """
     given = {name: value for name in SETTINGS if (value := getattr(arguments, name)) is not None}
-    return make_attack(
-        arguments.attack,
-        {name: parse_setting(name, value) if isinstance(value, str) else value for name, value in given.items()},
-    )
+    return make_attack(arguments.attack, {name: _value(name, text) for name, text in given.items()})
+
+
+def _value(name: str, text: str | bool) -> object:
+    """Return what was given for a setting; a switch has its value already."""
+    return parse_setting(name, text, place="--" + name.replace("_", "-")) if isinstance(text, str) else text
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,7 @@ from typing import Any
 
 import torch
 
-from robustiqa_core.attacks import Attack
 from robustiqa_core.cli.options import add_json, add_model
-from robustiqa_core.evaluation import attack_command
 from robustiqa_core.images import MAX_SIDE, Photo, read_image
 from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
 from robustiqa_core.scorer import Scorer
@@ -88,12 +85,6 @@ def output_words(arguments: argparse.Namespace) -> list[str]:
     """Return the words of a command line that give the size of the photos and the figure, where they were given."""
     words = ["--max-side", str(arguments.max_side)] if arguments.max_side != MAX_SIDE else []
     return words if arguments.png is None else [*words, "--png", arguments.png.name]
-
-
-def attack_words(attack: Attack) -> list[str]:
-    """Return the words of a command line that describe an attack."""
-    words = shlex.split(attack_command(attack, image="-", model="-", variant="-"))
-    return words[words.index("--attack") : words.index("--device")]
 
 
 def shown_photos(photos: Sequence[Photo]) -> str:

@@ -19,7 +19,6 @@ from robustiqa_core.cli.spectra_options import (
     NamedScorer,
     add_photos,
     add_spectra,
-    attack_words,
     model_words,
     output_words,
     photo_words,
@@ -29,7 +28,7 @@ from robustiqa_core.cli.spectra_options import (
 )
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.evaluation import attack_name
+from robustiqa_core.evaluation import attack_name, attack_words
 from robustiqa_core.files import write_bytes
 from robustiqa_core.images import Photo, read_image
 from robustiqa_core.spectra import (

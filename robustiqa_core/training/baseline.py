@@ -200,6 +200,8 @@ def map_scores(network: QualityModel, learning: Sequence[LabelledPhoto], seed: i
     """Fit k and b and measure the score range on training photos drawn at random; return the number of these."""
     order = torch.randperm(len(learning), generator=torch.Generator().manual_seed(seed)).tolist()
     sample = [learning[index] for index in order[:_MAPPING_PHOTOS]]
+    network.k.fill_(1.0)
+    network.b.fill_(0.0)
     scores = predict(network, sample)
     fit_score_mapping(network, scores, torch.tensor([photo.mos for photo in sample]))
     mapped = scores * network.k.cpu() + network.b.cpu()

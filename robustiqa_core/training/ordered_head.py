@@ -45,10 +45,10 @@ class OrderedHeadSettings:
         ConfigurationError: a value is out of its range.
     """
 
-    weight: float = 0.1
+    weight: float = 0.2
     margin: float = 0.02
     softness: float = 0.01
-    penalty: float = 1.0
+    penalty: float = 500.0
     photos: int = 2500
     series: int = 200
     seed: int = 0

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.own_models import MODELS_VARIABLE
-from robustiqa_core.storage import CHECKPOINTS_VARIABLE
 from ui import cache, state
 from ui.attack_job import Outcome
 

@@ -17,7 +17,7 @@ from table_scorers import save_photos
 from robustiqa_core import cli
 from robustiqa_core.cli import evaluate, score_table
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.storage import CHECKPOINTS_VARIABLE
+from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 
 
 def call(command: ModuleType, *words: object) -> int:

@@ -15,17 +15,18 @@ from torch import Tensor
 from robustiqa_core import cli
 from robustiqa_core.degradations import DEGRADATIONS
 from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.images import round_to_8bit
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.models.backbones import backbone
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import CHECKPOINTS_VARIABLE, load_card
+from robustiqa_core.storage import load_card
 from robustiqa_core.training import last_layer as last
 from robustiqa_core.training import ordered_head
 from robustiqa_core.training.datasets import LabelledPhoto, load_pixels
 from robustiqa_core.training.ordered_head import OrderedHeadSettings, OrderRecord, SeriesPhotos, fit_ordered_head
 
-SETTINGS = OrderedHeadSettings(weight=1.0, photos=10, series=4)
+SETTINGS = OrderedHeadSettings(weight=1.0, penalty=1.0, photos=10, series=4)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_the_layer_is_where_the_loss_has_no_slope(photos: list[LabelledPhoto], t
 
 def test_the_order_improves_and_the_record_says_so(photos: list[LabelledPhoto], tmp_path: Path) -> None:
     network = network_of("tres")
-    record = fit(network, photos, tmp_path, OrderedHeadSettings(weight=3.0, photos=10, series=4))
+    record = fit(network, photos, tmp_path, OrderedHeadSettings(weight=3.0, penalty=1.0, photos=10, series=4))
     assert record.ordered is not None
     before, after = record.ordered
     assert after > max(0.8, before)
@@ -174,8 +175,8 @@ def test_the_command_writes_a_baseline_with_both_trainings_on_its_card(
     card = json.loads(printed.out)
     assert "neighbouring levels in order" in printed.err
     assert card["training"]["command"] == (
-        f"{known.training.command} && robustiqa order-head --model linearity --dataset csv --weight 0.1 --margin 0.02 "
-        "--softness 0.01 --penalty 1.0 --photos 8 --series 3 --seed 0 --root FOLDER"
+        f"{known.training.command} && robustiqa order-head --model linearity --dataset csv --weight 0.2 --margin 0.02 "
+        "--softness 0.01 --penalty 500.0 --photos 8 --series 3 --seed 0 --root FOLDER"
     )
     assert card["training"]["settings"]["ordered_head"]["start_sha256"] == known.sha256
     assert [measured["photos"] for measured in card["measurements"]] == [4, 4]
