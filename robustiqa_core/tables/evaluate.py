@@ -3,12 +3,12 @@
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor
 
-from robustiqa_core.attacks import Attack, AttackResult, complete, spell_attack
+from robustiqa_core.attacks import Attack, AttackResult, AttackStep, run, spell_attack
 from robustiqa_core.errors import NumericalError
 from robustiqa_core.evaluation import attack_command, attack_report
 from robustiqa_core.images import MAX_SIDE
@@ -39,6 +39,15 @@ def evaluate(
     Raises:
         InputError: a model's scores have no gradient, or are not what they should be.
     """
+    for record in evaluate_steps(paths, plan, known=known):
+        if not isinstance(record, AttackStep):
+            yield record
+
+
+def evaluate_steps(
+    paths: Iterable[Path], plan: TablePlan, *, known: Mapping[str, TableRow] | None = None
+) -> Generator[Record | AttackStep, None, None]:
+    """Yield what `evaluate` yields, and each step of its attacks, so that it can be closed within a row."""
     for found in batches(paths, batch_size=plan.batch_size, max_side=plan.max_side):
         if isinstance(found, Skipped):
             yield found
@@ -50,7 +59,7 @@ def evaluate(
 
 def _cell(
     photos: tuple[OpenPhoto, ...], model: TableModel, attack: Attack, plan: TablePlan, known: Mapping[str, TableRow]
-) -> Generator[Record, None, None]:
+) -> Generator[Record | AttackStep, None, None]:
     """Yield the rows of one batch under one attack on one model; those that are known are not computed."""
     keys = [_key(photo, model, attack) for photo in photos]
     for photo, key in zip(photos, keys, strict=True):
@@ -63,10 +72,12 @@ def _cell(
 
 def _attacked(
     photos: tuple[OpenPhoto, ...], model: TableModel, attack: Attack, plan: TablePlan
-) -> Generator[Record, None, None]:
+) -> Generator[Record | AttackStep, None, None]:
     images = torch.cat([photo.photo.images for photo in photos]).to(plan.device)
     try:
-        result = complete(attack, model.scorer, images)
+        for record in run(attack, model.scorer, images):
+            if isinstance(record, AttackStep):
+                yield record
     except NumericalError as error:
         # One photo's NaN must not cost the others of its batch their rows.
         if len(photos) > 1:
@@ -75,6 +86,7 @@ def _attacked(
         else:
             yield Skipped(str(photos[0].path), str(error), model.stem, spell_attack(attack))
         return
+    result = cast(AttackResult, record)
     others = {
         other.stem: _scores(other.scorer, result.rounded)
         for other in plan.models

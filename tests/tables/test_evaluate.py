@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from table_scorers import ATTACKS, Contrast, plan, save_photos
 
-from robustiqa_core.attacks import complete, parse_attack
+from robustiqa_core.attacks import AttackStep, complete, parse_attack
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.images import read_image
 from robustiqa_core.metrics.fidelity import haarpsi
 from robustiqa_core.tables.attack_grid import attack_grid, label_attack
-from robustiqa_core.tables.evaluate import evaluate
+from robustiqa_core.tables.evaluate import evaluate, evaluate_steps
 from robustiqa_core.tables.journal import Journal, journal_path
 from robustiqa_core.tables.output import check_out, table_frame, write_table
 from robustiqa_core.tables.photos import batches, find_photos
@@ -62,6 +62,20 @@ def test_a_row_has_what_the_attack_alone_gives(photos: list[Path]) -> None:
     assert row.versions.keys() >= {"robustiqa", "torch", "numpy", "python"}
     assert "--steps 2" in row.report.command
     assert row.table_command == "a test"
+
+
+def test_a_table_can_be_closed_between_two_steps_of_an_attack(photos: list[Path]) -> None:
+    table = plan(Contrast())
+    records = evaluate_steps(photos, table)
+    steps = [next(records) for _ in range(2)]
+    assert [(step.step, step.steps) for step in steps if isinstance(step, AttackStep)] == [(0, 2), (1, 2)]
+    records.close()
+    everything = list(evaluate_steps(photos, table))
+    rows = [record for record in everything if isinstance(record, TableRow)]
+    assert [row.key for row in rows] == [row.key for row in evaluate(photos, table) if isinstance(row, TableRow)]
+    batches_of_a_size = 2
+    expected = batches_of_a_size * sum(attack.steps + 1 for attack in table.attacks)
+    assert sum(isinstance(record, AttackStep) for record in everything) == expected
 
 
 def test_no_figure_depends_on_the_batch(photos: list[Path]) -> None:
