@@ -11,6 +11,7 @@ from robustiqa_core.spectra.amplification import (
     measure_amplification,
     summarise,
 )
+from robustiqa_core.spectra.density import DensityMap, density_map
 from robustiqa_core.spectra.flow import Arrows, FlowFigures, arrows, curl, displacement, divergence, flow_figures
 from robustiqa_core.spectra.fourier import (
     WHITE_LUMA_SHARE,
@@ -45,6 +46,7 @@ __all__ = [
     "WINDOWS",
     "Arrows",
     "Band",
+    "DensityMap",
     "FlowFigures",
     "FrequencyResponse",
     "Growth",
@@ -63,6 +65,7 @@ __all__ = [
     "band_shares",
     "combine_figures",
     "curl",
+    "density_map",
     "displacement",
     "divergence",
     "flow_figures",
