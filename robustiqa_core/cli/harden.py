@@ -49,7 +49,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DECIDING = (
     *("model", "start", "position", "variant", "orthogonalization", "width", "grid", "kernel_size", "blend"),
     *("block_seed", "criterion", "pruning_ratio", "scope", "objective", "tuned", "epochs", "crops"),
-    *("validation_crops", "resize", "crop", "batch_size", "rate", "block_rate", "learn_statistics", "precision"),
+    *("validation_crops", "resize", "crop", "batch_size", "rate", "block_rate", "mix", "learn_statistics", "precision"),
     *("seed", "name", "dataset"),
 )
 
@@ -118,6 +118,9 @@ def _add_tuning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=_RECIPE.batch_size, help="default: %(default)s")
     parser.add_argument("--rate", type=float, default=_RECIPE.rate, help="learning rate (default: %(default)s)")
     parser.add_argument("--block-rate", type=float, default=_RECIPE.block_rate, help="that of the block")
+    parser.add_argument(
+        "--mix", type=float, default=_RECIPE.mix, help="share of the tuned weights in the result (default: %(default)s)"
+    )
     parser.add_argument("--learn-statistics", action="store_true", help="let normalisations go on measuring")
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--seed", type=int, default=_RECIPE.seed, help="of order and crops")
@@ -161,6 +164,7 @@ def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.devic
         batch_size=arguments.batch_size,
         rate=arguments.rate,
         block_rate=arguments.block_rate,
+        mix=arguments.mix,
         learn_statistics=arguments.learn_statistics,
         precision=arguments.precision,
         seed=arguments.seed,

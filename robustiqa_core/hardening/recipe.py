@@ -50,6 +50,8 @@ class HardeningRecipe:
         rate: peak learning rate (AdamW) of the network's own layers.
         block_rate: peak learning rate of the block.
         weight_decay: AdamW's, of weight matrices and kernels.
+        mix: share of the tuned weights in the result, in (0, 1]; the rest is the weights of the start. Less than 1
+            trades robustness for agreement with people; a block's weights have no start, and are all tuned ones.
         learn_statistics: whether batch normalisations go on measuring; only where all layers are tuned. Off, they keep
             the statistics of the start: those of a few photos, or of attacked ones, are worse.
         precision: of the forward pass in tuning.
@@ -77,6 +79,7 @@ class HardeningRecipe:
     rate: float = 3e-4
     block_rate: float = 1e-3
     weight_decay: float = 0.01
+    mix: float = 1.0
     learn_statistics: bool = False
     precision: Precision = "float32"
     seed: int = 0
@@ -126,6 +129,7 @@ class HardeningRecipe:
         check_positive("rate", self.rate)
         check_positive("block_rate", self.block_rate)
         check_fraction("weight_decay", self.weight_decay, zero=True)
+        check_fraction("mix", self.mix)
         check_choice("precision", self.precision, PRECISIONS)
 
     @property

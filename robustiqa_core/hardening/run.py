@@ -55,10 +55,10 @@ def harden(
 ) -> Iterator[HardeningRecord]:
     """Harden a model, yielding what happens and at last the result; the baseline is not touched.
 
-    A copy gets the block; filters are chosen and masked; what the recipe says is tuned; the masked filters are cut out;
-    weights are rounded as the checkpoint will hold them; scores get the mean and spread of the baseline's on held-out
-    crops; agreement and robustness are measured. With the same arguments the same comes out; what is in the cache's
-    results comes at once, without `Progressed` records.
+    A copy gets the block; filters are chosen and masked; what the recipe says is tuned, and mixed with the start where
+    it says so; the masked filters are cut out; weights are rounded as the checkpoint will hold them; scores get the
+    mean and spread of the baseline's on held-out crops; agreement and robustness are measured. With the same arguments
+    the same comes out; what is in the cache's results comes at once, without `Progressed` records.
 
     Args:
         recipe: how.
@@ -135,6 +135,7 @@ class _Task:
         teacher = as_scorer(copy.deepcopy(self.baseline))
         standard = yield from self._standard(teacher)
         yield from self._tuned(network, teacher, standard)
+        mix_with(network, self.baseline, self.recipe.mix)
         network = bake(network, pruning).eval().requires_grad_(False)
         round_to_half(network)
         yield from self._measured(network, pruning, standard, started)
@@ -235,6 +236,23 @@ class _Task:
             figures=figures,
         )
         yield Hardened(network, card)
+
+
+@torch.no_grad()
+def mix_with(network: QualityModel, start: QualityModel, share: float) -> None:
+    """Set a network's weights, in place, to a mean of its own and those of its start; what the start lacks stays.
+
+    Args:
+        network: tuned from the start.
+        start: not touched.
+        share: of the network's own weights, in (0, 1].
+
+    Source: M. Wortsman et al., "Robust Fine-Tuning of Zero-Shot Models", CVPR 2022.
+    """
+    known = start.state_dict()
+    for name, value in network.state_dict().items():
+        if name in known and value.is_floating_point():
+            value.copy_(torch.lerp(known[name], value, share))
 
 
 def _parameters(block: nn.Module) -> int:

@@ -206,6 +206,23 @@ def test_tuning_on_photos_goes_on_after_an_interruption(workshop: Workshop, tmp_
     assert whole.card.hardening == resumed.card.hardening
 
 
+def test_weights_are_mixed_with_those_of_the_start_and_a_block_keeps_its_own(workshop: Workshop) -> None:
+    def tuned(mix: float) -> dict[str, Tensor]:
+        _, result = workshop.run(replace(RECIPE, epochs=1, mix=mix, pruning=NOTHING))
+        return result.network.state_dict()
+
+    whole, half, start = tuned(1.0), tuned(0.5), workshop.baseline.state_dict()
+    learnt = [name for name in start if name in whole and not torch.equal(whole[name], start[name].half().float())]
+    for name in (name for name in learnt if name not in ("k", "b")):
+        # Both are rounded to half precision.
+        expected = (start[name] + whole[name]) / 2
+        assert torch.allclose(half[name], expected, rtol=2e-3, atol=1e-4), name
+    assert any(name.startswith("regression") for name in learnt)
+    block = [name for name in whole if name not in start]
+    assert block
+    assert all(torch.equal(whole[name], half[name]) for name in block)
+
+
 def test_labels_are_learnt_where_there_are_any(workshop: Workshop, labelled: tuple[LabelledPhoto, ...]) -> None:
     recipe = replace(RECIPE, data="csv", crops=None, batch_size=4, validation_crops=4, rate=1e-3, epochs=4)
     data = labelled_data(recipe, labelled, title="Textures")

@@ -34,6 +34,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "block_rate": {"block_rate": 1e-5},
     "weight_decay": {"weight_decay": 0.0},
     "learn_statistics": {"learn_statistics": True, "tuned": "all"},
+    "mix": {"mix": 0.8},
     "precision": {"precision": "bfloat16"},
     "seed": {"seed": 1},
 }
@@ -73,6 +74,7 @@ def test_every_insertion_point_is_a_position(model: str) -> None:
         ({"tuned": "some"}, "rest, all"),
         ({"learn_statistics": True}, "tune all layers"),
         ({"learn_statistics": 1}, "True or False"),
+        ({"mix": 0.0}, "mix"),
         ({"start": ""}, "start must be a name"),
         ({"crops": None}, "as many crops as it is asked for"),
         ({"crops": 8}, "crops must be a whole number from 16"),
