@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from ui import cache, controls, live, result, state
+from ui import cache, controls, job_view, live, pages, result, state, sweep_view
+
+pages.through_app()
 
 st.title("Attack lab", anchor=False)
 if not cache.cards():
@@ -22,24 +24,22 @@ with st.sidebar:
         live.warn_if_long(request)
 
 if lab.asked and request is not None:
-    live.start(request)
+    live.start(request.recipe)
 live.settle()
 live.restore()
 
-if lab.notice is not None:
-    (st.error if lab.notice.kind == "error" else st.info)(lab.notice.text)
+job_view.draw_notice(lab)
 
 if lab.active is not None:
     live.follow()
     st.stop()
 
-shown = live.shown_outcome()
-if shown is None:
+outcome = live.shown_outcome()
+if outcome is None:
     st.markdown("There is no result to show yet. Choose a photo and press **Run the attack**.")
     st.stop()
 
-outcome, points = shown
-st.query_params.from_dict(outcome.recipe.address())
+st.query_params.from_dict({**outcome.recipe.address(), **sweep_view.address()})
 if request is not None and request.recipe != outcome.recipe:
     st.info("The controls have changed since this run. Press **Run the attack** to see their result.")
-result.draw_result(outcome, points, key=str(lab.shown))
+result.draw_lab(outcome, key=str(lab.shown))

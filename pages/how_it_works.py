@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from ui import cache, glossary
+from ui import cache, glossary, pages
 from ui.markdown import plain
 from ui.model_texts import model_name
 from ui.result import credit_line
+
+pages.through_app()
 
 st.title("How it works", anchor=False)
 st.markdown(
@@ -18,6 +20,8 @@ score, without any original to compare with. This app shows how easily such a sc
    and never moves a colour value further than you allow.
 3. **Compare.** To the eye nothing happened; to the model the photo became much better or worse. *Random noise* of the
    same size is the control: it hardly moves the score, so the change is aimed, not large.
+4. **Harden.** A block near the model's end that lets no change grow, some filters less, and a little more training make
+   attacks weaker. How much, and at what price, is measured here, with attacks that know the hardened model as well.
 """
 )
 
@@ -49,7 +53,9 @@ for word, meaning in glossary.WORDS.items():
 st.header("Limits", anchor=False)
 st.markdown(
     """
-- The attacks here know everything about the model (“white box”). Somebody without the model has a harder time.
+- Most attacks here know everything about the model (“white box”). Some only ask for scores (“black box”), as somebody
+  without the model has to.
+- A hardened model is harder to fool, not impossible. The page Audit asks whether it only looks so.
 - “Looks the same” is a rule of thumb: the photo as stored has a PSNR of 36 dB or more and an SSIM of
   0.95 or more. Judge with your own eyes.
 - One photo proves little. The figures of a model are those on its card, measured on many photos.

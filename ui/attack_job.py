@@ -59,11 +59,13 @@ class CurvePoint:
         step: number of finished steps; None for the photo before the attack.
         score: of the image of this step.
         best_score: of the best image so far.
+        run: which attack of the job it belongs to, where there are several.
     """
 
     step: int | None
     score: float
     best_score: float
+    run: int = 0
 
 
 def attack_records(

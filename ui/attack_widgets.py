@@ -1,5 +1,6 @@
 """Widgets for an attack, made from the vocabulary of settings. Strengths in 255ths live only here and in `state`."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -22,7 +23,7 @@ MAX_STEPS = 200
 PRESETS: dict[float, str] = {2.0: "Invisible", 4.0: "Barely visible", 8.0: "Visible", 16.0: "Strong"}
 """Strengths in 255ths, in plain words; whether a change is seen depends on the photo and the screen."""
 STEP_CHOICES = (1, 3, 5, 10, 20, 50, 100, 200)
-DIRECTION_NAMES = {"up": "Raise it", "down": "Lower it", "away": "Away", "towards": "Towards"}
+DIRECTION_NAMES = {"up": "Up", "down": "Down", "away": "Away", "towards": "Towards"}
 NORM_NAMES = {"linf": "l∞: largest change", "l2": "l2: mean change"}
 
 _SHARED = ("eps", "norm", "direction", "target", "seed")
@@ -30,44 +31,70 @@ _SHARED = ("eps", "norm", "direction", "target", "seed")
 _PROMINENT = ("eps", "direction", "target", "steps")
 
 
-def attack_widgets(card: ModelCard) -> Attack | None:
-    """Draw the widgets of an attack on the model of `card`; return the attack, or None while they describe none."""
-    names = [name for name in TEXTS if name in ATTACKS] + [name for name in ATTACKS if name not in TEXTS]
+def attack_widgets(card: ModelCard, *, place: str = "", names: Sequence[str] | None = None) -> Attack | None:
+    """Draw the widgets of an attack on a model; return the attack, or None while they describe none.
+
+    Args:
+        card: of the model.
+        place: prefix of the keys of the page that they are on.
+        names: attacks that can be chosen; all without it.
+    """
+    names = listed_attacks() if names is None else names
     st.selectbox(
         "Attack",
         names,
         format_func=lambda name: attack_text(name).name,
-        key=state.ATTACK,
+        key=f"{place}{state.ATTACK}",
         on_change=_follow_attack,
+        args=(place,),
         persist_state="session",
         help="  \n".join(f"**{attack_text(name).name}**: {attack_text(name).help}" for name in names),
     )
-    name: str = st.session_state[state.ATTACK]
+    name: str = st.session_state[f"{place}{state.ATTACK}"]
     st.caption(attack_text(name).help)
     taken = [field.name for field in fields(ATTACKS[name])]
     if "direction" in taken:
-        _direction(card)
+        _direction(card, place)
     if "eps" in taken:
-        _strength()
+        _strength(place)
     if "steps" in taken:
         st.select_slider(
             "Steps",
-            sorted({*STEP_CHOICES, st.session_state[state.STEPS]}),
-            key=state.STEPS,
+            sorted({*STEP_CHOICES, st.session_state[f"{place}{state.STEPS}"]}),
+            key=f"{place}{state.STEPS}",
             persist_state="session",
             help=SETTINGS["steps"].help,
         )
     with st.expander("Fine settings"):
         for setting in taken:
             if setting == "eps":
-                _fine_strength()
+                _fine_strength(place)
             elif setting not in _PROMINENT:
-                _widget(setting, SETTINGS[setting])
+                _widget(setting, SETTINGS[setting], place)
     try:
-        return make_attack(name, {setting: _value(setting) for setting in taken if not _idle(setting)})
+        return attack_shown(place)
     except RobustIQAError as error:
         st.error(sentence(error))
         return None
+
+
+def attack_shown(place: str = "") -> Attack:
+    """Return the attack that the widgets describe, whether they are drawn already or not.
+
+    Args:
+        place: prefix of the keys of the page that they are on.
+
+    Raises:
+        RobustIQAError: they describe none.
+    """
+    name: str = st.session_state[f"{place}{state.ATTACK}"]
+    taken = [field.name for field in fields(ATTACKS[name])]
+    return make_attack(name, {setting: _value(setting, place) for setting in taken if not _idle(setting, place)})
+
+
+def listed_attacks() -> list[str]:
+    """Return the names of all attacks, in the order of the list that people choose from."""
+    return [name for name in TEXTS if name in ATTACKS] + [name for name in ATTACKS if name not in TEXTS]
 
 
 def set_attack(attack: Attack) -> None:
@@ -88,39 +115,40 @@ def check_shown(attack: Attack) -> None:
         raise ConfigurationError(f"expected at most {MAX_STEPS} steps here, got {attack.steps}; use the command line")
 
 
-def _direction(card: ModelCard) -> None:
+def _direction(card: ModelCard, place: str) -> None:
     st.segmented_control(
         "The score",
         list(DIRECTION_NAMES),
         format_func=DIRECTION_NAMES.__getitem__,
-        key=state.DIRECTION,
+        key=f"{place}{state.DIRECTION}",
         required=True,
         width="stretch",
         persist_state="session",
         help="Pretend that the photo is better, or worse, than it is; push its score to the farther end of the "
         "model's range; or bring it to a score of your choice.",
     )
-    if st.session_state[state.DIRECTION] == "towards":
-        band = card.score_range
-        if st.session_state[state.TARGET] is None:
-            st.session_state[state.TARGET] = round((band.low + band.high) / 2, 3)
+    if st.session_state[f"{place}{state.DIRECTION}"] == "towards":
+        band, key = card.score_range, f"{place}{state.TARGET}"
+        if st.session_state[key] is None:
+            st.session_state[key] = round((band.low + band.high) / 2, 3)
         st.number_input(
             "Target score",
             step=round(band.width / 50, 6),
             format="%.3f",
-            key=state.TARGET,
+            key=key,
             persist_state="session",
             help=f"In the model's unit: {card.score_unit}.",
         )
 
 
-def _strength() -> None:
+def _strength(place: str) -> None:
     st.select_slider(
         "Strength",
-        sorted({*PRESETS, st.session_state[state.EPS_LEVELS]}),
+        sorted({*PRESETS, st.session_state[f"{place}{state.EPS_LEVELS}"]}),
         format_func=_strength_name,
-        key=state.PRESET,
-        on_change=_follow_preset,
+        key=f"{place}{state.PRESET}",
+        on_change=_copy,
+        args=(f"{place}{state.PRESET}", f"{place}{state.EPS_LEVELS}"),
         persist_state="session",
         help="How far a colour value may move, in steps of 1/255, the smallest that a photo file knows. "
         "Whether that is seen depends on the photo and the screen.",
@@ -131,23 +159,24 @@ def _strength_name(levels: float) -> str:
     return f"{PRESETS[levels]} {levels:g}/255" if levels in PRESETS else f"{levels:g}/255"
 
 
-def _fine_strength() -> None:
+def _fine_strength(place: str) -> None:
     st.number_input(
         "Strength in 255ths",
         min_value=MIN_LEVELS,
         max_value=255.0,
         step=1.0,
-        key=state.EPS_LEVELS,
+        key=f"{place}{state.EPS_LEVELS}",
         format="%g",
-        on_change=_follow_levels,
+        on_change=_copy,
+        args=(f"{place}{state.EPS_LEVELS}", f"{place}{state.PRESET}"),
         persist_state="session",
         help="An 8-bit colour value has the levels 0 to 255. This is how far one may move.",
     )
 
 
-def _widget(name: str, setting: Setting) -> None:
+def _widget(name: str, setting: Setting, place: str) -> None:
     """Draw the widget of a setting of any kind."""
-    key = state.setting_key(name)
+    key = state.setting_key(name, place)
     common: dict[str, Any] = {"key": key, "help": setting.help, "persist_state": "session"}
     match setting.kind:
         case "fraction":
@@ -178,27 +207,24 @@ def _widget(name: str, setting: Setting) -> None:
             st.text_input(setting.label, **common)
 
 
-def _follow_attack() -> None:
+def _follow_attack(place: str) -> None:
     """Give the settings of the chosen attack its own defaults, but for those that all attacks share."""
-    values = state.attack_values(ATTACKS[st.session_state[state.ATTACK]]())
-    kept = {state.setting_key(name) for name in _SHARED} | {state.PRESET}
+    values = state.attack_values(ATTACKS[st.session_state[f"{place}{state.ATTACK}"]](), place)
+    kept = {state.setting_key(name, place) for name in _SHARED} | {f"{place}{state.PRESET}"}
     st.session_state.update({key: value for key, value in values.items() if key not in kept})
 
 
-def _follow_preset() -> None:
-    st.session_state[state.EPS_LEVELS] = st.session_state[state.PRESET]
+def _copy(source: str, copy: str) -> None:
+    """Let two widgets show the same: the strength has one value, wherever it is set."""
+    st.session_state[copy] = st.session_state[source]
 
 
-def _follow_levels() -> None:
-    st.session_state[state.PRESET] = st.session_state[state.EPS_LEVELS]
-
-
-def _idle(name: str) -> bool:
+def _idle(name: str, place: str) -> bool:
     """Return whether a setting's widget is hidden: only a score that is to be reached is asked for."""
-    return name == "target" and st.session_state[state.DIRECTION] != "towards"
+    return name == "target" and st.session_state[f"{place}{state.DIRECTION}"] != "towards"
 
 
-def _value(name: str) -> object:
+def _value(name: str, place: str) -> object:
     """Return a setting's value from its widget, as attacks take it."""
-    value = st.session_state[state.setting_key(name)]
+    value = st.session_state[state.setting_key(name, place)]
     return value / state.LEVELS if SETTINGS[name].kind == "fraction" and value is not None else value

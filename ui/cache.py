@@ -6,20 +6,35 @@ What is cached for everybody is frozen or never changed. What comes from a visit
 import gc
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import streamlit as st
 import torch
 
+from robustiqa_core.blocks import BlockSettings, new_block, preview, with_build_time
 from robustiqa_core.device import choose_device, keep_freed_memory
+from robustiqa_core.errors import InputError
+from robustiqa_core.hardening import HardeningCache, TuningData
 from robustiqa_core.images import Photo, decode_image, preview_png, read_image
 from robustiqa_core.jobs import JobQueue
+from robustiqa_core.metrics.scale import Convention
+from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.own_models import OWN, own_cards, resolve_scorer
+from robustiqa_core.pruning import PruningPlan, PruningSettings, plan_from
 from robustiqa_core.samples import SamplePhoto, list_samples
-from robustiqa_core.scorer import Scorer
-from robustiqa_core.storage import list_cards
+from robustiqa_core.scorer import Scorer, ScoreRange
+from robustiqa_core.storage import list_cards, load_network
+from robustiqa_core.tables.summary import Summary
+from ui.compare_job import CompareOutcome
+from ui.compare_summary import summary_of
+from ui.estimate import Speed, measure_speed
 from ui.figures import amplified_png
+from ui.hardening_data import LabelledSet, labelled_set
+from ui.kept_models import KeptModels
+from ui.pruning_plan import importance_of
+from ui.shelf import Shelf
 
 DEVICE_VARIABLE = "ROBUSTIQA_DEVICE"
 """Environment variable that names the device of the app; the best one is taken where it is not set."""
@@ -48,15 +63,84 @@ def owner() -> str:
     return uuid.uuid4().hex
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
 def cards() -> Mapping[str, ModelCard]:
-    """Return the cards of the bundled models and of one's own by file stem, such as `linearity-baseline`."""
+    """Return the cards of all models by file stem, such as `linearity-baseline`: bundled, one's own, kept on a page."""
+    return {**listed_cards(), **kept_models().cards()}
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def listed_cards() -> Mapping[str, ModelCard]:
+    """Return the cards of the bundled models and of one's own."""
     own = own_cards(lambda name: scorer(name, OWN))
     return {card.stem: card for card in (*list_cards(), *own)}
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
 def scorer(model: str, variant: str) -> Scorer:
+    """Return a bundled model, one of one's own or one that was kept on a page, frozen, on the server's device."""
+    return kept_models().scorer(f"{model}-{variant}") or loaded_scorer(model, variant)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def kept_models() -> KeptModels:
+    """Return the hardened models that were made on the pages."""
+    return KeptModels()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def hardening_cache() -> HardeningCache:
+    """Return what was computed for one hardening and serves the next; a recipe that was seen before answers at once."""
+    return HardeningCache()
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def network(model: str, variant: str = "baseline") -> QualityModel:
+    """Return a bundled model that can be hardened: not folded, on the server's device; nobody changes it."""
+    return load_network(model, variant, device=device())
+
+
+@st.cache_resource(max_entries=16, show_spinner="Asking every filter how important it is")
+def filter_importance(model: str, variant: str, criterion: str, _data: TuningData) -> dict[str, torch.Tensor]:
+    """Return the importance of every filter of a bundled model, by layer.
+
+    Args:
+        model: architecture.
+        variant: of the model.
+        criterion: that judges the filters.
+        _data: crops that a criterion looks at; those of the page Pruning, always the same.
+    """
+    return importance_of(network(model, variant), criterion, data=_data, cache=hardening_cache())
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def pruning_plan(
+    model: str, variant: str, settings: PruningSettings, _importance: Mapping[str, torch.Tensor]
+) -> PruningPlan:
+    """Return which filters of a bundled model go.
+
+    Args:
+        model: architecture.
+        variant: of the model.
+        settings: criterion, ratio and scope.
+        _importance: from `filter_importance`, for these settings.
+    """
+    return plan_from(network(model, variant), settings, _importance)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def build_seconds(settings: BlockSettings, channels: int, side: int) -> float:
+    """Return how long this server takes to build the kernel of a block on maps of so many channels and places."""
+    block = new_block(settings, channels).to(device())
+    return with_build_time(preview(settings, channels, side, side), block, side, side).build_seconds or 0.0
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def labelled() -> LabelledSet | None:
+    """Return the labelled set that the server's environment names, None where it names none."""
+    return labelled_set(os.environ)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def loaded_scorer(model: str, variant: str) -> Scorer:
     """Return a bundled model, or one of one's own, frozen, on the server's device."""
     loaded = resolve_scorer(model, variant, device=device())
     # Streamlit collects garbage after every run of a page, and while an attack is followed that is several times a
@@ -105,3 +189,49 @@ def uploaded_photo(digest: str, name: str, max_side: int, _data: bytes) -> Photo
 def perturbation_png(job: str, gain: int, _clean_png: bytes, _adversarial_png: bytes) -> bytes:
     """Return the amplified perturbation of a finished job as PNG; see `figures.amplified_png`."""
     return amplified_png(_clean_png, _adversarial_png, gain)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def shelf() -> Shelf:
+    """Return the finished results that a reload of a page finds again."""
+    return Shelf()
+
+
+@st.cache_resource(max_entries=8, ttl=600, show_spinner=False)
+def speed(model: str, variant: str) -> Speed:
+    """Return how fast a model is; measured anew after a while, since other work on the machine slows it down."""
+    return measure_speed(scorer(model, variant), device())
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, scope="session")
+def compare_summary(
+    result: str, convention: Convention, baseline: str | None, fixed: ScoreRange | None, _outcome: CompareOutcome
+) -> Summary:
+    """Return what a comparison says under a convention; see `compare_summary.summary_of`.
+
+    Args:
+        result: id of the comparison, which stands for `_outcome` in the cache's key.
+        convention: of the scale.
+        baseline: model that all others are compared with; None for that of each architecture.
+        fixed: the nominal scale, for the convention `fixed`.
+        _outcome: the comparison.
+    """
+    ranges = {stem: card.score_range for stem, card in cards().items()}
+    return summary_of(_outcome.rows, convention, baseline=baseline, ranges=ranges, fixed=fixed)
+
+
+@st.cache_data(max_entries=64, show_spinner=False, scope="session")
+def prepared_upload(digest: str, purpose: str, _photo: Path, _prepare: Callable[[Path], bytes]) -> tuple[bytes, str]:
+    """Return a visitor's photo as the PNG that a page works on, or nothing and why it cannot be used.
+
+    Args:
+        digest: sha256 of the file, which stands for `_photo` in the cache's key.
+        purpose: what it is prepared for, which stands for `_prepare`.
+        _photo: the file.
+        _prepare: decodes, checks and reduces it.
+    """
+    try:
+        return _prepare(_photo), ""
+    except InputError as error:
+        # The core begins with the file's name, which is not part of the key: the same file may come under another one.
+        return b"", str(error).removeprefix(f"{_photo.name}: ")

@@ -1,20 +1,28 @@
 """The controls of the attack lab: widgets in, a frozen request out."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from robustiqa_core.attacks import Attack
+from robustiqa_core.checks import MIN_SIDE, check_images
 from robustiqa_core.device import describe_device
 from robustiqa_core.errors import RobustIQAError
-from robustiqa_core.images import Photo
+from robustiqa_core.images import MAX_SIDE, encode_png, read_image
 from ui import cache, state
-from ui.attack_widgets import attack_widgets, check_shown
+from ui.attack_widgets import attack_shown, attack_widgets, check_shown, set_attack
+from ui.lab_recipe import LabRecipe, read_against, rival_of
 from ui.markdown import plain, sentence
 from ui.model_texts import model_name
-from ui.photo_controls import photo_controls
-from ui.recipe import Recipe, read_attack
+from ui.photo_controls import photo_controls, photo_of
+from ui.photo_set import PhotoSet, from_root
+from ui.photo_set_controls import photo_set_controls, prepare_photo_set
+from ui.presets import HELP, PRESETS, preset_of, preset_with
+from ui.recipe import PhotoChoice, read_attack
+
+MOST_PHOTOS = 8
+"""Each result is kept in full, to be looked at; the page Compare takes more and keeps the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +31,111 @@ class Request:
 
     Args:
         recipe: what would be run.
-        photo: the recipe's photo.
+        pixels: of its largest photo.
     """
 
-    recipe: Recipe
-    photo: Photo
+    recipe: LabRecipe
+    pixels: int
 
 
 def attack_controls() -> Request | None:
     """Draw all controls of an attack; return what they ask for, or None while they ask for nothing that can be run."""
-    st.html(Path(__file__).with_suffix(".css"))
-    chosen = photo_controls()
-    model = st.selectbox(
-        "Model", list(cache.cards()), format_func=_model_name, key=state.MODEL, persist_state="session"
-    )
-    card = cache.cards()[model]
-    attack = attack_widgets(card)
-    ready = chosen is not None and attack is not None
-    st.button(
-        "Run the attack", key=state.RUN, type="primary", width="stretch", disabled=not ready, on_click=ask_for_run
-    )
-    st.caption(f"Runs on: {plain(describe_device(cache.device()))}, float32.")
-    if chosen is None or attack is None:
+    st.toggle("Several photos at once", key=state.SEVERAL, persist_state="session")
+    photos = _photo_set() if st.session_state[state.SEVERAL] else _single_photo()
+    models = _models()
+    _presets()
+    attack = attack_widgets(cache.cards()[models[0]])
+    ready = photos is not None and attack is not None
+    run_button("Run the attack", key=state.RUN, ready=ready, on_click=ask_for_run)
+    if photos is None or attack is None:
         return None
-    choice, photo = chosen
-    return Request(Recipe(card.model, card.variant, choice, attack), photo)
+    cards = [cache.cards()[stem] for stem in models]
+    choices, pixels = photos
+    return Request(LabRecipe(choices, tuple((card.model, card.variant) for card in cards), attack), pixels)
+
+
+def _single_photo() -> tuple[tuple[PhotoChoice, ...], int] | None:
+    chosen = photo_controls()
+    if chosen is None:
+        return None
+    width, height = chosen[1].size
+    return (chosen[0],), width * height
+
+
+def _photo_set() -> tuple[tuple[PhotoChoice, ...], int] | None:
+    chosen = photo_set_controls(state.LAB_SET, most=MOST_PHOTOS, purpose="attack lab", prepare=_reduced)
+    st.caption(f"At most {MOST_PHOTOS}. For more photos, models and attacks at once there is the page Compare.")
+    if chosen is None:
+        return None
+    choices = _choices(chosen[0])
+    sizes = [photo_of(choice).size for choice in choices if choice.source == "sample"]
+    return choices, max((width * height for width, height in sizes), default=state.DEFAULT_MAX_SIDE**2)
+
+
+def _choices(photos: PhotoSet) -> tuple[PhotoChoice, ...]:
+    """Return the photos of a set one by one."""
+    if photos.source == "uploads":
+        return tuple(
+            PhotoChoice("upload", name, name, state.DEFAULT_MAX_SIDE, digest)
+            for name, digest in zip(photos.names, photos.digests, strict=True)
+        )
+    samples = cache.samples()
+    return tuple(PhotoChoice("sample", name, from_root(samples[name].path), MAX_SIDE) for name in photos.names)
+
+
+def _reduced(path: Path) -> bytes:
+    images = read_image(path, max_side=state.DEFAULT_MAX_SIDE).images
+    return encode_png(check_images(images, min_side=MIN_SIDE))
+
+
+def _models() -> tuple[str, ...]:
+    """Draw the choice of the model and of a second one; return their stems."""
+    cards = cache.cards()
+    model: str = st.selectbox(
+        "Model", list(cards), format_func=model_title, key=state.MODEL, on_change=_follow_model, persist_state="session"
+    )
+    if len(cards) == 1:
+        return (model,)
+    others = [None, *(stem for stem in cards if stem != model)]
+    if st.session_state.get(state.COMPARED_WITH) not in others:
+        st.session_state[state.COMPARED_WITH] = None
+    second: str | None = st.selectbox(
+        "Compare with",
+        others,
+        format_func=lambda stem: "No other model" if stem is None else model_title(stem),
+        key=state.COMPARED_WITH,
+        persist_state="session",
+        help="A second model that is attacked with the same settings. Each one is attacked with full knowledge of it, "
+        "and then shown the photo that was made against the other.",
+    )
+    return (model,) if second is None else (model, second)
+
+
+def _follow_model() -> None:
+    st.session_state[state.COMPARED_WITH] = rival_of(st.session_state[state.MODEL], cache.cards())
+
+
+def _presets() -> None:
+    """Draw the attacks that have a name; the one that the settings below describe is marked."""
+    try:
+        shown = attack_shown()
+    except RobustIQAError:
+        # The settings say themselves what is wrong with them.
+        shown = None
+    st.session_state[state.NAMED_ATTACK] = preset_of(shown)
+
+    def follow() -> None:
+        name = st.session_state[state.NAMED_ATTACK]
+        if name is not None:
+            set_attack(preset_with(name, {} if shown is None else asdict(shown)))
+
+    st.pills(
+        "Ready-made attacks",
+        list(PRESETS),
+        key=state.NAMED_ATTACK,
+        on_change=follow,
+        help="  \n".join(f"**{name}**: {text}" for name, text in HELP.items()),
+    )
 
 
 def prepare() -> None:
@@ -55,35 +143,60 @@ def prepare() -> None:
     if state.is_prepared():
         return
     parameters = st.query_params.to_dict()
-    stem = f"{parameters.get('model')}-{parameters.get('variant', 'baseline')}"
-    photo = parameters.get("photo")
-    attack: Attack | None = None
     try:
-        attack = read_attack(parameters)
-        if attack is not None:
-            check_shown(attack)
+        _prepare(parameters)
     except RobustIQAError as error:
         state.lab().notice = state.Notice(
             "error", f"The address could not be followed, the default is shown. {sentence(error)}"
         )
-        attack = None
+        _prepare({key: parameters[key] for key in ("photo", "model", "variant") if key in parameters})
+
+
+def _prepare(parameters: dict[str, str]) -> None:
+    cards, samples = cache.cards(), list(cache.samples())
+    attack = read_attack(parameters)
+    if attack is not None:
+        check_shown(attack)
+    stem = f"{parameters.get('model')}-{parameters.get('variant', 'baseline')}"
+    model = stem if stem in cards else next(iter(cards))
+    against = read_against(parameters, model, cards)
+    photo = parameters.get("photo")
+    named = {key: value for key, value in parameters.items() if key == "photos"}
+    prepare_photo_set(state.LAB_SET, named, samples=samples[:4], most=MOST_PHOTOS)
     state.prepare(
         {
             **state.attack_values(attack or state.DEFAULT_ATTACK),
             state.SOURCE: "sample",
-            state.PHOTO: photo if photo in cache.samples() else next(iter(cache.samples())),
+            state.PHOTO: photo if photo in samples else samples[0],
             state.MAX_SIDE: state.DEFAULT_MAX_SIDE,
-            state.MODEL: stem if stem in cache.cards() else next(iter(cache.cards()), None),
+            state.SEVERAL: "photos" in parameters,
+            state.COMPARED_WITH: against,
+            state.MODEL: model,
         }
     )
 
 
 def ask_for_run() -> None:
     """Note that Run was pressed; the page answers when it is drawn."""
-    lab = state.lab()
-    lab.asked, lab.notice = True, None
+    state.lab().ask()
 
 
-def _model_name(stem: str) -> str:
+def run_button(label: str, *, key: str, ready: bool, on_click: Callable[[], None], note: str = "") -> None:
+    """Draw a page's Run button, which stays in sight however long the list of controls is, and what it runs on.
+
+    Args:
+        label: what it does.
+        key: begins with `state.RUN`.
+        ready: whether it can be pressed.
+        on_click: called when it is.
+        note: a sentence about the run, such as how long it takes.
+    """
+    st.html(Path(__file__).with_suffix(".css"))
+    st.button(label, key=key, type="primary", width="stretch", disabled=not ready, on_click=on_click)
+    st.caption(f"{note} Runs on: {plain(describe_device(cache.device()))}, float32.".strip())
+
+
+def model_title(stem: str) -> str:
+    """Return what people call the model with this stem."""
     card = cache.cards()[stem]
     return f"{model_name(card)}, {card.variant}"

@@ -1,6 +1,7 @@
 """Core results as plotly figures and lossless PNG; no computation, no Streamlit."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
@@ -8,8 +9,30 @@ from robustiqa_core.images import amplify, decode_image, encode_png
 from robustiqa_core.scorer import ScoreRange
 from ui.attack_job import CurvePoint
 
-COLOURS = {"clean": "#1C84C6", "adversarial": "#DE6412", "hardened": "#0E9F77"}
+COLOURS = {"clean": "#1C84C6", "adversarial": "#DE6412", "hardened": "#0E9F77", "baseline": "#9A6FC0"}
 """One colour for each state, with a contrast of about 3 and more on the light and on the dark background."""
+_MORE_BASELINES = ("#B07D0A", "#7C8794", "#B5577F")
+_MORE_HARDENED = ("#2A93A8", "#6E8F1E", "#5F78C9")
+SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "x", "hexagon")
+"""Shapes of points, so that nothing is told by colour alone."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+
+def model_colours(stems: Iterable[str]) -> dict[str, str]:
+    """Return one colour a model, the same on every page.
+
+    Baselines and models of one's own, and hardened ones, have colours of their own kind.
+
+    Args:
+        stems: of all models that there are, in the order of their list.
+
+    Example:
+        >>> model_colours(["linearity-baseline", "linearity-robust"])
+        {'linearity-baseline': '#9A6FC0', 'linearity-robust': '#0E9F77'}
+    """
+    plain = itertools.cycle((COLOURS["baseline"], *_MORE_BASELINES))
+    hardened = itertools.cycle((COLOURS["hardened"], *_MORE_HARDENED))
+    return {stem: next(plain if stem.endswith(("-baseline", "-own")) else hardened) for stem in stems}
 
 
 def amplified_png(clean_png: bytes, adversarial_png: bytes, gain: float) -> bytes:

@@ -17,5 +17,57 @@ WORDS: dict[str, str] = {
     "in the end is the score of the rounded photo.",
     "SROCC": "Spearman's rank correlation between scores and human ratings: 1 if the model orders photos as people do.",
     "PLCC": "Pearson's correlation between scores (after a fitted curve) and human ratings; 1 at best.",
+    "Audit": "Small checks of a model and an attack: is it robust, or does it only look so because the attack failed?",
+    "Reference": "A model to compare with, usually the baseline that a hardened model was made from.",
+    "Defence": "Something put in front of a model, or built into it, that is to make attacks harder.",
+    "Gain (AbsGain)": "The mean change of the score by an attack, as a share of a scale from 0 to 1. Near 0 = robust.",
+    "R-score": "How much farther a score could have moved than it did, as a power of ten: 1 means a tenth of the way. "
+    "Higher = more robust. A photo that did not move at all counts as 6.",
+    "Rank correlation, clean and attacked": "Whether photos keep their order under the attack (Spearman): 1 = the same "
+    "order, 0 = none, -1 = reversed.",
+    "Flipped pairs": "The share of pairs of photos whose order the attack reversed; one half is an order by chance.",
+    "Unmoved photos": "The share of photos whose score moved by less than a thousandth of the scale: the attack did "
+    "nothing there, which is not robustness by itself.",
+    "Scale convention": "Whose lowest and highest clean score become 0 and 1: each model's own (fair), the baseline's "
+    "(a model that squeezes its scores looks robust), or a fixed scale.",
+    "Bootstrap interval": "Where a mean would lie with other photos of the same kind: 95 % of a thousand draws of the "
+    "photos, with replacement.",
+    "Black box": "The attacker can ask the model for scores, and knows nothing else of it.",
+    "Transfer": "A change that was made against one model moves another one, too. It needs no look into that model.",
+    "Hidden gradients": "A model whose gradients lead an attack astray looks robust, although other changes move it.",
     "White box": "The attacker knows the model with all its weights.",
+    "Spectrum": "How much of a change lies in waves of each frequency, from coarse to fine, found by the Fourier "
+    "transform.",
+    "Cycles per pixel": "How fine a wave is: at 1/4 cycle per pixel it repeats every 4 pixels. 1/2 is the finest along "
+    "a row.",
+    "White noise": "Random changes, independent from pixel to pixel. All frequencies have the same energy on average.",
+    "Root mean square": "The usual mean size of a change: the square root of the mean of all squares.",
+    "Luma and chroma": "Luma is brightness, chroma is colour at equal brightness. Their energies add up to all of it.",
+    "Flow": "How an attack that moves pixels does it: arrows point to where each pixel's colour comes from.",
+    "Largest singular value": "By how much a stage can lengthen a small change at most: its local Lipschitz constant.",
+    "Paper's ratio": "Values that leave a stage for each value that enters it. The paper uses it to choose a place for "
+    "a block; it counts and measures nothing.",
+    "Filter": "One of the small pattern detectors of a layer. It makes one channel of what the next layer sees.",
+    "Pruning ratio": "The share of the filters that goes. What stays in a layer is rounded to a multiple of 8.",
+    "Importance": "What a criterion says a filter is worth; those with the lowest importance go first.",
+    "Parameters": "The numbers of a network that training has found; fewer = a smaller file and less memory.",
+    "Multiply-adds": "Multiplications with an addition that one photo costs; fewer = less work.",
+    "Agreement": "Spearman's rank correlation with the scores of the model that was changed: 1 = it orders photos as "
+    "before.",
+    "Fine-tuning": "Training a changed model again for a while, so that it finds back to its old scores.",
+    "Baking": "Cutting the chosen filters out of the weights for good. The model is smaller and faster afterwards.",
+    "RobustBlock": "An orthogonal convolution between two stages of a trained model. Isometric: keeps what it does "
+    "not touch and starts as the identity. The paper's: shrinks the map, convolves and enlarges it again.",
+    "Orthogonal": "A layer that changes no lengths: what an attack has put into the signal is as long behind it as "
+    "before.",
+    "Control": "Something harmless in the block's place: a plain convolution, nothing at all, or a factor below 1. "
+    "A block that does not beat its controls has shown nothing.",
+    "Blend": "How much of the block's change is made: 1 all of it, which keeps lengths; below 1 a mean with the "
+    "signal as it was.",
+    "Epoch": "One pass over all crops in fine-tuning.",
+    "Distillation": "Learning from another model's scores, here the baseline's own, where there are no human ratings.",
+    "Ratio of dimensions": "The paper's c_out s_out² / (c_in s_in²): values in a stage's output for one in its "
+    "input. It counts places and measures nothing.",
+    "Amplification": "By how much the share of a change in the signal has grown from the photo to a place, measured "
+    "on a sample photo. Above 1 = the change stands out more than in the photo.",
 }

@@ -1,26 +1,29 @@
-"""Submitting an attack, and the fragment that follows it: job snapshot -> progress, preview, curve, Cancel."""
+"""The attack lab's job: what is submitted, and what is drawn while it runs and after it."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import cast
 
 import streamlit as st
 
-from robustiqa_core.attacks import AttackStep
-from robustiqa_core.errors import InputError, RobustIQAError
+from robustiqa_core.attacks import Attack, AttackStep
 from robustiqa_core.evaluation import AttackReport
-from robustiqa_core.images import preview_png
+from robustiqa_core.images import Photo, preview_png
 from robustiqa_core.jobs import JobSnapshot
-from ui import cache, state
-from ui.attack_job import CurvePoint, Outcome, attack_records, curve_point
+from ui import cache, controls, job_view, state
+from ui.attack_job import CurvePoint, Outcome, Start, attack_records, curve_point
 from ui.controls import Request
-from ui.figures import score_curve
-from ui.markdown import sentence
+from ui.estimate import spoken
+from ui.lab_job import LabOutcome, RunRecord, lab_point, lab_records
+from ui.lab_recipe import LabRecipe
+from ui.live_curve import curve_svg
+from ui.markdown import plain
 from ui.photo_controls import photo_of
+from ui.recipe import Recipe
+from ui.state import PageJobs
 
-POLL_SECONDS = 0.4
-"""Often enough to look alive; at 0.1 s Streamlit loses uploads that happen meanwhile."""
+NOUN = "attack"
 PREVIEW_SIDE = 320
 EXTRA_CALLS = 3
 """Evaluations of the model besides the steps: of the photo, the last point and the rounded image."""
@@ -28,84 +31,67 @@ LONG_SECONDS = 10.0
 """From here on the page warns that a run takes long."""
 
 
-def start(request: Request) -> None:
-    """Submit an attack for this visit; one that is still running for it is cancelled first."""
-    lab = state.lab()
-    lab.asked = False
-    recipe = request.recipe
-    if lab.active is not None:
-        _cancel(lab.active)
-    try:
+def start(recipe: LabRecipe) -> None:
+    """Submit the lab's run for this visit; one that is still running for it is cancelled first."""
+
+    def prepare() -> Callable[[], Iterator[RunRecord | LabOutcome]]:
+        scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
+        photos = [photo_of(choice) for choice in recipe.photos]
+        return partial(lab_records, recipe, scorers, photos, cache.device())
+
+    # The visitor's own sweep shall not stand in the way of what was asked for since.
+    if state.lab_sweep().active is not None:
+        job_view.cancel(str(state.lab_sweep().active))
+    job_view.start(state.lab(), recipe, prepare, noun=NOUN, trace=lab_point)
+
+
+def start_attack(jobs: PageJobs[Recipe], recipe: Recipe, photo: Photo) -> None:
+    """Submit an attack on one photo as a job of any page.
+
+    Args:
+        jobs: of the page.
+        recipe: what to run.
+        photo: the recipe's photo.
+    """
+
+    def prepare() -> Callable[[], Iterator[Start | AttackStep | Outcome]]:
         scorer = cache.scorer(recipe.model, recipe.variant)
-        lab.active = cache.jobs().submit(
-            partial(attack_records, recipe, scorer, request.photo, cache.device()),
-            owner=cache.owner(),
-            trace=curve_point,
-        )
-    except RobustIQAError as error:
-        lab.active, lab.notice = None, state.Notice("error", f"The attack could not be started. {sentence(error)}")
-        return
-    lab.recipes[lab.active] = recipe
+        return partial(attack_records, recipe, scorer, photo, cache.device())
+
+    job_view.start(jobs, recipe, prepare, noun=NOUN, trace=curve_point)
 
 
 def settle() -> None:
     """Take note of the end of the active job, if it has ended: its result is shown from now on."""
-    lab = state.lab()
-    if lab.active is None:
-        return
-    try:
-        snapshot = cache.jobs().snapshot(lab.active)
-    except InputError:
-        # The connection was lost for a moment, and with it what the visit had left running.
-        lab.active, lab.notice = None, state.Notice("info", "The connection was lost during the attack. Run it again.")
-        return
-    if snapshot.active:
-        return
-    lab.active = None
-    if snapshot.state == "done":
-        lab.shown = snapshot.id
-    elif snapshot.state == "failed":
-        lab.notice = state.Notice("error", f"The attack failed. {sentence(snapshot.error)}")
-    else:
-        lab.notice = state.Notice("info", _cancelled(snapshot))
-    lab.keep_needed_recipes()
+    job_view.settle(state.lab(), noun=NOUN, cancelled=cancelled)
 
 
 def restore() -> None:
-    """Run the attack that is shown again if its result is no longer kept, as after a lost connection."""
+    """Run what is shown again if its result is no longer kept, as after a lost connection."""
     lab = state.lab()
     if lab.active is not None or lab.shown is None or shown_outcome() is not None:
         return
     recipe, lab.shown = lab.recipes[lab.shown], None
-    try:
-        start(Request(recipe, photo_of(recipe.photo)))
-    except InputError as error:
-        lab.notice = state.Notice("info", f"The result is no longer kept. {sentence(error)}")
+    start(recipe)
 
 
-def shown_outcome() -> tuple[Outcome, Sequence[CurvePoint]] | None:
-    """Return the outcome that the page shows and its curve; None if there is none, or it is no longer kept."""
-    lab = state.lab()
-    if lab.shown is None:
-        return None
-    try:
-        snapshot = cache.jobs().snapshot(lab.shown)
-    except InputError:
-        return None
-    return cast(Outcome, snapshot.record), cast(Sequence[CurvePoint], snapshot.trace)
+def shown_outcome() -> LabOutcome | None:
+    """Return the outcome that the page shows; None if there is none, or it is no longer kept."""
+    snapshot = job_view.shown_snapshot(state.lab())
+    return None if snapshot is None else cast(LabOutcome, snapshot.record)
 
 
 def warn_if_long(request: Request) -> None:
     """Warn before a run that takes long, judged by the run that is shown: the cost grows with the pixels, or less."""
-    shown = shown_outcome()
+    shown, recipe = shown_outcome(), request.recipe
     # Attacks differ in what a step costs: only a run of the same kind tells.
-    if shown is None or type(shown[0].recipe.attack) is not type(request.recipe.attack):
+    if shown is None or type(shown.recipe.attack) is not type(recipe.attack):
         return
-    width, height = request.photo.size
-    done = shown[0].recipe.attack.steps
-    seconds = estimate_seconds(shown[0].report, done=done, steps=request.recipe.attack.steps, pixels=width * height)
+    done, steps = shown.recipe.attack.steps, recipe.attack.steps
+    each = estimate_seconds(shown.first.report, done=done, steps=steps, pixels=request.pixels)
+    seconds = len(recipe.runs()) * each
     if seconds > LONG_SECONDS:
-        st.warning(f"This run may take up to {seconds:.0f} s. A smaller work size or fewer steps make it quicker.")
+        st.warning(f"This run may take up to {spoken(seconds)}. Fewer steps, photos or pixels make it quicker.")
 
 
 def estimate_seconds(report: AttackReport, *, done: int, steps: int, pixels: int) -> float:
@@ -121,37 +107,54 @@ def estimate_seconds(report: AttackReport, *, done: int, steps: int, pixels: int
     return per_step * (steps + EXTRA_CALLS) * max(1.0, pixels / (report.width * report.height))
 
 
-@st.fragment(run_every=POLL_SECONDS)
 def follow() -> None:
     """Draw the active job as it is now, again and again, until it has ended."""
-    job = state.lab().active
-    if job is None:
-        st.rerun()
-    try:
-        cache.jobs().touch(job)
-        snapshot = cache.jobs().snapshot(job)
-    except InputError:
-        st.rerun()
-    if not snapshot.active:
-        st.rerun()
-    _draw(snapshot)
+    lab = state.lab()
+    job_view.follow(lab, lambda snapshot: _draw_lab(snapshot, lab.recipes[snapshot.id]))
 
 
-def _draw(snapshot: JobSnapshot) -> None:
-    recipe = state.lab().recipes[snapshot.id]
+def _draw_lab(snapshot: JobSnapshot, recipe: LabRecipe) -> None:
+    record = snapshot.record if isinstance(snapshot.record, RunRecord) else None
+    run, count = 0 if record is None else record.run, len(recipe.runs())
+    points = [point for point in cast(Sequence[CurvePoint], snapshot.trace) if point.run == run]
+    step = None if record is None else record.record
+    single = recipe.runs()[run]
+    name = ""
+    if len(recipe.photos) > 1:
+        name += f"Photo {run // len(recipe.models) + 1} of {len(recipe.photos)}. "
+    if len(recipe.models) > 1:
+        name += f"{plain(controls.model_title(recipe.stems[run % len(recipe.models)]))}. "
+    _draw(snapshot, single, points, step if isinstance(step, AttackStep) else None, name=name, run=run, runs=count)
+
+
+def draw(snapshot: JobSnapshot, recipe: Recipe) -> None:
+    """Draw an attack on one photo that runs: its progress, the photo and the curve so far."""
     points = cast(Sequence[CurvePoint], snapshot.trace)
-    step = snapshot.record if isinstance(snapshot.record, AttackStep) else None
-    steps = recipe.attack.steps
+    _draw(snapshot, recipe, points, snapshot.record if isinstance(snapshot.record, AttackStep) else None)
+
+
+def _draw(
+    snapshot: JobSnapshot,
+    recipe: Recipe,
+    points: Sequence[CurvePoint],
+    step: AttackStep | None,
+    *,
+    name: str = "",
+    run: int = 0,
+    runs: int = 1,
+) -> None:
+    """Draw run number `run` of `runs`, called `name`."""
     done = 0 if step is None else step.step
+    share = (run + done / recipe.attack.steps) / runs
     # What takes time is made before anything is drawn: elements fade while the page waits for their next version.
     preview = None if step is None else _data_address(preview_png(step.adversarial[0], PREVIEW_SIDE))
     card = cache.cards()[f"{recipe.model}-{recipe.variant}"]
-    curve = score_curve(points, steps=steps, score_range=card.score_range)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(done / steps, text=_progress_text(snapshot, done, steps, points))
-        st.button("Cancel", key=state.CANCEL, icon=":material/close:", on_click=_cancel, args=(snapshot.id,))
+    curve = curve_svg(points, steps=recipe.attack.steps, score_range=card.score_range)
+    text = _progress_text(snapshot, done, recipe.attack, points, name)
+    job_view.draw_progress(snapshot, share, text + (job_view.time_left(snapshot, share) if points else ""))
     left, right = st.columns([3, 2], gap="medium")
-    right.plotly_chart(curve, key="live_curve", config={"displayModeBar": False}, alt="The score at each step so far")
+    best = f"The best score so far: {points[-1].best_score:.3f}" if points else "The score, once the attack begins"
+    right.image(_data_address(curve.encode(), "svg+xml"), width="stretch", alt=best)
     if preview is None:
         left.skeleton(height=320)
     else:
@@ -163,38 +166,27 @@ def _draw(snapshot: JobSnapshot) -> None:
         )
 
 
-def _data_address(png: bytes) -> str:
-    """Return an address that holds the PNG itself.
+def _data_address(picture: bytes, kind: str = "png") -> str:
+    """Return an address that holds the picture itself.
 
     Streamlit drops a picture as soon as the next one takes its place: a slow browser would ask for it in vain.
     """
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
 
 
-def _progress_text(snapshot: JobSnapshot, done: int, steps: int, points: Sequence[CurvePoint]) -> str:
+def _progress_text(snapshot: JobSnapshot, done: int, attack: Attack, points: Sequence[CurvePoint], name: str) -> str:
     if snapshot.state == "queued":
-        others = "one attack is" if snapshot.position == 1 else f"{snapshot.position} attacks are"
-        return f"Waiting: {others} ahead of yours."
+        return job_view.waiting_text(snapshot, NOUN)
     if not points:
-        return "Scoring the photo"
-    text = f"Step {done} of {steps}. Score {points[0].score:.3f} → {points[-1].best_score:.3f}"
-    if 0 < done < steps:
-        text += f". About {max(1, round(snapshot.seconds / done * (steps - done)))} s left"
-    return text
+        return f"{name}Scoring the photo"
+    return f"{name}Step {done} of {attack.steps}. Score {points[0].score:.3f} → {points[-1].best_score:.3f}"
 
 
-def _cancel(job: str) -> None:
-    try:
-        cache.jobs().cancel(job)
-    except InputError:
-        # Gone already, which is what was asked for.
-        return
-
-
-def _cancelled(snapshot: JobSnapshot) -> str:
-    if snapshot.error is not None:
-        return snapshot.error
-    steps = [point.step for point in cast(Sequence[CurvePoint], snapshot.trace) if point.step is not None]
+def cancelled(snapshot: JobSnapshot) -> str:
+    """Return how far an attack came that was cancelled."""
+    points = cast(Sequence[CurvePoint], snapshot.trace)
+    steps = [point.step for point in points if point.step is not None]
     if not steps:
         return "Cancelled before the attack began."
-    return f"Cancelled after step {steps[-1]}."
+    before = f" of attack {points[-1].run + 1}" if points[-1].run else ""
+    return f"Cancelled after step {steps[-1]}{before}."

@@ -1,7 +1,6 @@
 """Choosing a photo: a sample from the grid, or one of the visitor's own."""
 
 import hashlib
-from pathlib import Path
 
 import streamlit as st
 
@@ -10,6 +9,7 @@ from robustiqa_core.images import MAX_SIDE, Photo
 from ui import cache, state
 from ui.components.photo_picker import Thumbnail, photo_picker
 from ui.markdown import plain, sentence
+from ui.photo_set import from_root
 from ui.recipe import PhotoChoice
 
 MAX_UPLOAD_MB = 20
@@ -22,7 +22,7 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
     uses_upload = st.session_state[state.SOURCE] == "upload"
     photo_picker(
         [Thumbnail(sample.name, sample.title, cache.thumbnail(sample.name)) for sample in samples.values()],
-        selected="" if uses_upload else st.session_state[state.PHOTO],
+        selected=[] if uses_upload else [st.session_state[state.PHOTO]],
         legend="Choose a sample photo",
         on_pick=pick_sample,
         key="photo_picker",
@@ -38,7 +38,7 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
     if not uses_upload or file is None:
         sample = samples[st.session_state[state.PHOTO]]
         st.caption(f"In use: **{plain(sample.title)}**. {plain(sample.author)}, {sample.licence}.")
-        return PhotoChoice("sample", sample.name, _from_root(sample.path), MAX_SIDE), cache.sample_photo(sample.name)
+        return PhotoChoice("sample", sample.name, from_root(sample.path), MAX_SIDE), cache.sample_photo(sample.name)
     max_side = st.selectbox(
         "Work size",
         list(SIDE_NAMES),
@@ -56,12 +56,6 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
     width, height = photo.size
     st.caption(f"In use: **{plain(file.name)}**, {width} × {height} px. {' '.join(photo.notes)}")
     return choice, photo
-
-
-def _from_root(path: Path) -> str:
-    """Return a bundled file's path as a command that runs in the repository's root needs it."""
-    root = Path(__file__).parents[1]
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def pick_sample(name: str) -> None:
@@ -82,8 +76,14 @@ def photo_of(choice: PhotoChoice) -> Photo:
     """
     if choice.source == "sample":
         return cache.sample_photo(choice.name)
-    file = st.session_state.get(state.UPLOAD)
-    data = b"" if file is None else file.getvalue()
-    if hashlib.sha256(data).hexdigest() != choice.digest:
-        raise InputError(f"expected the photo {choice.name}, but it is no longer here; upload it again")
-    return cache.uploaded_photo(choice.digest, choice.name, choice.max_side, data)
+    for data in _uploads():
+        if hashlib.sha256(data).hexdigest() == choice.digest:
+            return cache.uploaded_photo(choice.digest, choice.name, choice.max_side, data)
+    raise InputError(f"expected the photo {choice.name}, but it is no longer here; upload it again")
+
+
+def _uploads() -> list[bytes]:
+    """Return the files of this visit, of the single photo and of the set."""
+    kept = [st.session_state.get(key) for key in (state.UPLOAD, f"{state.LAB_SET}{state.UPLOAD}")]
+    files = [file for found in kept if found is not None for file in (found if isinstance(found, list) else [found])]
+    return [file.getvalue() for file in files]

@@ -62,13 +62,20 @@ class Recipe:
 
     def address(self) -> dict[str, str]:
         """Return the query parameters that open this view; an upload cannot be part of an address and is left out."""
-        settings = {
-            field.name: spell_setting(field.name, getattr(self.attack, field.name))
-            for field in dataclasses.fields(self.attack)
-            if getattr(self.attack, field.name) is not None
-        }
         photo = {"photo": self.photo.name} if self.photo.source == "sample" else {}
-        return {**photo, "model": self.model, "variant": self.variant, "attack": attack_name(self.attack), **settings}
+        return {**photo, "model": self.model, "variant": self.variant, **attack_address(self.attack)}
+
+
+def attack_address(attack: Attack) -> dict[str, str]:
+    """Return the query parameters that `read_attack` reads.
+
+    Example:
+        >>> attack_address(make_attack("noise", {"eps": 8 / 255}))
+        {'attack': 'noise', 'eps': '8/255', 'norm': 'linf', 'seed': '0'}
+    """
+    values = {field.name: getattr(attack, field.name) for field in dataclasses.fields(attack)}
+    settings = {name: spell_setting(name, value) for name, value in values.items() if value is not None}
+    return {"attack": attack_name(attack), **settings}
 
 
 def read_attack(parameters: Mapping[str, str]) -> Attack | None:

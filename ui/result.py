@@ -7,14 +7,17 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from robustiqa_core.attacks import Attack
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.samples import SamplePhoto
-from ui import cache, controls, photo_controls, state, verdict
+from ui import cache, controls, duel_texts, photo_controls, photo_table, state, sweep_view, verdict
 from ui.attack_job import CurvePoint, Outcome
 from ui.attack_widgets import set_attack
 from ui.components.compare_slider import Picture, compare_slider
 from ui.components.score_meter import MeterScale, MeterText, score_meter
+from ui.duel_texts import Duel
 from ui.figures import score_curve
+from ui.lab_job import LabOutcome, PhotoOutcome
 from ui.markdown import plain
 from ui.model_texts import model_name
 from ui.suggestions import Suggestion, suggestions
@@ -22,35 +25,91 @@ from ui.suggestions import Suggestion, suggestions
 GAINS = (1, 5, 10, 20, 50)
 
 
+def draw_lab(outcome: LabOutcome, *, key: str) -> None:
+    """Draw everything about a finished run of the lab: the table of its photos, and one photo in full.
+
+    Args:
+        outcome: the result.
+        key: id of its job.
+    """
+    place = photo_table.draw_table(outcome) if len(outcome.photos) > 1 else 0
+    photo = outcome.photos[place]
+    key = f"{key} {place}"
+    if len(photo.runs) == 1:
+        draw_result(photo.runs[0], photo.curves[0], key=key)
+    else:
+        _draw_duel(photo, key=key)
+    sweep_view.draw_sweep(outcome.recipe.only(outcome.recipe.photos[place]))
+    _try_next(outcome)
+
+
 def draw_result(outcome: Outcome, points: Sequence[CurvePoint], *, key: str) -> None:
-    """Draw everything about a finished attack.
+    """Draw everything about a finished attack on one photo and one model.
 
     Args:
         outcome: the result.
         points: the curve of its steps.
         key: id of its job.
     """
-    report, recipe = outcome.report, outcome.recipe
-    card = cache.cards()[f"{recipe.model}-{recipe.variant}"]
+    report, card = outcome.report, _card(outcome)
     st.header(verdict.headline(report), anchor=False)
     st.markdown(verdict.explanation(report, card.score_range))
     _meter(outcome, card)
     pictures, figures = st.columns([3, 2], gap="medium")
     with pictures:
-        _compare(outcome, key)
+        _compare([outcome], key)
     with figures:
-        st.plotly_chart(
-            score_curve(points, steps=recipe.attack.steps, score_range=card.score_range),
-            key="curve",
-            config={"displayModeBar": False},
-            alt=f"The score at each step, from {report.clean_score:.3f} to {report.adversarial_score:.3f}",
-        )
+        _curve(outcome, points)
         _figures(outcome)
     _take_away(outcome)
-    _try_next(outcome)
 
 
-def _meter(outcome: Outcome, card: ModelCard) -> None:
+def _draw_duel(photo: PhotoOutcome, *, key: str) -> None:
+    """Draw one photo that was attacked on two models with the same settings, side by side."""
+    cards = [_card(outcome) for outcome in photo.runs]
+    duel = Duel.of(photo, cards)
+    st.header(duel_texts.headline(duel), anchor=False)
+    st.markdown(duel_texts.conclusion(duel))
+    for warning in duel_texts.warnings(duel):
+        st.warning(warning, icon=":material/visibility_off:")
+    for symptom in duel_texts.diagnosis(cards, duel):
+        with st.expander(symptom.what, icon=":material/troubleshoot:"):
+            st.markdown(f"{symptom.cause} {symptom.advice}")
+    for side, outcome, card in zip(st.columns(2, gap="medium"), photo.runs, cards, strict=True):
+        with side:
+            st.subheader(plain(controls.model_title(card.stem)), anchor=False)
+            _meter(outcome, card, name=card.stem)
+    _compare(photo.runs, key)
+    st.subheader("Each model on each change", anchor=False)
+    st.markdown(duel_texts.table(duel))
+    st.caption(duel_texts.TABLE_HELP)
+    st.markdown(duel_texts.transfer_sentence(duel))
+    st.code(duel_texts.command(photo.runs), language=None, wrap_lines=True)
+    for tab, outcome, points in zip(st.tabs([duel.names[0], duel.names[1]]), photo.runs, photo.curves, strict=True):
+        with tab:
+            left, right = st.columns(2, gap="medium")
+            with left:
+                _curve(outcome, points, name=_card(outcome).stem)
+            with right:
+                _figures(outcome)
+            _take_away(outcome, name=_card(outcome).stem)
+
+
+def _card(outcome: Outcome) -> ModelCard:
+    return cache.cards()[f"{outcome.recipe.model}-{outcome.recipe.variant}"]
+
+
+def _curve(outcome: Outcome, points: Sequence[CurvePoint], *, name: str = "") -> None:
+    report = outcome.report
+    st.plotly_chart(
+        score_curve(points, steps=outcome.recipe.attack.steps, score_range=_card(outcome).score_range),
+        key=f"curve{name}",
+        config={"displayModeBar": False},
+        alt=f"The score at each step, from {report.clean_score:.3f} to {report.adversarial_score:.3f}",
+    )
+
+
+def _meter(outcome: Outcome, card: ModelCard, *, name: str = "") -> None:
     report, band = outcome.report, card.score_range
     origin = (
         "The band shows the lowest and the highest score that it gave to its training photos."
@@ -67,24 +126,29 @@ def _meter(outcome: Outcome, card: ModelCard) -> None:
         caption=f"Scores of {model_name(card)} ({card.variant}): {card.score_unit}. {origin}",
     )
     scale = MeterScale(band.low, band.high, report.clean_score, report.rounded_score)
-    score_meter(text, scale, key="meter")
+    score_meter(text, scale, key=f"meter{name}")
 
 
 @st.fragment
-def _compare(outcome: Outcome, key: str) -> None:
+def _compare(outcomes: Sequence[Outcome], key: str) -> None:
+    """Draw each outcome's photo against the clean one, side by side, with one choice of how the change is enlarged."""
     gain = st.session_state.setdefault(state.GAIN, state.DEFAULT_GAIN)
-    change = cache.perturbation_png(key, gain, outcome.clean_png, outcome.adversarial_png)
-    name, changed = _title(outcome), verdict.changed_name(outcome.report)
-    compare_slider(
-        Picture("Clean", f"{name}, clean photo", outcome.clean_png),
-        [
-            Picture(changed, f"{name}, {changed.lower()}", outcome.adversarial_png),
-            Picture(f"Change × {gain}", f"{name}, what the attack changed, {gain} times enlarged", change),
-        ],
-        size=outcome.size,
-        hint="Drag the divider, or focus it and use the arrow keys. Both photos are shown lossless, pixel by pixel.",
-        key="compare",
-    )
+    for number, (column, outcome) in enumerate(zip(st.columns(len(outcomes), gap="medium"), outcomes, strict=True)):
+        change = cache.perturbation_png(f"{key} {number}", gain, outcome.clean_png, outcome.adversarial_png)
+        name, changed = _title(outcome), verdict.changed_name(outcome.report)
+        of_model = f" for {_card(outcome).stem}" if len(outcomes) > 1 else ""
+        with column:
+            compare_slider(
+                Picture("Clean", f"{name}, clean photo", outcome.clean_png),
+                [
+                    Picture(changed, f"{name}, {changed.lower()}{of_model}", outcome.adversarial_png),
+                    Picture(f"Change × {gain}", f"{name}, what the attack changed, {gain} times enlarged", change),
+                ],
+                size=outcome.size,
+                hint="Drag the divider, or focus it and use the arrow keys. Both photos are shown lossless, pixel by "
+                "pixel.",
+                key=f"compare{number or ''}",
+            )
     st.segmented_control(
         "Enlarge the change",
         GAINS,
@@ -94,7 +158,7 @@ def _compare(outcome: Outcome, key: str) -> None:
         help="Mid-grey means no change, brighter means a higher colour value, darker a lower one.",
         persist_state="session",
     )
-    st.caption(_credits(outcome))
+    st.caption(_credits(outcomes[0]))
 
 
 def _title(outcome: Outcome) -> str:
@@ -149,62 +213,50 @@ def _figures(outcome: Outcome) -> None:
     grid.metric("Time", f"{report.seconds:.2f} s", help=f"Wall time of the attack on {report.device}.")
 
 
-def _take_away(outcome: Outcome) -> None:
-    report, recipe = outcome.report, outcome.recipe
-    stem = f"{PurePath(recipe.photo.place).stem}-{report.attack}-{report.model}-{report.variant}"
+def _take_away(outcome: Outcome, *, name: str = "") -> None:
+    report, place = outcome.report, PurePath(outcome.recipe.photo.place).stem
+    stem = f"{place}-{report.attack}-{report.model}-{report.variant}"
+    numbers = json.dumps({**report.to_json(), "adversarial_path": f"{stem}.png"}, indent=2, ensure_ascii=False)
+    files: list[tuple[str, str | bytes, str, str, str]] = [
+        ("Adversarial photo (PNG)", outcome.adversarial_png, f"{stem}.png", "image/png", "png"),
+        ("Numbers (JSON)", numbers, f"{stem}.json", "application/json", "json"),
+        ("Clean photo (PNG)", outcome.clean_png, f"{place}-clean.png", "image/png", "clean"),
+    ]
     with st.container(horizontal=True):
-        st.download_button(
-            "Adversarial photo (PNG)",
-            outcome.adversarial_png,
-            f"{stem}.png",
-            "image/png",
-            key="download_png",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        st.download_button(
-            "Numbers (JSON)",
-            json.dumps({**report.to_json(), "adversarial_path": f"{stem}.png"}, indent=2, ensure_ascii=False),
-            f"{stem}.json",
-            "application/json",
-            key="download_json",
-            on_click="ignore",
-            icon=":material/data_object:",
-        )
-        st.download_button(
-            "Clean photo (PNG)",
-            outcome.clean_png,
-            f"{PurePath(recipe.photo.place).stem}-clean.png",
-            "image/png",
-            key="download_clean",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        with st.popover("Share", icon=":material/link:"):
-            st.markdown("This address opens the same run, with the same numbers:")
-            st.code(f"{st.context.url or ''}?{urlencode(recipe.address())}", language=None, wrap_lines=True)
-            if recipe.photo.source == "upload":
-                st.caption("Your photo is not part of it: the address opens these settings on a sample photo.")
+        for label, data, file, kind, key in files:
+            icon = ":material/data_object:" if key == "json" else ":material/download:"
+            st.download_button(label, data, file, kind, key=f"download_{key}{name}", on_click="ignore", icon=icon)
     st.markdown("**The same numbers from the command line**")
     st.code(report.command, language=None, wrap_lines=True)
 
 
-def _try_next(outcome: Outcome) -> None:
+def _share(outcome: LabOutcome) -> None:
+    with st.popover("Share", icon=":material/link:"):
+        st.markdown("This address opens the same run, with the same numbers:")
+        st.code(f"{st.context.url or ''}?{urlencode(outcome.recipe.address())}", language=None, wrap_lines=True)
+        if any(photo.source == "upload" for photo in outcome.recipe.photos):
+            st.caption("Your photo is not part of it: the address opens these settings on a sample photo.")
+
+
+def _try_next(outcome: LabOutcome) -> None:
     recipe = outcome.recipe
     st.markdown("**Try next**")
     with st.container(horizontal=True):
-        for number, suggestion in enumerate(suggestions(recipe.attack, recipe.photo.name, list(cache.samples()))):
-            st.button(
-                suggestion.label,
-                key=f"next_{number}",
-                icon=suggestion.icon,
-                on_click=_follow,
-                args=(suggestion, outcome),
-            )
+        found = suggestions(recipe.attack, recipe.photos[0].name, list(cache.samples()))
+        for number, suggestion in enumerate(found):
+            if suggestion.photo is None or len(recipe.photos) == 1:
+                st.button(
+                    suggestion.label,
+                    key=f"next_{number}",
+                    icon=suggestion.icon,
+                    on_click=_follow,
+                    args=(suggestion, recipe.attack),
+                )
+        _share(outcome)
 
 
-def _follow(suggestion: Suggestion, outcome: Outcome) -> None:
-    set_attack(suggestion.attack or outcome.recipe.attack)
+def _follow(suggestion: Suggestion, attack: Attack) -> None:
+    set_attack(suggestion.attack or attack)
     if suggestion.photo is not None:
         photo_controls.pick_sample(suggestion.photo)
     controls.ask_for_run()

@@ -19,8 +19,10 @@ from robustiqa_core.samples import list_samples
 from ui import cache, live, state, verdict
 from ui.attack_job import Outcome
 from ui.attack_texts import TEXTS
+from ui.lab_job import LabOutcome
 
 APP = Path(__file__).parents[2] / "app.py"
+PAGE = APP.parent / "pages" / "attack_lab.py"
 TIMEOUT = 60.0
 FIRST, SECOND = list_samples()[:2]
 
@@ -39,7 +41,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[TinyScorer], None]:
 
 @pytest.fixture
 def lab(use: Callable[[TinyScorer], None]) -> AppTest:
-    return AppTest.from_file(APP, default_timeout=TIMEOUT)
+    return AppTest.from_file(PAGE, default_timeout=TIMEOUT)
 
 
 @pytest.fixture
@@ -67,8 +69,13 @@ def shown(lab: AppTest) -> str | None:
 
 def outcome(lab: AppTest) -> Outcome:
     result = cache.jobs().result(lab.session_state[state.LAB].shown)
-    assert isinstance(result, Outcome)
-    return result
+    assert isinstance(result, LabOutcome)
+    return result.first
+
+
+def command(lab: AppTest) -> str:
+    """Return the command line that the page shows for the run."""
+    return next(str(code.value) for code in lab.code if code.value.startswith("robustiqa attack"))
 
 
 def headline(lab: AppTest) -> str:
@@ -144,10 +151,9 @@ def test_the_downloads_are_the_stored_png_and_the_run_as_json(lab: AppTest) -> N
 
 def test_the_command_on_the_page_is_that_of_the_run(lab: AppTest) -> None:
     finish(lab)
-    command = lab.code[-1].value
-    assert command == outcome(lab).report.command
-    assert command.startswith(f"robustiqa attack assets/samples/{FIRST.path.name} --model linearity")
-    assert "--eps 4/255 --norm linf --direction up --steps 10" in command
+    assert command(lab) == outcome(lab).report.command
+    assert command(lab).startswith(f"robustiqa attack assets/samples/{FIRST.path.name} --model linearity")
+    assert "--eps 4/255 --norm linf --direction up --steps 10" in command(lab)
 
 
 def test_a_running_attack_shows_its_progress_and_the_curve_so_far(lab: AppTest, gate: Gate) -> None:
@@ -162,8 +168,7 @@ def test_a_running_attack_shows_its_progress_and_the_curve_so_far(lab: AppTest, 
     assert lab.get("progress")[0].text.startswith(
         f"Step {newest.step} of 10. Score {first.score:.3f} → {newest.best_score:.3f}"
     )
-    assert len(lab.get("plotly_chart")) == 1
-    assert len(lab.image) == 1
+    assert len(lab.image) == 2, "the photo and the curve so far"
     assert not lab.header, "there is no result yet"
 
 
@@ -197,7 +202,7 @@ def test_the_previous_result_stays_after_a_cancelled_run(lab: AppTest, use: Call
 def test_waiting_behind_others_is_shown_with_the_place_in_the_queue(lab: AppTest, gate: Gate) -> None:
     lab.run()
     assert gate.waiting.wait(TIMEOUT)
-    other = AppTest.from_file(APP, default_timeout=TIMEOUT).run()
+    other = AppTest.from_file(PAGE, default_timeout=TIMEOUT).run()
     assert other.get("progress")[0].text == "Waiting: one attack is ahead of yours."
     gate.open()
     finish_again = [visit.session_state[state.LAB].active for visit in (lab, other)]
@@ -207,7 +212,7 @@ def test_waiting_behind_others_is_shown_with_the_place_in_the_queue(lab: AppTest
 
 
 def test_two_visits_with_different_settings_do_not_disturb_each_other(lab: AppTest) -> None:
-    other = AppTest.from_file(APP, default_timeout=TIMEOUT)
+    other = AppTest.from_file(PAGE, default_timeout=TIMEOUT)
     other.query_params["direction"] = "down"
     other.query_params["attack"] = "pgd"
     lab.run()
@@ -293,7 +298,7 @@ def test_each_attack_can_be_chosen_and_has_only_its_own_settings(lab: AppTest, a
     lab.button(key=state.RUN).click()
     finish(lab)
     assert outcome(lab).report.attack == attack
-    assert f"--attack {attack}" in lab.code[-1].value
+    assert f"--attack {attack}" in command(lab)
 
 
 def test_another_attack_keeps_the_strength_and_the_direction_and_brings_its_own_number_of_steps(lab: AppTest) -> None:
@@ -341,7 +346,7 @@ def test_the_address_names_the_view_and_opens_it_again_with_the_same_numbers(lab
     address = dict(lab.query_params)
     assert (address["photo"], address["eps"], address["direction"]) == (SECOND.name, "2/255", "down")
 
-    elsewhere = AppTest.from_file(APP, default_timeout=TIMEOUT)
+    elsewhere = AppTest.from_file(PAGE, default_timeout=TIMEOUT)
     for key, value in address.items():
         elsewhere.query_params[key] = value
     finish(elsewhere)
@@ -392,7 +397,7 @@ def test_an_upload_is_attacked_at_its_size(lab: AppTest) -> None:
     finish(lab)
     result = outcome(lab)
     assert (result.recipe.photo.source, result.size) == ("upload", (96, 80))
-    assert "'my *photo*.png'" in lab.code[-1].value
+    assert "'my *photo*.png'" in command(lab)
     assert "photo" not in lab.query_params, "an address cannot carry an upload"
     assert any("96 × 80 px" in caption.value for caption in lab.caption)
 
@@ -405,7 +410,7 @@ def test_a_large_upload_is_worked_on_at_the_chosen_size_and_the_command_says_so(
     lab.button(key=state.RUN).click()
     finish(lab)
     assert outcome(lab).size == (512, 256)
-    assert "--max-side 512" in lab.code[-1].value
+    assert "--max-side 512" in command(lab)
     lab.selectbox(key=state.MAX_SIDE).set_value(1024)
     lab.button(key=state.RUN).click()
     finish(lab)
@@ -492,11 +497,13 @@ def test_the_visit_remembers_ids_and_settings_but_no_tensors(lab: AppTest) -> No
     assert "tensor" not in repr(remembered)
 
 
-def test_the_settings_survive_a_visit_to_another_page(lab: AppTest) -> None:
+@pytest.mark.usefixtures("use")
+def test_the_settings_survive_a_visit_to_another_page() -> None:
+    lab = AppTest.from_file(APP, default_timeout=TIMEOUT).run().switch_page("pages/attack_lab.py")
     finish(lab)
     before = headline(lab)
     lab.select_slider(key=state.PRESET).set_value(16.0).run()
-    lab.switch_page("pages/about.py").run()
+    lab.switch_page("pages/how_it_works.py").run()
     assert lab.title[0].value == "How it works"
     lab.switch_page("pages/attack_lab.py").run()
     assert headline(lab) == before

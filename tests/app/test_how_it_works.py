@@ -12,7 +12,7 @@ APP = Path(__file__).parents[2] / "app.py"
 
 
 def test_it_shows_every_model_card_the_glossary_and_the_credits_of_every_photo() -> None:
-    page = AppTest.from_file(APP, default_timeout=60).switch_page("pages/about.py").run()
+    page = AppTest.from_file(APP, default_timeout=60).switch_page("pages/how_it_works.py").run()
     assert not page.exception
     text = " ".join(element.value for element in [*page.markdown, *page.caption]).replace("\\", "")
     shown = [metric.value for metric in page.metric]

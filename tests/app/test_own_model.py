@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.own_models import MODELS_VARIABLE
 from ui import cache, state
-from ui.attack_job import Outcome
+from ui.lab_job import LabOutcome
 
 APP = Path(__file__).parents[2] / "app.py"
 TIMEOUT = 60.0
@@ -24,10 +24,10 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     listed.write_text('[brightness]\nsource = "net.py:make"\nhigher_is_better = false\nunit = "darkness, -2 to 0"\n')
     monkeypatch.setenv(MODELS_VARIABLE, str(listed))
     monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(tmp_path / "none"))
-    caches = (cache.cards, cache.scorer)
+    caches = (cache.listed_cards, cache.loaded_scorer)
     for cached in caches:
         cached.clear()
-    yield AppTest.from_file(APP, default_timeout=TIMEOUT)
+    yield AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page("pages/attack_lab.py")
     for cached in caches:
         cached.clear()
 
@@ -42,8 +42,8 @@ def test_it_is_listed_and_attacked_like_a_bundled_model(app: AppTest) -> None:
     model = next(box for box in app.selectbox if box.label == "Model")
     assert model.options == ["brightness, own"]
     outcome = cache.jobs().result(app.session_state[state.LAB].shown)
-    assert isinstance(outcome, Outcome)
-    report = outcome.report
+    assert isinstance(outcome, LabOutcome)
+    report = outcome.first.report
     assert (report.model, report.variant) == ("brightness", "own")
     # PGD at 4/255 darkens every pixel that is not black already; the score is minus twice the mean.
     assert report.rounded_score - report.clean_score == pytest.approx(2 * 4 / 255, rel=0.1)
@@ -56,6 +56,6 @@ def test_its_card_has_the_range_that_it_gave_to_the_sample_photos(app: AppTest) 
     assert card.score_range.low == pytest.approx(-max(brightness))
     assert card.score_range.high == pytest.approx(-min(brightness))
     assert card.score_unit == "darkness, -2 to 0, negated so that larger is better"
-    page = app.switch_page("pages/about.py").run()
+    page = app.switch_page("pages/how_it_works.py").run()
     assert not page.exception
     assert any("brightness, own" in header.value for header in page.subheader)

@@ -1,6 +1,7 @@
 """A real Chromium, and the app as `streamlit run app.py` serves it."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+from visiting import WAIT, Visit
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = "ROBUSTIQA_REQUIRE_BROWSER"
@@ -60,6 +62,60 @@ def slow_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "tests/app/serve_tiny.py", "0.2"]
     with _serve(command, tmp_path_factory.mktemp("slow_app") / "log.txt") as address:
         yield address
+
+
+@pytest.fixture
+def cold_app(tmp_path: Path) -> Iterator[str]:
+    """Serve the app with the instant tiny scorer on a server of the test's own, and return its address."""
+    with _serve([sys.executable, "tests/app/serve_tiny.py", "0"], tmp_path / "cold_app.txt") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def tiny_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the app with the tiny scorer, which answers at once, and return its address."""
+    command = [sys.executable, "tests/app/serve_tiny.py", "0"]
+    with _serve(command, tmp_path_factory.mktemp("tiny_app") / "log.txt") as address:
+        yield address
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Return what opens an address as a new visitor, and check that the page reported no error and called nobody."""
+    contexts, complaints = [], []
+
+    def open_page(address: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        context.set_default_timeout(WAIT)
+        contexts.append(context)
+        page = context.new_page()
+        host = re.match(r"https?://[^/]+", address)
+        page.on("pageerror", lambda error: complaints.append(f"error on the page: {error}"))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((host.group(), "data:", "blob:", host.group().replace("http", "ws")))
+                else complaints.append(f"asked another server: {request.url}")
+            ),
+        )
+        page.on(
+            "response",
+            lambda response: (
+                complaints.append(f"a picture was gone: {response.url}")
+                if response.status >= 400 and "/media/" in response.url
+                else None
+            ),
+        )
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
 
 
 @contextmanager

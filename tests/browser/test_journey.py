@@ -4,64 +4,20 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Download, Locator, Page, expect
+from playwright.sync_api import Download, Locator, Page, expect
+from visiting import WAIT, Visit, fits, serious_faults
 
 from robustiqa_core.samples import list_samples
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
-WAIT = 90_000
-"""Milliseconds that anything may take on a busy machine with two cores."""
 VERDICT = re.compile(r"score (rose|fell) from -?\d\.\d{3} to -?\d\.\d{3}")
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """Return what opens an address as a new visitor, and check that the page reported no error and called nobody."""
-    contexts, complaints = [], []
-
-    def open_page(address: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        context.set_default_timeout(WAIT)
-        contexts.append(context)
-        page = context.new_page()
-        host = re.match(r"https?://[^/]+", address)
-        page.on("pageerror", lambda error: complaints.append(f"error on the page: {error}"))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((host.group(), "data:", "blob:", host.group().replace("http", "ws")))
-                else complaints.append(f"asked another server: {request.url}")
-            ),
-        )
-        page.on(
-            "response",
-            lambda response: (
-                complaints.append(f"a picture was gone: {response.url}")
-                if response.status >= 400 and "/media/" in response.url
-                else None
-            ),
-        )
-        page.goto(address)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 def wait_for_result(page: Page) -> str:
@@ -121,7 +77,7 @@ def own_photo(tmp_path: Path) -> Path:
 def test_from_the_first_page_to_the_same_numbers_on_the_command_line(
     app: str, visit: Visit, own_photo: Path, tmp_path: Path
 ) -> None:
-    page = visit(app)
+    page = visit(f"{app}/attack_lab?against=none")
 
     # Nothing was chosen, and there is a result; the score changed, and the picture is the stored file, byte by byte.
     first = wait_for_result(page)
@@ -170,16 +126,16 @@ def test_from_the_first_page_to_the_same_numbers_on_the_command_line(
 
 
 def test_two_visitors_attack_at_once_and_each_gets_the_own_result(slow_app: str, visit: Visit) -> None:
-    one = visit(f"{slow_app}/?attack=pgd&steps=60&direction=up")
+    one = visit(f"{slow_app}/attack_lab?attack=pgd&steps=60&direction=up")
     expect(one.get_by_text(re.compile(r"Step \d+ of 60"))).to_be_visible(timeout=WAIT)
-    other = visit(f"{slow_app}/?attack=pgd&steps=5&direction=down")
+    other = visit(f"{slow_app}/attack_lab?attack=pgd&steps=5&direction=down")
     expect(other.get_by_text("Waiting: one attack is ahead of yours.")).to_be_visible(timeout=WAIT)
     assert "rose" in wait_for_result(one)
     assert "fell" in wait_for_result(other)
 
 
 def test_cancelling_frees_the_device_within_a_step(slow_app: str, visit: Visit) -> None:
-    page = visit(f"{slow_app}/?attack=pgd&steps=200")
+    page = visit(f"{slow_app}/attack_lab?attack=pgd&steps=200")
     expect(page.get_by_text(re.compile(r"Step \d+ of 200"))).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled after step")).to_be_visible()
@@ -189,7 +145,7 @@ def test_cancelling_frees_the_device_within_a_step(slow_app: str, visit: Visit) 
 
 
 def test_an_address_opens_the_same_view_with_the_same_numbers(slow_app: str, visit: Visit) -> None:
-    page = visit(f"{slow_app}/?photo={list_samples()[2].name}&attack=fgsm&eps=8/255&direction=down")
+    page = visit(f"{slow_app}/attack_lab?photo={list_samples()[2].name}&attack=fgsm&eps=8/255&direction=down")
     sentence = wait_for_result(page)
     expect(page).to_have_url(re.compile("attack=fgsm.*eps=8%2F255"))
     again = visit(page.url)
@@ -198,7 +154,7 @@ def test_an_address_opens_the_same_view_with_the_same_numbers(slow_app: str, vis
 
 
 def test_the_slider_works_by_keyboard_and_by_mouse_and_shows_the_change(slow_app: str, visit: Visit) -> None:
-    page = visit(f"{slow_app}/?attack=fgsm")
+    page = visit(f"{slow_app}/attack_lab?attack=fgsm")
     wait_for_result(page)
     divider = page.get_by_role("slider", name="Divider: Clean to the left, Adversarial to the right")
     right = page.locator(".compare img.right")
@@ -221,7 +177,7 @@ def test_the_slider_works_by_keyboard_and_by_mouse_and_shows_the_change(slow_app
 
 
 def test_a_sample_photo_can_be_picked_by_keyboard(slow_app: str, visit: Visit) -> None:
-    page = visit(f"{slow_app}/?attack=fgsm")
+    page = visit(f"{slow_app}/attack_lab?attack=fgsm")
     wait_for_result(page)
     first, second = (page.get_by_role("radio", name=sample.title, exact=True) for sample in list_samples()[:2])
     first.focus()
@@ -233,7 +189,7 @@ def test_a_sample_photo_can_be_picked_by_keyboard(slow_app: str, visit: Visit) -
 
 
 def test_a_bad_upload_is_refused_and_the_result_stays(slow_app: str, visit: Visit, tmp_path: Path) -> None:
-    page = visit(f"{slow_app}/?attack=fgsm")
+    page = visit(f"{slow_app}/attack_lab?attack=fgsm")
     sentence = wait_for_result(page)
     bad = tmp_path / "holiday.jpg"
     bad.write_bytes(b"this is no photo")
@@ -243,19 +199,18 @@ def test_a_bad_upload_is_refused_and_the_result_stays(slow_app: str, visit: Visi
     assert wait_for_result(page) == sentence
 
 
-@pytest.mark.parametrize("path", ["/?attack=fgsm", "/how-it-works"])
+@pytest.mark.parametrize("path", ["/attack_lab?attack=fgsm", "/how_it_works"])
 def test_nothing_is_wider_than_a_phone(slow_app: str, visit: Visit, path: str) -> None:
     page = visit(slow_app + path, width=390, height=844)
     if "attack" in path:
         wait_for_result(page)
     else:
         expect(page.get_by_role("heading", name="Your photos")).to_be_visible(timeout=WAIT)
-    for selector in ("html", "[data-testid=stMain]"):
-        assert page.locator(selector).evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+    assert fits(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/?attack=pgd&steps=3", "/how-it-works"])
+@pytest.mark.parametrize("path", ["/attack_lab?attack=pgd&steps=3", "/how_it_works"])
 def test_axe_finds_nothing_serious(slow_app: str, visit: Visit, path: str, scheme: str) -> None:
     page = visit(slow_app + path, scheme=scheme)
     if "attack" in path:
@@ -265,10 +220,4 @@ def test_axe_finds_nothing_serious(slow_app: str, visit: Visit, path: str, schem
         expect(page.get_by_role("spinbutton", name="Strength in 255ths")).to_be_visible()
     else:
         expect(page.get_by_role("heading", name="Your photos")).to_be_visible(timeout=WAIT)
-    violations = [
-        f"{item['id']}: {node['target']} {node['failureSummary']}"
-        for item in Axe().run(page).response["violations"]
-        if item["impact"] in ("serious", "critical")
-        for node in item["nodes"]
-    ]
-    assert violations == []
+    assert serious_faults(page) == []

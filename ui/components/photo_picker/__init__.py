@@ -1,6 +1,6 @@
-"""The photo picker: a grid of thumbnails of which one is chosen."""
+"""The photo picker: a grid of thumbnails of which one, or several, are chosen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,16 +27,23 @@ class Thumbnail:
 
 
 def photo_picker(
-    photos: Sequence[Thumbnail], *, selected: str, legend: str, on_pick: Callable[[str], None], key: str
+    photos: Sequence[Thumbnail],
+    *,
+    selected: Collection[str],
+    legend: str,
+    on_pick: Callable[[str], None],
+    key: str,
+    several: bool = False,
 ) -> None:
     """Draw the grid and call `on_pick` with a photo's name when the visitor chooses one.
 
     Args:
         photos: in the order in which they are shown.
-        selected: name of the chosen photo.
+        selected: names of the chosen photos.
         legend: label of the whole group.
         on_pick: called before the page is drawn again.
         key: name of the widget.
+        several: whether more than one can be chosen; `on_pick` is then called for one that is given up, too.
     """
 
     def picked() -> None:
@@ -49,7 +56,8 @@ def photo_picker(
         on_picked_change=picked,
         data={
             "legend": legend,
-            "selected": selected,
+            "selected": list(selected),
+            "several": several,
             "photos": [
                 {"name": photo.name, "title": photo.title, "url": png_address(photo.png, place=f"{key}-{photo.name}")}
                 for photo in photos

@@ -1,7 +1,9 @@
 /**
- * A grid of thumbnails of which one is chosen: a radio group, so that the arrow keys and screen readers work.
+ * A grid of thumbnails of which one is chosen, or several: radio buttons or checkboxes, so that the keyboard and screen
+ * readers work.
  *
- * `data`: {legend, selected, photos: [{name, title, url}]}. Choosing one sends the trigger `picked` with its name.
+ * `data`: {legend, selected: [name], several, photos: [{name, title, url}]}. Choosing one sends the trigger `picked`
+ * with its name.
  */
 let groups = 0;
 
@@ -16,7 +18,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     grid.replaceChildren(
       ...data.photos.map(({ name, title, url }) => {
         const input = document.createElement("input");
-        input.type = "radio";
+        input.type = data.several ? "checkbox" : "radio";
         input.name = root.dataset.group;
         input.value = name;
         const image = document.createElement("img");
@@ -30,7 +32,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     );
   }
   for (const input of grid.querySelectorAll("input")) {
-    input.checked = input.value === data.selected;
+    input.checked = data.selected.includes(input.value);
     input.onchange = () => setTriggerValue("picked", input.value);
   }
 }

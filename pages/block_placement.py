@@ -1,0 +1,54 @@
+"""Block placement: put a block into a model, fine-tune it here and now, and see what it changes."""
+
+import streamlit as st
+
+from ui import hardening_live, pages, placement_controls, placement_live, placement_view, state
+
+pages.through_app()
+
+st.title("Block placement", anchor=False)
+if not hardening_live.baselines():
+    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.stop()
+placement_controls.prepare()
+jobs = state.placement()
+
+st.markdown(
+    "Choose a place in the model, put a RobustBlock there, and press **Harden**: the copy with the block is tuned on "
+    "this server, then attacked beside the baseline."
+)
+hardening_live.draw_way()
+
+with st.sidebar:
+    model = placement_controls.model_control()
+points = placement_controls.points_of(model)
+probe = placement_live.measured(model)
+left, right = st.columns([3, 2], gap="medium")
+with right:
+    block = placement_controls.block_controls(points)
+    if block is not None:
+        placement_view.draw_cost(block, points, probe)
+    if probe is None:
+        placement_live.follow()
+with left:
+    placement_view.draw_diagram(points, model, probe)
+with st.sidebar:
+    placement_controls.tuning_controls()
+    recipe = placement_controls.recipe_of(model, block)
+    placement_controls.run_control(recipe)
+
+if jobs.asked and recipe is not None:
+    hardening_live.start(jobs, recipe)
+hardening_live.settle(jobs)
+hardening_live.restore(jobs, recipe)
+placement_view.draw_notice()
+
+trial = hardening_live.outcome(jobs)
+if jobs.active is not None:
+    hardening_live.follow(jobs)
+elif trial is not None and trial.recipe.model == model:
+    st.query_params.from_dict(placement_view.address(trial.recipe))
+    if recipe is not None and recipe != trial.recipe:
+        st.info("The controls have changed since this trial. Press **Harden** to see their result.")
+    placement_view.draw_trial(trial)
+placement_view.draw_trials(model, jobs.shown)

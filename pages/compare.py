@@ -1,0 +1,42 @@
+"""Compare: a set of photos, models, attacks and strengths; curves, scores, figures and worst cases."""
+
+import streamlit as st
+
+from ui import cache, compare_controls, compare_live, compare_view, job_view, pages, state
+
+pages.through_app()
+
+st.title("Compare", anchor=False)
+if not cache.cards():
+    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.stop()
+compare_controls.prepare()
+jobs = state.compare()
+
+st.markdown(
+    "One photo proves little. Attack several with the same settings, and see how far the scores of each model move, "
+    "beside random noise of the same size."
+)
+
+with st.sidebar:
+    request = compare_controls.compare_controls()
+
+compare_live.restore(request)
+compare_live.greet(request)
+if jobs.asked and request is not None:
+    compare_live.start(request)
+compare_live.settle()
+job_view.draw_notice(jobs)
+
+if jobs.active is not None:
+    compare_live.follow()
+    st.stop()
+
+outcome = compare_live.outcome()
+if outcome is None:
+    compare_view.draw_invitation(request)
+    st.stop()
+
+if request is not None and request.recipe != outcome.recipe:
+    st.info("The controls have changed since this comparison. Press **Run the comparison** to see their result.")
+compare_view.draw_outcome(outcome)

@@ -1,0 +1,56 @@
+"""Pruning: which filters would go, and what that does to agreement, robustness and speed."""
+
+import streamlit as st
+
+from robustiqa_core.errors import RobustIQAError
+from ui import job_view, pages, pruning_controls, pruning_keep, pruning_live, pruning_view, state
+from ui.markdown import sentence
+
+pages.through_app()
+
+st.title("Pruning", anchor=False)
+if not pruning_controls.prunable():
+    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.stop()
+pruning_controls.prepare()
+jobs = state.pruning()
+
+st.markdown(
+    "Pruning removes the least important filters of a network, so that it becomes smaller and faster. Does it become "
+    "more robust? Move the sliders to see what would go, then measure what that does."
+)
+ratio, criterion = pruning_controls.sliders()
+with st.sidebar:
+    recipe = pruning_controls.sidebar()
+
+if jobs.asked:
+    pruning_live.start(pruning_controls.asked_for(recipe))
+pruning_live.settle()
+pruning_live.restore(recipe)
+job_view.draw_notice(jobs)
+outcome = pruning_live.outcome()
+kept = {job_view.RESULT: outcome.recipe.key()} if outcome is not None else {}
+st.query_params.from_dict({**recipe.address(ratio), **kept})
+
+before, after = st.columns(2, gap="large")
+with before:
+    st.subheader("Before: which filters would go", anchor=False)
+    try:
+        pruning_view.draw_plan(recipe, ratio, pruning_view.plan_at(recipe, ratio))
+    except RobustIQAError as error:
+        st.error(f"There is no plan. {sentence(error)}")
+with after:
+    st.subheader("After: what that does", anchor=False)
+    if jobs.active is not None:
+        pruning_live.follow(pruning_view.draw_curves)
+    elif outcome is None:
+        pruning_view.draw_invitation(recipe)
+    else:
+        if outcome.recipe.without_ratios != recipe:
+            st.info("The controls have changed since this sweep. Press **Run the sweep** to measure what they ask for.")
+        pruning_view.draw_curves(outcome.recipe, outcome.trials)
+
+if outcome is not None and jobs.active is None:
+    pruning_view.draw_findings(outcome)
+    pruning_keep.draw_bake(outcome, ratio)
+    pruning_view.draw_take_away(outcome)

@@ -1,0 +1,41 @@
+"""Spectra: where the change of an attack lies, which waves move a model, and how a change grows through its layers."""
+
+import streamlit as st
+
+from ui import cache, job_view, pages, spectra_controls, spectra_live, spectra_view, state
+
+pages.through_app()
+
+st.title("Spectra", anchor=False)
+if not cache.cards():
+    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.stop()
+spectra_controls.prepare()
+view = spectra_view.choose()
+jobs = state.spectra(view)
+
+with st.sidebar:
+    request = spectra_controls.spectra_controls(view)
+
+spectra_live.restore(view, request)
+spectra_live.greet(view, request)
+if jobs.asked and request is not None:
+    spectra_live.start(request)
+spectra_live.settle(view)
+job_view.draw_notice(jobs)
+
+if jobs.active is not None:
+    spectra_live.follow(view)
+    st.stop()
+
+outcome = spectra_live.outcome(view)
+if outcome is None:
+    if request is not None:
+        st.query_params.from_dict(request.recipe.address())
+    spectra_view.draw_invitation(request)
+    st.stop()
+
+st.query_params.from_dict(spectra_view.address(outcome))
+if request is not None and request.recipe != outcome.ran.recipe:
+    st.info("The controls have changed since this run. Press **Run the measurement** to see their result.")
+spectra_view.draw_outcome(outcome)

@@ -1,0 +1,70 @@
+"""Several photos: their names, where their bytes are, and what an address says of them."""
+
+from pathlib import Path
+
+import pytest
+from job_pages import png
+
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.images import read_image
+from robustiqa_core.samples import list_samples
+from ui.photo_set import NamedPhoto, PhotoSet, read_photo_set, sample_photo
+
+SAMPLES = {sample.name: sample for sample in list_samples()}
+NAMES = tuple(SAMPLES)[:3]
+
+
+def test_the_core_reads_an_upload_under_its_name_though_it_is_in_no_file() -> None:
+    photo = NamedPhoto.of("my cat.png", png((60, 50)))
+    assert (str(photo), photo.name, photo.suffix, photo.is_file()) == ("my cat.png", "my cat.png", ".png", True)
+    assert read_image(photo).images.shape == (1, 3, 50, 60)
+
+
+def test_a_photo_of_the_server_is_read_and_the_place_where_it_lies_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(png((60, 50)))
+    photo = NamedPhoto.of("a.png", tmp_path / "secret.png")
+    assert photo.is_file()
+    assert read_image(photo).images.shape == (1, 3, 50, 60)
+    assert str(tmp_path) not in f"{photo} {photo!r}"
+    assert not NamedPhoto.of("b.png", tmp_path / "gone.png").is_file()
+
+
+def test_a_sample_has_the_path_that_a_command_in_the_repository_needs() -> None:
+    photo = sample_photo(SAMPLES[NAMES[0]])
+    assert str(photo) == f"assets/samples/{NAMES[0]}.png"
+    assert (Path(__file__).parents[2] / photo).read_bytes() == SAMPLES[NAMES[0]].path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("photos", "address"),
+    [
+        (PhotoSet("samples", NAMES), {"photos": ",".join(NAMES)}),
+        (PhotoSet("folder", ("a.png", "b.png")), {"folder": "2"}),
+        (PhotoSet("uploads", ("mine.png",), ("0" * 64,)), {}),
+    ],
+    ids=lambda value: value.source if isinstance(value, PhotoSet) else "",
+)
+def test_what_an_address_says_of_photos_is_read_again_and_uploads_stay_out_of_it(
+    photos: PhotoSet, address: dict[str, str]
+) -> None:
+    assert photos.address() == address
+    expected = {"samples": photos.names, "folder": len(photos.names), "uploads": None}[photos.source]
+    assert read_photo_set(address, SAMPLES, most=8) == expected
+    assert photos.public == (photos.source != "uploads")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"photos": ""},
+        {"photos": "nobody"},
+        {"photos": ",".join(NAMES)},
+        {"folder": "0"},
+        {"folder": "3"},
+        {"folder": "x"},
+    ],
+    ids=str,
+)
+def test_photos_that_there_are_not_or_too_many_are_refused(address: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="got"):
+        read_photo_set(address, SAMPLES, most=2)

@@ -1,0 +1,223 @@
+"""The page that tries places for a block: nothing yet, running, done, cancelled; its numbers, files and address."""
+
+import dataclasses
+import io
+import json
+import shlex
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from job_pages import TIMEOUT, png, text
+from streamlit.testing.v1 import AppTest
+
+from robustiqa_core import cli
+from robustiqa_core.blocks import BlockSettings
+from robustiqa_core.cli import harden as harden_command
+from robustiqa_core.hardening import HardeningRecipe, distillation_data
+from robustiqa_core.samples import SOURCES
+from robustiqa_core.storage import load_network
+from ui import cache, hardening_job, hardening_live, placement_controls, placement_live, state
+from ui.hardening_job import Trial
+from ui.hardening_recipe import address_of, command_of, new_recipe, read_recipe
+from ui.kept_models import KeptModels
+from ui.placement_controls import points_of
+from ui.placement_view import trials_json
+
+ROOT = Path(__file__).parents[2]
+JOBS = "placement_jobs"
+SMALL = {"crops": "16", "epochs": "1", "width": "8", "grid": "2"}
+
+
+def small_recipe(*arguments: Any, **named: Any) -> HardeningRecipe:
+    """Return what the page begins with, on crops of 64 px."""
+    return dataclasses.replace(new_recipe(*arguments, **named), crop=64, resize=64, validation_crops=8)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of eight small photos that looks like the shipped samples."""
+    root = tmp_path_factory.mktemp("assets") / "samples"
+    root.mkdir()
+    names = [f"{number}.png" for number in range(8)]
+    for number, name in enumerate(names):
+        (root / name).write_bytes(png((80, 72), 10 + 20 * number))
+    columns = ["file", "title", "author", "source", "original_file", "licence", "licence_url", "changes", "sha256"]
+    lines = [",".join(columns), *(",".join([name, *["made for tests"] * 8]) for name in names)]
+    (root / SOURCES).write_text("\n".join(lines))
+    return root
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, photos: Path) -> Iterator[None]:
+    """Small crops of a few small photos, nothing kept from other tests, and no job left running."""
+    monkeypatch.setattr(placement_controls, "new_recipe", small_recipe)
+    monkeypatch.setattr(hardening_live, "tuning_data", lambda recipe, labelled: distillation_data(recipe, root=photos))
+    monkeypatch.setattr(hardening_job, "ATTACKED", 2)
+    monkeypatch.setattr(hardening_job, "_TURNS", 1)
+    monkeypatch.setattr(placement_live, "prepared", lambda images, device: images[..., :64, :64])
+    cache.kept_models.clear()
+    cache.shelf.clear()
+    cache.hardening_cache.clear()
+    yield
+    cache.jobs().close()
+    cache.jobs.clear()
+
+
+def open_page(address: dict[str, str] | None = None) -> AppTest:
+    page = AppTest.from_file(ROOT / "app.py", default_timeout=TIMEOUT)
+    page.switch_page("pages/block_placement.py")
+    for key, value in {**SMALL, **(address or {})}.items():
+        page.query_params[key] = value
+    return page.run()
+
+
+def press(page: AppTest) -> str:
+    next(button for button in page.button if button.label == "Harden").click().run()
+    assert not page.exception
+    return str(page.session_state[JOBS].active)
+
+
+def finish(page: AppTest) -> Trial:
+    job = press(page)
+    assert cache.jobs().wait(job, timeout=3 * TIMEOUT).state == "done"
+    page.run()
+    assert not page.exception
+    trial = cache.shelf().get(page.session_state[JOBS].shown)
+    assert isinstance(trial, Trial)
+    return trial
+
+
+@pytest.mark.usefixtures("small")
+def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> None:
+    page = open_page()
+    assert not page.exception
+    assert page.session_state["placement_position"] == [point.name for point in points_of("linearity")][-1]
+    assert "Tuned by distillation" in text(page)
+    trial = finish(page)
+    assert [epoch.epoch for epoch in trial.epochs] == [0, 1]
+    assert trial.epochs[0].agreement.srocc == pytest.approx(1.0), "an isometric block starts as the identity"
+    shown = {metric.label: metric.value for metric in page.metric}
+    assert shown["SROCC with the baseline"] == f"{trial.agreement:.3f}"
+    assert shown["AbsGain under attack"] == f"{trial.attacked('hardened'):+.3f}"
+    row = page.dataframe[0].value.iloc[0]
+    assert row["AbsGain before"] == trial.attacked("baseline")
+    assert row["Position"] == "after stage 7"
+    assert json.loads(trials_json([trial]))[0]["figures"]["key"] == trial.recipe.key()
+
+    again = open_page({key: str(value) for key, value in page.query_params.items()})
+    assert again.header[0].value == page.header[0].value
+    assert again.session_state[JOBS].active is None
+
+    page.text_input(key=f"placement_keep_name_{trial.key}").set_value("No name!").run()
+    next(button for button in page.button if button.label.startswith("Keep")).click().run()
+    assert any(message.value.startswith("It was not kept.") for message in page.error)
+    page.text_input(key=f"placement_keep_name_{trial.key}").set_value("mine").run()
+    next(button for button in page.button if button.label.startswith("Keep")).click().run()
+    assert not page.exception
+    assert "linearity-mine" in cache.cards()
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    scores = cache.scorer("linearity", "mine")(images)
+    with zipfile.ZipFile(io.BytesIO(cache.kept_models().checkpoint(trial.key, "mine"))) as archive:
+        assert sorted(archive.namelist()) == ["linearity-mine.json", "linearity-mine.safetensors"]
+        archive.extractall(tmp_path)
+    loaded = load_network("linearity", "mine", device=torch.device("cpu"), root=tmp_path)
+    with torch.no_grad():
+        assert loaded(images).tolist() == pytest.approx(scores.tolist(), abs=1e-4)
+
+    page.switch_page("pages/attack_lab.py").run()
+    assert not page.exception
+    cache.kept_models().drop("linearity-mine")
+    assert "linearity-mine" not in cache.cards()
+
+
+@pytest.mark.usefixtures("small")
+def test_cancelling_ends_a_hardening(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = open_page({"epochs": "20"})
+    press(page)
+    page.run()
+    assert page.get("progress")
+    page.button(key=state.CANCEL).click().run()
+    assert page.info[0].value.startswith("Cancelled")
+    assert page.session_state[JOBS].active is None
+    assert not cache.kept_models().trials("linearity")
+
+
+@pytest.mark.usefixtures("small")
+def test_a_block_that_is_too_wide_for_another_place_gets_narrower() -> None:
+    page = open_page({"width": "256"})
+    assert page.session_state["placement_width"] == 256
+    page.selectbox(key="placement_position").set_value("after_stage1").run()
+    assert not page.exception
+    assert page.session_state["placement_width"] == 16
+    page.selectbox(key="placement_model").set_value("dbcnn").run()
+    assert not page.exception
+    assert any(point.name == page.session_state["placement_position"] for point in points_of("dbcnn"))
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    "address",
+    [{"model": "<b>x</b>"}, {"position": "../x"}, {"width": "wide"}, {"epochs": "100000"}, {"ratio": "7"}],
+    ids=lambda address: next(iter(address)),
+)
+def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(address: dict[str, str]) -> None:
+    page = open_page(address)
+    assert not page.exception
+    assert page.error[0].value.startswith("The address could not be followed")
+    assert page.session_state["placement_model"] == "linearity"
+
+
+def test_an_address_holds_the_whole_view() -> None:
+    block = BlockSettings(variant="paper", orthogonalization="aoc", width=16, grid=4)
+    begun = new_recipe("linearity", "after_stage3", BlockSettings(), data="distillation")
+    recipe = dataclasses.replace(begun, block=block, epochs=3, seed=4)
+    assert read_recipe(address_of(recipe), begun) == recipe
+
+
+def test_the_command_makes_the_same_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    block = BlockSettings(orthogonalization="plain", width=16, grid=4, blend=0.5)
+    recipe = dataclasses.replace(
+        new_recipe("tres", "before_encoder", block, data="distillation"), position=points_of("tres")[-1].name, seed=2
+    )
+    asked: list[HardeningRecipe] = []
+
+    def stop(arguments: object, made: HardeningRecipe, *others: object) -> None:
+        asked.append(made)
+        raise SystemExit
+
+    monkeypatch.setattr(harden_command, "_harden", stop)
+    with pytest.raises(SystemExit):
+        cli.main([*shlex.split(command_of(recipe, "mine"))[1:], "--out", str(tmp_path), "--device", "cpu"])
+    assert asked == [recipe]
+
+
+def test_only_the_newest_networks_stay() -> None:
+    kept = KeptModels(networks=1)
+    one, other = (dataclasses.replace(_trial(), key=key) for key in ("one", "other"))
+    network = torch.nn.Linear(1, 1)
+    kept.put(one, network)  # type: ignore[arg-type]
+    kept.put(other, network)  # type: ignore[arg-type]
+    assert (kept.has_network("one"), kept.has_network("other")) == (False, True)
+    assert kept.trials("linearity") == [one, other]
+
+
+def _trial() -> Trial:
+    recipe = new_recipe("linearity", "after_stage5", BlockSettings(), data="distillation")
+    return Trial("key", recipe, cache.cards()["linearity-baseline"], (), None, 0.0, None, 0, 0.1, 0.1, 1.0, "cpu")
+
+
+@pytest.mark.usefixtures("small")
+def test_the_server_names_the_labelled_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ROBUSTIQA_DATASET", "csv")
+    monkeypatch.setenv("ROBUSTIQA_DATASET_ROOT", str(tmp_path))
+    cache.labelled.clear()
+    (tmp_path / "scores.csv").write_text("file,mos\n")
+    page = open_page()
+    cache.labelled.clear()
+    assert not page.exception
+    assert any("labelled photos of this server cannot be used" in message.value for message in page.warning)
+    assert "Tuned by distillation" in text(page)

@@ -1,0 +1,164 @@
+"""The first page: its live result on scorers whose answers are known, alone and beside a hardened one; its ways on."""
+
+import base64
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from job_pages import TIMEOUT, png, text
+from streamlit.testing.v1 import AppTest
+from tiny_scorer import CARD, TinyScorer
+
+from robustiqa_core.images import decode_image
+from robustiqa_core.scorer import ScoreRange
+from ui import cache, start_texts
+from ui.figures import COLOURS, amplified_png
+from ui.lab_job import LabOutcome
+from ui.pages import PAGES, listed_pages
+from ui.start_figures import TWIN_GAIN, answers_figure, pipeline_svg, twin_svg
+from ui.start_live import start_recipe
+from ui.start_texts import Answer, hardened_words
+
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "app.py"
+JOBS = "start_jobs"
+HARDENED = dataclasses.replace(CARD, variant="hardened", hardening={"recipe": "a test's"})
+PLUS = dataclasses.replace(CARD, variant="hardened-plus", hardening={"recipe": "a test's"})
+SLOPES = {"baseline": 45.0, "hardened": 20.0, "hardened-plus": 8.0}
+EPS = 4 / 255
+
+
+@pytest.fixture
+def only_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: CARD})
+    monkeypatch.setattr(cache, "sample_photo", lambda name: decode_image(png()))
+    monkeypatch.setattr(cache, "scorer", lambda model, variant: TinyScorer(slope=SLOPES[variant]))
+
+
+@pytest.fixture
+def with_hardened(only_baseline: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "cards", lambda: {card.stem: card for card in (CARD, HARDENED, PLUS)})
+
+
+def open_page(address: dict[str, str] | None = None) -> AppTest:
+    page = AppTest.from_file(APP, default_timeout=TIMEOUT)
+    for key, value in (address or {}).items():
+        page.query_params[key] = value
+    return page.run()
+
+
+def finish(page: AppTest) -> AppTest:
+    job = page.session_state[JOBS].active or page.session_state[JOBS].shown
+    assert not cache.jobs().wait(job, timeout=TIMEOUT).active
+    page.run()
+    assert not page.exception
+    return page
+
+
+def outcome(page: AppTest) -> LabOutcome:
+    result = cache.jobs().result(page.session_state[JOBS].shown)
+    assert isinstance(result, LabOutcome)
+    return result
+
+
+@pytest.mark.usefixtures("with_hardened")
+def test_a_first_visit_attacks_the_baseline_and_its_best_hardened_version_at_once() -> None:
+    page = finish(open_page())
+    photo = outcome(page).photos[0]
+    assert outcome(page).recipe.models == (("linearity", "baseline"), ("linearity", "hardened-plus"))
+    for run, slope in zip(photo.runs, (45.0, 8.0), strict=True):
+        assert run.report.gain == pytest.approx(slope * EPS, rel=0.05)
+    # What moves one checkerboard moves the other as well.
+    before = photo.runs[1].report.clean_score
+    assert photo.crossed[0][1] - before == pytest.approx(8.0 * EPS, rel=0.05)
+    said, report = text(page), photo.runs[0].report
+    assert f"its score rose from {report.clean_score:.2f} to {report.rounded_score:.2f}, of 1.0 possible." in said
+    assert "no colour value was moved by more than 4 of 255 steps" in said.replace("Then no", "no")
+    assert "It moved much less than the baseline." in said
+    assert page.code[0].value == "\n".join(run.report.command for run in photo.runs)
+    assert list(page.table[0].value["Moved, share of its scale"]) == [
+        f"{run.report.rounded_score - run.report.clean_score:+.0%}" for run in photo.runs
+    ]
+
+
+@pytest.mark.usefixtures("only_baseline")
+def test_without_a_hardened_model_the_baseline_stands_alone_and_the_page_says_how_to_make_one() -> None:
+    page = finish(open_page())
+    assert outcome(page).recipe.models == (("linearity", "baseline"),)
+    assert "There is no hardened model here yet" in text(page)
+    assert "on the page Block placement" in text(page)
+    assert len(page.table[0].value) == 1
+
+
+@pytest.mark.usefixtures("only_baseline")
+def test_an_old_address_of_the_attack_lab_still_opens_it() -> None:
+    page = open_page({"photo": "cat", "attack": "fgsm", "eps": "8/255"})
+    assert not page.exception
+    assert page.title[0].value == "Attack lab"
+
+
+@pytest.mark.usefixtures("only_baseline")
+def test_the_page_links_to_every_other_page_and_each_has_an_address_of_its_own() -> None:
+    page = open_page()
+    linked = {link.proto.page for link in page.get("page_link")}
+    assert {other.url_path for other in listed_pages()[1:]} <= linked
+    assert len({other.url_path for other in PAGES}) == len(PAGES)
+    assert all((ROOT / other.file).is_file() for other in PAGES)
+
+
+def test_no_models_are_a_sentence_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "cards", dict)
+    page = open_page()
+    assert not page.exception
+    assert "There are no models in the folder checkpoints." in page.error[0].value
+
+
+def test_a_baseline_with_a_hardened_version_is_preferred_to_an_earlier_one_without() -> None:
+    other = dataclasses.replace(CARD, model="tres")
+    cards = {card.stem: card for card in (other, CARD, HARDENED)}
+    assert start_recipe(cards).stems == ("linearity-baseline", "linearity-hardened")
+
+
+def answer(stem: str, clean: float, attacked: float, *, low: float = 0.0, high: float = 1.0) -> Answer:
+    return Answer(stem, stem, clean, attacked, clean + 0.01, ScoreRange(low, high), f"robustiqa {stem}")
+
+
+def test_the_words_do_not_praise_a_hardened_model_that_moved_as_far() -> None:
+    baseline = answer("a-baseline", 0.2, 0.6)
+    assert "much less" in hardened_words(baseline, answer("a-hardened", 0.2, 0.3))
+    assert "moved less than the baseline, but it moved" in hardened_words(baseline, answer("a-hardened", 0.2, 0.5))
+    # Half of the change on half of the scale is the same share.
+    squeezed = answer("a-hardened", 0.2, 0.4, high=0.5)
+    assert "as far as the baseline, or farther" in hardened_words(baseline, squeezed)
+
+
+def test_the_files_hold_the_unrounded_numbers() -> None:
+    answers = (answer("a-baseline", 0.2, 0.98765432), answer("a-hardened", 0.2, 0.25))
+    rows = list(csv.DictReader(io.StringIO(start_texts.answers_csv(answers))))
+    assert [float(row["adversarial_score"]) for row in rows] == [0.98765432, 0.25]
+    assert json.loads(start_texts.answers_json(answers))[1]["transferred_score"] == pytest.approx(0.21)
+
+
+def test_the_chart_goes_from_the_photo_to_the_twin_in_the_colour_of_the_model() -> None:
+    colours = {"a-baseline": COLOURS["baseline"]}
+    figure = answers_figure((answer("a-baseline", 0.2, 0.9),), colours)
+    assert list(figure.data[1].x) == [0.2, 0.9]
+    assert figure.data[1].line.color == COLOURS["baseline"]
+    assert "higher = better" in figure.layout.xaxis.title.text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_drawings_are_well_formed_in_both_schemes(scheme: str) -> None:
+    png = (ROOT / "assets" / "start" / "cat_twin.png").read_bytes()
+    pipeline, twin = (ElementTree.fromstring(svg) for svg in (pipeline_svg(scheme), twin_svg(png, png, scheme)))
+    words = [element.text for element in pipeline.iter("{http://www.w3.org/2000/svg}text")]
+    assert words.index("photo") < words.index("block") < words.index("score")
+    shown = [image.attrib["href"] for image in twin.iter("{http://www.w3.org/2000/svg}image")]
+    change = base64.b64decode(shown[1].partition(",")[2])
+    assert [len(shown), change] == [3, amplified_png(png, png, TWIN_GAIN)]
+    assert "@" not in pipeline_svg(scheme)
+    assert pipeline_svg("light") != pipeline_svg("dark")

@@ -1,0 +1,103 @@
+"""The audit's job: what is submitted, what is drawn while it runs, and its outcome."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import cast
+
+import streamlit as st
+
+from robustiqa_core.audit import CHECKS, AuditStep, Finding
+from robustiqa_core.jobs import JobSnapshot
+from ui import audit_view, cache, job_view, state
+from ui.audit_controls import AuditRequest, estimate_seconds
+from ui.audit_job import AuditOutcome, audit_records, finding_of
+from ui.audit_recipe import AuditRecipe
+from ui.audit_texts import summary
+from ui.estimate import audit_calls
+
+NOUN = "job"
+GRADIENT_COST = 2
+"""A gradient takes two to three times as long as a score: the bar grows by that."""
+
+
+def start(request: AuditRequest) -> None:
+    """Submit an audit for this visit; one that is still running for it is cancelled first."""
+    recipe = request.recipe
+
+    def prepare() -> Callable[[], Iterator[AuditStep | AuditOutcome]]:
+        scorer = cache.scorer(recipe.model, recipe.variant)
+        card = None if recipe.reference is None else cache.cards()[recipe.reference]
+        reference = None if card is None else cache.scorer(card.model, card.variant)
+        return partial(audit_records, recipe, request.photos, scorer, reference, cache.device())
+
+    job_view.start(state.audit(), recipe, prepare, noun="audit", trace=finding_of, heartbeat=job_view.AWAY_SECONDS)
+
+
+def settle() -> None:
+    """Take note of the end of the active audit, if it has ended; without uploads it is kept for a reload."""
+    job_view.settle(state.audit(), noun="audit", cancelled=_cancelled, keep_as=_kept_as)
+
+
+def restore(request: AuditRequest | None) -> None:
+    """Show the audit that the address names, or the one that the controls ask for, if it is kept."""
+    named = st.query_params.get(job_view.RESULT)
+    job_view.restore(state.audit(), [named, None if request is None else request.recipe.key()], AuditOutcome)
+
+
+def outcome() -> AuditOutcome | None:
+    """Return the outcome that is on the page; None if there is none, or it is no longer kept."""
+    return cast(AuditOutcome | None, job_view.shown_result(state.audit()))
+
+
+def follow() -> None:
+    """Draw the active audit until it has ended: its progress again and again, its findings whenever there is a new one.
+
+    The findings are many elements. To draw them with each look at the job would take the time that the audit needs.
+    """
+    jobs = state.audit()
+    snapshot = None if jobs.active is None else job_view.active_snapshot(jobs)
+    if snapshot is None:
+        st.rerun()
+    findings = cast(Sequence[Finding], snapshot.trace)
+    job_view.follow(jobs, lambda newest: _draw(newest, jobs.recipes[newest.id], drawn=len(findings)))
+    st.caption("You may go to another page and come back; closing or reloading this one ends the audit.")
+    waiting = list(CHECKS)[len(findings) :] if snapshot.state == "running" else []
+    audit_view.draw_checks(findings, at_work=waiting[0] if waiting else None)
+
+
+def _draw(snapshot: JobSnapshot, recipe: AuditRecipe, *, drawn: int) -> None:
+    if len(snapshot.trace) > drawn:
+        st.rerun()
+    share = _share(snapshot, recipe)
+    left = job_view.time_left(snapshot, share, expected=estimate_seconds(recipe))
+    job_view.draw_progress(snapshot, share, _progress_text(snapshot) + left)
+
+
+def _share(snapshot: JobSnapshot, recipe: AuditRecipe) -> float:
+    """Return how much of the work is done, by the calls of the model; never all of it before the end."""
+    step = snapshot.record
+    if not isinstance(step, AuditStep):
+        return 0.0
+    calls = audit_calls(recipe.plan, with_reference=recipe.reference is not None)
+    expected = GRADIENT_COST * calls.gradients + calls.queries
+    return min(0.99, (GRADIENT_COST * step.gradient_calls + step.queries) / max(1, expected))
+
+
+def _progress_text(snapshot: JobSnapshot) -> str:
+    if snapshot.state == "queued":
+        return job_view.waiting_text(snapshot, NOUN)
+    step = snapshot.record
+    if not isinstance(step, AuditStep):
+        return "Reading the photos"
+    return f"Check {step.number} of {step.checks}: {step.check}"
+
+
+def _cancelled(snapshot: JobSnapshot) -> str:
+    findings = cast(Sequence[Finding], snapshot.trace)
+    if not findings:
+        return "Cancelled before the first check ended."
+    return f"Cancelled after {len(findings)} of {len(CHECKS)} checks. {summary(findings)}"
+
+
+def _kept_as(recipe: AuditRecipe) -> str | None:
+    return recipe.key() if recipe.photos.public else None

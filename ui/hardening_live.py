@@ -1,0 +1,133 @@
+"""The job of a hardening on a page: what is submitted, what is drawn while it runs, and its outcome."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import cast
+
+import streamlit as st
+
+from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.hardening import Epoch, HardeningRecipe
+from robustiqa_core.jobs import JobSnapshot
+from ui import cache, job_view
+from ui.hardening_data import DATASET_VARIABLE, ROOT_VARIABLE, LabelledSet, tuning_data
+from ui.hardening_figures import epoch_figure
+from ui.hardening_job import HardeningJobRecord, HardeningStep, Source, Trial, epoch_of, hardening_records
+from ui.hardening_progress import estimate_seconds
+from ui.hardening_recipe import key_of
+from ui.markdown import plain, sentence
+from ui.state import PageJobs
+
+NOUN = "job"
+
+
+def baselines() -> list[str]:
+    """Return the architectures whose baseline can be hardened."""
+    return [card.model for card in cache.cards().values() if card.variant == "baseline"]
+
+
+def labelled() -> LabelledSet | None:
+    """Return the labelled set of the server; None where it has none, or one that cannot be read."""
+    try:
+        return cache.labelled()
+    except RobustIQAError:
+        return None
+
+
+def draw_way() -> None:
+    """Say on which photos a model is tuned here, and with what as their right answers."""
+    try:
+        known = cache.labelled()
+    except RobustIQAError as error:
+        known = None
+        st.warning(f"The labelled photos of this server cannot be used. {sentence(error)}")
+    if known is None:
+        st.caption(
+            "Tuned by distillation: on crops of the bundled photos, with the baseline's own scores as answers. "
+            f"For human ratings set {DATASET_VARIABLE} and {ROOT_VARIABLE} on the server."
+        )
+    else:
+        st.caption(f"Tuned on {plain(known.title)}, with human ratings (MOS) as answers.")
+
+
+def source_of(recipe: HardeningRecipe) -> Source:
+    """Return what a recipe starts from, loaded.
+
+    Raises:
+        RobustIQAError: the model, or its photos, cannot be read.
+    """
+    known = None if recipe.is_distillation else cache.labelled()
+    card = cache.cards()[f"{recipe.model}-{recipe.start}"]
+    return Source(cache.network(recipe.model), card, tuning_data(recipe, known), cache.hardening_cache())
+
+
+def expected_seconds(recipe: HardeningRecipe) -> float:
+    """Return how long a hardening takes here when nothing of it is known yet and nothing else runs."""
+    card = cache.cards()[f"{recipe.model}-{recipe.start}"]
+    return estimate_seconds(recipe, card, cache.speed(card.model, card.variant))
+
+
+def start(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe) -> None:
+    """Submit a hardening for this visit; one that is still running for the page is cancelled first."""
+
+    def prepare() -> Callable[[], Iterator[HardeningJobRecord]]:
+        return partial(hardening_records, recipe, source_of(recipe), cache.kept_models().put)
+
+    job_view.start(jobs, recipe, prepare, noun="hardening", trace=epoch_of, heartbeat=job_view.AWAY_SECONDS)
+
+
+def settle(jobs: PageJobs[HardeningRecipe]) -> None:
+    """Take note of the end of the active hardening, if it has ended; its trial is kept for a reload of the page."""
+    job_view.settle(jobs, noun="hardening", cancelled=_cancelled, keep_as=trial_key)
+
+
+def restore(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe | None) -> None:
+    """Show the trial that the address names, or the one that the controls ask for, if it is kept."""
+    named = st.query_params.get(job_view.RESULT)
+    keys = [named, None if recipe is None else trial_key(recipe)]
+    for key in filter(None, keys):
+        known = cache.kept_models().trial(key)
+        if known is not None:
+            cache.shelf().put(key, known)
+    job_view.restore(jobs, keys, Trial)
+
+
+def outcome(jobs: PageJobs[HardeningRecipe]) -> Trial | None:
+    """Return the trial that is on the page; None if there is none, or it is no longer kept."""
+    found = job_view.shown_result(jobs)
+    return found if isinstance(found, Trial) else None
+
+
+def trial_key(recipe: HardeningRecipe) -> str:
+    """Return the name under which the trial of a recipe is kept on this server."""
+    return key_of(recipe, cache.cards()[f"{recipe.model}-{recipe.start}"].sha256)
+
+
+def follow(jobs: PageJobs[HardeningRecipe]) -> None:
+    """Draw the active hardening as it is now, again and again, until it has ended."""
+    job_view.follow(jobs, lambda snapshot: _draw(snapshot, jobs.recipes[snapshot.id]))
+    st.caption("You may go to another page and come back; closing or reloading this one ends the hardening.")
+
+
+def _draw(snapshot: JobSnapshot, recipe: HardeningRecipe) -> None:
+    epochs = cast(Sequence[Epoch], snapshot.trace)
+    step = snapshot.record if isinstance(snapshot.record, HardeningStep) else None
+    share = 0.0 if step is None else min(0.99, step.share)
+    left = job_view.time_left(snapshot, share, expected=expected_seconds(recipe))
+    text = job_view.waiting_text(snapshot, NOUN) if step is None else step.doing + left
+    # What takes time is made before anything is drawn: elements fade while the page waits for their next version.
+    figure = epoch_figure(epochs, epochs_in_all=recipe.epochs) if epochs else None
+    job_view.draw_progress(snapshot, share, text)
+    if figure is None:
+        return
+    st.plotly_chart(
+        figure,
+        key="live_epochs",
+        config={"displayModeBar": False},
+        alt=f"Loss and agreement with the baseline after {max(0, len(epochs) - 1)} of {recipe.epochs} epochs",
+    )
+
+
+def _cancelled(snapshot: JobSnapshot) -> str:
+    done = max(0, len(snapshot.trace) - 1)
+    return f"Cancelled after {done} epoch{'' if done == 1 else 's'}." if done else "Cancelled before the first epoch."

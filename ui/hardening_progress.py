@@ -1,0 +1,92 @@
+"""How far a hardening is and how long it takes, from the steps that are known before. Knows nothing of Streamlit."""
+
+from dataclasses import dataclass
+
+from robustiqa_core.hardening import SHORT_ATTACK, HardeningRecipe, Progressed, Stage
+from robustiqa_core.models import ARCHITECTURES, architecture
+from robustiqa_core.models.card import ModelCard
+from ui.estimate import Speed
+
+ATTACKED = 8
+"""Crops that the baseline and the hardened model are attacked on."""
+_CROP_COST, _BACKWARD_COST, _STEP_COST = 0.7, 2.0, 4.0
+"""Of making a crop, of a gradient beside the score, and of an optimiser's step; in scores of a crop."""
+
+DOING: dict[Stage, str] = {
+    "cropping": "Cutting crops from the photos",
+    "scoring": "Scoring the crops",
+    "mapping": "Computing the maps in front of the block, once",
+    "tuning": "Fine-tuning",
+    "measuring": "Measuring",
+    "attacking": "Attacking the baseline and the hardened model",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of work: its stage, its number of steps, and what it costs in scores of a crop."""
+
+    stage: Stage
+    steps: int
+    cost: float
+
+
+def phases_of(recipe: HardeningRecipe, card: ModelCard) -> tuple[Phase, ...]:
+    """Return the stretches of a hardening, in their order.
+
+    Args:
+        recipe: how.
+        card: of the model that is hardened.
+    """
+    count, held_out = recipe.crops or 0, recipe.validation_crops
+    front = front_share(recipe.position, card) if recipe.keeps_maps else 0.0
+    steps = count // recipe.batch_size * recipe.epochs
+    step = recipe.batch_size * (1.0 - front) * (1.0 + _BACKWARD_COST) + _STEP_COST
+    answers = (Phase("scoring", count, count),) if recipe.is_distillation else ()
+    maps = (Phase("mapping", count, front * count), Phase("mapping", held_out, front * held_out))
+    attack = SHORT_ATTACK.steps + 2
+    return (
+        Phase("cropping", held_out, _CROP_COST * held_out),
+        Phase("scoring", held_out, held_out),
+        Phase("cropping", count, _CROP_COST * count),
+        *answers,
+        *(maps if recipe.keeps_maps else ()),
+        Phase("tuning", steps, steps * step),
+        Phase("scoring", held_out, held_out),
+        *(Phase("attacking", SHORT_ATTACK.steps, attack * ATTACKED * (1.0 + _BACKWARD_COST)) for _ in range(3)),
+    )
+
+
+def front_share(position: str | None, card: ModelCard) -> float:
+    """Return about which share of a model's work lies in front of a block, in [0, 1]; places count the same."""
+    if position is None or card.model not in ARCHITECTURES:
+        return 0.0
+    names = [point.name for point in architecture(card.model).insertion_points(card.settings)]
+    return (names.index(position) + 1) / len(names) if position in names else 0.0
+
+
+def estimate_seconds(recipe: HardeningRecipe, card: ModelCard, speed: Speed) -> float:
+    """Return how long a hardening takes when nothing of it was kept from an earlier one and nothing else runs."""
+    return sum(phase.cost for phase in phases_of(recipe, card)) * speed.query * recipe.crop**2 / 1e6
+
+
+class ShareDone:
+    """Follows the progress of one hardening; the share never shrinks, and jumps where something was kept."""
+
+    def __init__(self, phases: tuple[Phase, ...]) -> None:
+        self._phases = phases
+        self._current = 0
+        self._total = sum(phase.cost for phase in phases)
+        self.share = 0.0
+
+    def after(self, record: Progressed) -> float:
+        """Return the share of the work that is done, in [0, 1], after a step."""
+        for place in range(self._current, len(self._phases)):
+            phase = self._phases[place]
+            if (phase.stage, phase.steps) == (record.stage, record.total):
+                # The last step belongs to its phase: the next record may be of a phase that looks the same.
+                self._current = place + (record.done >= record.total)
+                before = sum(earlier.cost for earlier in self._phases[:place])
+                self.share = max(self.share, (before + phase.cost * record.done / record.total) / self._total)
+                break
+        return self.share

@@ -1,0 +1,128 @@
+"""What recipes and trials are called, and what their figures mean. Knows nothing of Streamlit."""
+
+from ui.diagnosis import HardenedFigures
+from ui.hardening_job import Trial
+from ui.hardening_progress import front_share
+
+ORTHOGONALIZATION_NAMES = {
+    "cayley": "Cayley (orthogonal)",
+    "aoc": "AOC (orthogonal, cheap)",
+    "soc": "SOC (orthogonal)",
+    "aol": "AOL (at most 1)",
+    "plain": "Control: plain convolution",
+    "identity": "Control: identity",
+    "contraction": "Control: contraction",
+}
+CONTROLS = ("plain", "identity", "contraction")
+VARIANT_NAMES = {"isometric": "Isometric", "paper": "The paper's"}
+CRITERION_NAMES = {"l1": "L1 of the weights", "l2": "L2 of the weights", "pls_vip": "PLS VIP", "random": "Random"}
+COLUMNS = {
+    "number": "Trial",
+    "position": "Position",
+    "block": "Block",
+    "pruned": "Pruned",
+    "epochs": "Epochs",
+    "agreement": "SROCC with the baseline",
+    "mos": "SROCC with people",
+    "gain_before": "AbsGain before",
+    "gain_after": "AbsGain after",
+    "r_before": "R-score before",
+    "r_after": "R-score after",
+    "milliseconds": "ms per image",
+    "spread": "Spread of scores",
+}
+
+
+def place_name(name: str | None) -> str:
+    """Return what people call an insertion point.
+
+    Example:
+        >>> place_name("after_stage5"), place_name(None)
+        ('after stage 5', 'no block')
+    """
+    if name is None:
+        return "no block"
+    words = name.replace("_", " ")
+    head = words.rstrip("0123456789")
+    return words if head == words or head.endswith(" ") else f"{head} {words[len(head) :]}"
+
+
+def block_text(trial: Trial) -> str:
+    """Return a trial's block in a few words, such as `isometric cayley, width 64, grid 8`."""
+    block = trial.recipe.block
+    if block is None:
+        return "none"
+    blend = "" if block.blend == 1.0 or block.variant == "paper" else f", blend {block.blend:g}"
+    return f"{block.variant} {block.orthogonalization}, width {block.width}, grid {block.grid}{blend}"
+
+
+def trial_row(trial: Trial, number: int) -> dict[str, str | int | float | None]:
+    """Return the figures of a trial by the keys of `COLUMNS`.
+
+    Args:
+        trial: the trial.
+        number: its place among the trials, from 1.
+    """
+    return {
+        "number": number,
+        "position": place_name(trial.recipe.position),
+        "block": block_text(trial),
+        "pruned": trial.removed,
+        "epochs": trial.recipe.epochs,
+        "agreement": trial.agreement,
+        "mos": trial.mos,
+        "gain_before": trial.attacked("baseline"),
+        "gain_after": trial.attacked("hardened"),
+        "r_before": trial.attacked("baseline", "r_score"),
+        "r_after": trial.attacked("hardened", "r_score"),
+        "milliseconds": 1000.0 * trial.hardened_seconds,
+        "spread": trial.spread,
+    }
+
+
+def verdict(trial: Trial) -> str:
+    """Return what a trial found, as a sentence."""
+    before, after = trial.attacked("baseline"), trial.attacked("hardened")
+    share = 1.0 - abs(after) / abs(before) if before else 0.0
+    if share >= 0.1:
+        what = f"the attack moves the scores {100 * share:.0f} % less than the baseline's"
+    elif share <= -0.1:
+        what = f"the attack moves the scores {-100 * share:.0f} % more than the baseline's"
+    else:
+        what = "the attack moves the scores as far as the baseline's"
+    return f"Block {place_name(trial.recipe.position)}: {what}" if trial.recipe.block else f"No block: {what}"
+
+
+def figures_of(trial: Trial, others: list[Trial]) -> HardenedFigures:
+    """Return what the diagnosis needs of a trial.
+
+    Args:
+        trial: the trial.
+        others: of the same architecture; among them controls at the same place may be.
+    """
+    recipe, block = trial.recipe, trial.recipe.block
+    controls = [
+        other
+        for other in others
+        if other.recipe.block is not None
+        and other.recipe.block.orthogonalization in CONTROLS
+        and (other.recipe.position, other.recipe.pruning) == (recipe.position, recipe.pruning)
+    ]
+    is_control = block is not None and block.orthogonalization in CONTROLS
+    best = None if is_control else min(controls, key=lambda other: abs(other.attacked("hardened")), default=None)
+    control = None if best is None or best.recipe.block is None else best.recipe.block.orthogonalization
+    return HardenedFigures(
+        agreement=trial.agreement,
+        mos_before=trial.mos_before,
+        mos_after=trial.mos,
+        gain_before=trial.attacked("baseline"),
+        gain_after=trial.attacked("hardened"),
+        transfer_gain=trial.transfer_gain,
+        spread=trial.spread,
+        orthogonalization=None if block is None else block.orthogonalization,
+        orthogonality_error=trial.orthogonality_error,
+        control=control,
+        control_gain=None if best is None else best.attacked("hardened"),
+        depth=None if recipe.position is None else front_share(recipe.position, trial.card),
+        removed=trial.removed,
+    )

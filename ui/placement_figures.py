@@ -1,0 +1,141 @@
+"""A model's places and the trials at them as plotly figures; no computation, no Streamlit."""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from ui.figures import COLOURS, SYMBOLS
+from ui.hardening_job import Trial
+from ui.hardening_texts import place_name
+from ui.placement_slots import Slot
+
+ROW = 46
+"""Pixels of a row of the diagram."""
+_LINE = "#7C8794"
+_BAR, _BAR_START, _BAR_END = COLOURS["adversarial"], 0.5, 0.9
+_CHOSEN, _FREE = COLOURS["hardened"], COLOURS["clean"]
+
+
+def diagram_figure(
+    slots: Sequence[Slot], *, chosen: str, growth: Mapping[str, float | None], tried: Mapping[str, int]
+) -> go.Figure:
+    """Return the architecture from the photo on top to the score, with a point at each place for a block.
+
+    Args:
+        slots: the places.
+        chosen: name of the place that is chosen.
+        growth: measured amplification since the photo by place; what is not known is left out.
+        tried: number of trials by place.
+    """
+    last = max(slot.row for slot in slots)
+    columns = sorted({slot.column for slot in slots})
+    figure = go.Figure(layout={"template": "none"})
+    middle = sum(columns) / len(columns)
+    for column in columns:
+        rows = [slot.row for slot in slots if slot.column == column]
+        xs, ys = [middle, column, column, middle], [-1.2, -0.6, max(rows) + 0.6, last + 1.2]
+        figure.add_scatter(
+            x=xs, y=ys, mode="lines", line={"color": _LINE, "width": 3}, hoverinfo="skip", showlegend=False
+        )
+    for y, text in ((-1.2, "photo"), (last + 1.2, "score")):
+        figure.add_annotation(
+            x=middle, y=y, text=f"<b>{text}</b>", showarrow=False, bgcolor=_LINE, font={"color": "white"}, borderpad=4
+        )
+    if len(columns) == 1:
+        _add_bars(figure, slots, growth)
+    figure.add_scatter(
+        x=[slot.column for slot in slots],
+        y=[slot.row for slot in slots],
+        mode="markers+text",
+        text=[_label(slot, growth.get(slot.point.name)) for slot in slots],
+        textposition="middle right",
+        textfont={"size": 12},
+        customdata=[[slot.point.name, tried.get(slot.point.name, 0)] for slot in slots],
+        hovertemplate="%{text}<br>%{customdata[1]} trials here<extra></extra>",
+        marker={
+            "size": [24 if slot.point.name == chosen else 17 for slot in slots],
+            "symbol": ["diamond" if slot.point.name == chosen else "square" for slot in slots],
+            "color": [_CHOSEN if slot.point.name == chosen else _FREE for slot in slots],
+            "line": {"color": "white", "width": 2},
+        },
+        selected={"marker": {"opacity": 1.0}},
+        unselected={"marker": {"opacity": 1.0}},
+        cliponaxis=False,
+        showlegend=False,
+    )
+    figure.update_layout(
+        height=round(ROW * (last + 4)), margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False, hovermode="closest"
+    )
+    figure.update_xaxes(visible=False, range=[-0.25, columns[-1] + 0.95], fixedrange=True)
+    figure.update_yaxes(visible=False, range=[last + 1.8, -1.8], fixedrange=True)
+    return figure
+
+
+def _add_bars(figure: go.Figure, slots: Sequence[Slot], growth: Mapping[str, float | None]) -> None:
+    """Draw the measured amplification as a bar beside each place."""
+    known = {slot.row: value for slot in slots if (value := growth.get(slot.point.name)) is not None}
+    for row, value in known.items():
+        end = _BAR_START + (_BAR_END - _BAR_START) * value / max(known.values())
+        figure.add_shape(
+            type="rect",
+            x0=_BAR_START,
+            x1=end,
+            y0=row - 0.22,
+            y1=row + 0.22,
+            fillcolor=_BAR,
+            line_width=0,
+            layer="below",
+        )
+
+
+def _label(slot: Slot, growth: float | None) -> str:
+    title = slot.title if slot.branch == "trunk" else f"{slot.title}, {slot.branch.split(' ')[0]}"
+    grown = "" if growth is None else f", <b>×{growth:.2g}</b>"
+    return f"{title}<br>{slot.point.channels} ch, 1/{slot.point.stride}{grown}"
+
+
+def trials_figure(trials: Sequence[Trial], *, chosen: str | None) -> go.Figure:
+    """Return AbsGain under the attack against the agreement with the baseline: one point a trial.
+
+    Args:
+        trials: of one model.
+        chosen: key of the trial that is on the page.
+    """
+    figure = go.Figure(layout={"template": "none"})
+    places = list(dict.fromkeys(trial.recipe.position for trial in trials))
+    for place in places:
+        found = [(number, trial) for number, trial in enumerate(trials, 1) if trial.recipe.position == place]
+        figure.add_scatter(
+            x=[trial.agreement for _, trial in found],
+            y=[trial.attacked("hardened") for _, trial in found],
+            mode="markers+text",
+            name=place_name(place),
+            text=[str(number) for number, _ in found],
+            textposition="top center",
+            customdata=[trial.key for _, trial in found],
+            marker={
+                "size": [16 if trial.key == chosen else 11 for _, trial in found],
+                "symbol": SYMBOLS[places.index(place) % len(SYMBOLS)],
+                "color": COLOURS["hardened"],
+                "line": {"width": 1, "color": "white"},
+            },
+            hovertemplate="trial %{text}: SROCC %{x:.3f}, AbsGain %{y:+.3f}<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[1.0],
+        y=[trials[-1].attacked("baseline")],
+        mode="markers",
+        name="baseline",
+        marker={"size": 14, "symbol": "x", "color": COLOURS["baseline"]},
+        hovertemplate="baseline: AbsGain %{y:+.3f}<extra></extra>",
+    )
+    figure.update_layout(
+        height=360,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "x": 0, "y": -0.24, "yanchor": "top"},
+        showlegend=True,
+        dragmode=False,
+    )
+    figure.update_xaxes(title="SROCC with the baseline (higher = says the same)", fixedrange=True)
+    figure.update_yaxes(title="AbsGain under the attack (near 0 = robust)", fixedrange=True, zeroline=True)
+    return figure

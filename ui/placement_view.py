@@ -1,0 +1,250 @@
+"""What the page shows: the diagram, what a block costs, a trial beside the baseline, and all trials."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from robustiqa_core.blocks import BlockSettings, preview
+from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.hardening import HardeningRecipe
+from robustiqa_core.scorer import InsertionPoint
+from ui import cache, hardening_live, state
+from ui.diagnosis import Symptom, diagnose, diagnose_memory
+from ui.glossary import WORDS
+from ui.hardening_figures import epoch_figure
+from ui.hardening_job import Trial
+from ui.hardening_keep import draw_keep
+from ui.hardening_recipe import address_of
+from ui.hardening_texts import COLUMNS, figures_of, place_name, trial_row, verdict
+from ui.job_view import RESULT
+from ui.markdown import plain, sentence
+from ui.placement_controls import PLACE, POSITION
+from ui.placement_figures import diagram_figure, trials_figure
+from ui.placement_probe import NOISE_KIND, ProbeOutcome
+from ui.placement_slots import dimension_ratios, slots_of
+
+CHART: dict[str, Any] = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage"]]}
+MAP_SIDE = 224
+"""Side of the photo whose maps the costs are given for."""
+
+
+def draw_diagram(points: Sequence[InsertionPoint], model: str, probe: ProbeOutcome | None) -> None:
+    """Draw the architecture; a click on a place chooses it."""
+    chosen = st.session_state[POSITION]
+    trials = shown_trials(model)
+    figure = diagram_figure(
+        slots_of(points),
+        chosen=chosen,
+        growth={point.name: None if probe is None else probe.relative(point.name) for point in points},
+        tried=Counter(trial.recipe.position or "" for trial in trials),
+    )
+    # Another key for another place: Streamlit would else go on marking the point that was clicked.
+    key = f"{PLACE}diagram_{model}_{chosen}"
+    st.plotly_chart(
+        figure,
+        key=key,
+        on_select=lambda: _pick(key),
+        selection_mode="points",
+        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": f"robustiqa-{model}"}},
+        alt=f"The places of {model} for a block, from the photo to the score: "
+        + "; ".join(f"{place_name(point.name)}, {point.channels} channels" for point in points)
+        + ". Choose one in the list beside it.",
+    )
+    st.caption(
+        "Click a point, or choose in the list. ch: channels of the map; 1/n: one step on the map is n pixels; ×: by "
+        "how much the change of an attack has grown since the photo, as a share of the signal."
+    )
+
+
+def _pick(key: str) -> None:
+    """Choose the place that was clicked."""
+    points = st.session_state[key].selection.points
+    found = points[0].get("customdata") if points else None
+    if found:
+        st.session_state[POSITION] = found[0]
+
+
+def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: ProbeOutcome | None) -> None:
+    """Draw what a block costs at the chosen place, and what is known of the place."""
+    point = next(point for point in points if point.name == st.session_state[POSITION])
+    side = -(-MAP_SIDE // point.stride)
+    try:
+        cost = preview(block, point.channels, side, side)
+        seconds = cache.build_seconds(block, point.channels, side)
+    except RobustIQAError as error:
+        st.error(sentence(error))
+        return
+    ratio = dimension_ratios(points, side=MAP_SIDE)[point.name]
+    grown = None if probe is None else probe.relative(point.name)
+    noise = None if probe is None else probe.relative(point.name, NOISE_KIND)
+    stage = None if probe is None else probe.stage(point.name)
+    grid = st.grid(3, min_column_width=120, gap="small")
+    for label, value, text in (
+        ("Parameters", f"{cost.parameters:,}", "Numbers of the block that learn."),
+        (
+            "Memory",
+            f"{cost.kernel_bytes / 2**10:,.0f} KiB",
+            f"Of its kernel; {cost.build_bytes / 2**20:.1f} MiB to build.",
+        ),
+        (
+            "Build time",
+            f"{1000 * seconds:.0f} ms",
+            "Measured here, once for each size of map; in tuning at every step.",
+        ),
+        ("Paper's ratio", f"{ratio:.2f}", WORDS["Ratio of dimensions"]),
+        ("Growth, attack", "..." if grown is None else f"×{grown:.2f}", WORDS["Amplification"]),
+        ("Growth, noise", "..." if noise is None else f"×{noise:.2f}", "The same for noise of the attack's size."),
+    ):
+        with grid:
+            st.metric(label, value, help=text, border=True)
+    if stage is not None:
+        st.caption(f"Within the stage in front of this place, the attack's change gets {stage:.2f} times as long.")
+
+
+def draw_notice() -> None:
+    """Draw the sentence about the last run, with what helps where memory was short."""
+    notice = state.placement().notice
+    if notice is None:
+        return
+    (st.error if notice.kind == "error" else st.info)(notice.text)
+    if "ran out of memory" in notice.text:
+        _symptom(diagnose_memory(kernel_bytes=None, build_bytes=None))
+
+
+def draw_trial(trial: Trial) -> None:
+    """Draw a trial beside the baseline, what is wrong with it, and how to keep it."""
+    st.header(verdict(trial), anchor=False)
+    _asked(trial)
+    symptoms = diagnose(figures_of(trial, shown_trials(trial.recipe.model)))
+    grid = st.grid(4, min_column_width=150, gap="small")
+    before, after = trial.attacked("baseline"), trial.attacked("hardened")
+    r_before, r_after = (trial.attacked(which, "r_score") for which in ("baseline", "hardened"))
+    milliseconds = 1000 * trial.hardened_seconds
+    for label, value, change, colour, text in (
+        ("AbsGain under attack", f"{after:+.3f}", f"baseline {before:+.3f}", "off", WORDS["Gain (AbsGain)"]),
+        ("R-score (higher = more robust)", f"{r_after:.2f}", f"baseline {r_before:.2f}", "off", WORDS["R-score"]),
+        ("SROCC with the baseline", f"{trial.agreement:.3f}", _people(trial), "off", WORDS["SROCC"]),
+        (
+            "Time per image",
+            f"{milliseconds:.1f} ms",
+            f"baseline {1000 * trial.baseline_seconds:.1f} ms",
+            "off",
+            f"One crop of {trial.recipe.crop} px, median of several, both models by turns.",
+        ),
+    ):
+        with grid:
+            st.metric(label, value, change, delta_color=colour, delta_arrow="off", help=text, border=True)  # type: ignore[arg-type]
+    for symptom in symptoms:
+        _symptom(symptom)
+    if not symptoms:
+        st.success("None of the known failures shows: order kept, gain changed, gradients open, scores not squeezed.")
+    st.plotly_chart(
+        epoch_figure(trial.epochs, epochs_in_all=trial.recipe.epochs),
+        key=f"{PLACE}epochs_chart",
+        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": "robustiqa-epochs"}},
+        alt=f"Loss and agreement with the baseline over {trial.recipe.epochs} epochs, "
+        f"which end at SROCC {trial.agreement:.3f}",
+    )
+    draw_keep(trial, place=PLACE, name=f"{(trial.recipe.position or 'no-block').replace('_', '-')}")
+
+
+def draw_trials(model: str, shown: str | None) -> None:
+    """Draw the trials of a model beside each other, and their files."""
+    trials = shown_trials(model)
+    if not trials:
+        return
+    st.subheader("Trials on this server", anchor=False)
+    rows = [trial_row(trial, number) for number, trial in enumerate(trials, 1)]
+    table = pd.DataFrame(rows).rename(columns=COLUMNS)
+    columns = {
+        COLUMNS["pruned"]: st.column_config.NumberColumn(format="percent"),
+        **{COLUMNS[name]: st.column_config.NumberColumn(format="%.3f") for name in ("agreement", "mos", "spread")},
+        **{COLUMNS[name]: st.column_config.NumberColumn(format="%+.3f") for name in ("gain_before", "gain_after")},
+        **{COLUMNS[name]: st.column_config.NumberColumn(format="%.2f") for name in ("r_before", "r_after")},
+        COLUMNS["milliseconds"]: st.column_config.NumberColumn(format="%.1f"),
+    }
+    st.dataframe(table.dropna(axis=1, how="all"), hide_index=True, column_config=columns, key=f"{PLACE}table")
+    st.caption(
+        "AbsGain: near 0 = robust. R-score and SROCC: higher = better. Spread: of the scores before they are stretched "
+        "to the baseline's, 1 = as wide. Trials stay while the server runs, for all its visitors."
+    )
+    st.plotly_chart(
+        trials_figure(trials, chosen=shown),
+        key=f"{PLACE}trials_chart",
+        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": "robustiqa-trials"}},
+        alt=f"AbsGain of {len(trials)} trials against their agreement with the baseline; the table has the numbers",
+    )
+    keys = [trial.key for trial in trials]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        picked = st.selectbox(
+            "Show again",
+            keys,
+            index=keys.index(shown) if shown in keys else len(keys) - 1,
+            format_func=lambda key: _trial_title(keys.index(key) + 1, trials[keys.index(key)]),
+            key=f"{PLACE}again_{len(keys)}_{shown}",
+            width=280,
+        )
+        st.button("Show", key=f"{PLACE}show", icon=":material/visibility:", on_click=_show, args=(picked,))
+        for label, name, mime, content in (
+            ("Trials (CSV)", "trials.csv", "text/csv", table.to_csv(index=False)),
+            ("Trials (JSON)", "trials.json", "application/json", trials_json(trials)),
+        ):
+            st.download_button(
+                label, content, name, mime, key=f"{PLACE}{name}", on_click="ignore", icon=":material/download:"
+            )
+
+
+def shown_trials(model: str) -> list[Trial]:
+    """Return the trials with a block of an architecture, the oldest first."""
+    return [trial for trial in cache.kept_models().trials(model) if trial.recipe.block is not None]
+
+
+def trials_json(trials: Sequence[Trial]) -> str:
+    """Return trials with all their figures as JSON."""
+    return json.dumps([trial.to_json() for trial in trials], indent=2, ensure_ascii=False)
+
+
+def address(recipe: HardeningRecipe) -> dict[str, str]:
+    """Return the query parameters that open what is on the page."""
+    return {**address_of(recipe), RESULT: hardening_live.trial_key(recipe)}
+
+
+def _trial_title(number: int, trial: Trial) -> str:
+    block = trial.recipe.block
+    return f"{number}: {place_name(trial.recipe.position)}, {'' if block is None else block.orthogonalization}"
+
+
+def _show(key: str) -> None:
+    """Put an earlier trial on the page."""
+    trial, jobs = cache.kept_models().trial(key), state.placement()
+    if trial is not None:
+        cache.shelf().put(key, trial)
+        jobs.shown, jobs.recipes[key] = key, trial.recipe
+
+
+def _people(trial: Trial) -> str:
+    if trial.mos is None or trial.mos_before is None:
+        return "1 = the same order"
+    return f"with people {trial.mos:.3f}, before {trial.mos_before:.3f}"
+
+
+def _asked(trial: Trial) -> None:
+    figures = trial.card.hardening["attacked"]
+    st.caption(
+        f"{plain(trial.card.training.dataset)}. Attack on both, each as a white box: {plain(figures['attack'])} on "
+        f"{figures['crops']} held-out crops of {figures['side']} px. {trial.seconds:.0f} s on {trial.device}, float32."
+    )
+    with st.popover("Share", icon=":material/link:"):
+        st.markdown("This address opens the same trial:")
+        st.code(f"{st.context.url or ''}?{urlencode(address(trial.recipe))}", language=None, wrap_lines=True)
+
+
+def _symptom(symptom: Symptom) -> None:
+    st.warning(
+        f"**{plain(symptom.what)}**  \n{plain(symptom.cause)} {plain(symptom.advice)}", icon=":material/stethoscope:"
+    )

@@ -1,0 +1,83 @@
+"""The jobs of the page of spectra: what is submitted, what is drawn while one runs, and its outcome."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import cast
+
+import streamlit as st
+
+from robustiqa_core.jobs import JobSnapshot
+from ui import cache, job_view, state
+from ui.spectra_controls import SpectraRequest, estimate_seconds
+from ui.spectra_job import spectra_records
+from ui.spectra_outcome import OUTCOMES, SpectraOutcome, SpectraStep
+from ui.spectra_recipe import SpectraRecipe, View
+
+NOUN = "job"
+QUICK_SECONDS = 10.0
+"""What takes no longer is run for a new visitor without being asked for."""
+
+
+def greet(view: View, request: SpectraRequest | None) -> None:
+    """Ask for a run where a visitor opens a view for the first time, there is nothing to show, and it is quick."""
+    key = f"{state.SPECTRA}{view}_{state.GREETED}"
+    jobs = state.spectra(view)
+    if key in st.session_state:
+        return
+    st.session_state[key] = True
+    untouched = jobs.active is None and jobs.shown is None and jobs.notice is None
+    if untouched and request is not None and estimate_seconds(request.recipe) <= QUICK_SECONDS:
+        jobs.ask()
+
+
+def start(request: SpectraRequest) -> None:
+    """Submit a run for this visit; one of the same view that is still running is cancelled first."""
+    recipe = request.recipe
+
+    def prepare() -> Callable[[], Iterator[SpectraStep | SpectraOutcome]]:
+        cards = [cache.cards()[stem] for stem in recipe.models]
+        models = [(card, cache.scorer(card.model, card.variant)) for card in cards]
+        return partial(spectra_records, recipe, request.photos, models, cache.device())
+
+    jobs = state.spectra(recipe.question.view)
+    job_view.start(jobs, recipe, prepare, noun="measurement", heartbeat=job_view.AWAY_SECONDS)
+
+
+def settle(view: View) -> None:
+    """Take note of the end of a view's active run, if it has ended; without uploads it is kept for a reload."""
+    job_view.settle(state.spectra(view), noun="measurement", cancelled=_cancelled, keep_as=_kept_as)
+
+
+def restore(view: View, request: SpectraRequest | None) -> None:
+    """Show the result that the address names, or the one that the controls ask for, if it is kept."""
+    named = st.query_params.get(job_view.RESULT, "")
+    keys = [named if named.startswith(view) else None, None if request is None else request.recipe.key()]
+    job_view.restore(state.spectra(view), keys, OUTCOMES[view])
+
+
+def outcome(view: View) -> SpectraOutcome | None:
+    """Return the outcome that is on the view; None if there is none, or it is no longer kept."""
+    return cast(SpectraOutcome | None, job_view.shown_result(state.spectra(view)))
+
+
+def follow(view: View) -> None:
+    """Draw the view's active run as it is now, again and again, until it has ended."""
+    jobs = state.spectra(view)
+    job_view.follow(jobs, lambda snapshot: _draw(snapshot, jobs.recipes[snapshot.id]))
+    st.caption("You may go to another page and come back; closing or reloading this one ends the run.")
+
+
+def _draw(snapshot: JobSnapshot, recipe: SpectraRecipe) -> None:
+    step = snapshot.record if isinstance(snapshot.record, SpectraStep) else None
+    share = 0.0 if step is None else min(0.99, step.share)
+    left = job_view.time_left(snapshot, share, expected=estimate_seconds(recipe))
+    text = job_view.waiting_text(snapshot, NOUN) if step is None else step.doing + left
+    job_view.draw_progress(snapshot, share, text)
+
+
+def _cancelled(snapshot: JobSnapshot) -> str:
+    return f"Cancelled after {snapshot.seconds:.0f} s." if snapshot.records else "Cancelled before it began."
+
+
+def _kept_as(recipe: SpectraRecipe) -> str | None:
+    return recipe.key() if recipe.photos.public else None

@@ -1,0 +1,92 @@
+"""The live result of the first page: what is run, its job, and its outcome."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import cast
+
+from robustiqa_core.attacks import AttackStep
+from robustiqa_core.images import MAX_SIDE
+from robustiqa_core.jobs import JobSnapshot
+from robustiqa_core.models.card import ModelCard
+from ui import cache, job_view, state
+from ui.attack_job import CurvePoint
+from ui.lab_job import LabOutcome, RunRecord, lab_point, lab_records
+from ui.lab_recipe import LabRecipe, rival_of
+from ui.photo_set import from_root
+from ui.recipe import PhotoChoice
+
+NOUN = "attack"
+
+
+def start_recipe(cards: Mapping[str, ModelCard]) -> LabRecipe:
+    """Return what a visit shows: the first sample and the default attack, on a baseline and its hardened version.
+
+    The first baseline that has a hardened version is taken; without any, the first model alone.
+
+    Args:
+        cards: of all models, by stem; at least one.
+    """
+    baselines = [stem for stem, card in cards.items() if card.variant == "baseline"]
+    pairs = ((stem, rival_of(stem, cards)) for stem in baselines)
+    alone = next(iter(baselines or cards))
+    first, rival = next(((stem, rival) for stem, rival in pairs if rival is not None), (alone, None))
+    sample = next(iter(cache.samples().values()))
+    return LabRecipe(
+        (PhotoChoice("sample", sample.name, from_root(sample.path), MAX_SIDE),),
+        tuple((cards[stem].model, cards[stem].variant) for stem in (first, rival) if stem is not None),
+        state.DEFAULT_ATTACK,
+    )
+
+
+def start(recipe: LabRecipe) -> None:
+    """Submit the run for this visit."""
+
+    def prepare() -> Callable[[], Iterator[RunRecord | LabOutcome]]:
+        scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
+        photos = [cache.sample_photo(choice.name) for choice in recipe.photos]
+        return partial(lab_records, recipe, scorers, photos, cache.device())
+
+    job_view.start(state.start(), recipe, prepare, noun=NOUN, trace=lab_point)
+
+
+def settle() -> None:
+    """Take note of the end of the run; ask for it again where its result is no longer kept."""
+    jobs = state.start()
+    job_view.settle(jobs, noun=NOUN, cancelled=lambda snapshot: "Cancelled. Nothing was computed.")
+    if jobs.active is None and jobs.shown is not None and outcome() is None:
+        jobs.shown, jobs.asked = None, True
+
+
+def outcome() -> LabOutcome | None:
+    """Return the finished run; None while there is none."""
+    return cast(LabOutcome | None, job_view.shown_result(state.start()))
+
+
+def follow() -> None:
+    """Draw the progress of the run until it has ended."""
+    job_view.follow(state.start(), draw)
+
+
+def draw(snapshot: JobSnapshot) -> None:
+    """Draw how far the run is."""
+    recipe = state.start().recipes[snapshot.id]
+    share, text = progress(snapshot, recipe)
+    job_view.draw_progress(snapshot, share, text + job_view.time_left(snapshot, share))
+
+
+def progress(snapshot: JobSnapshot, recipe: LabRecipe) -> tuple[float, str]:
+    """Return the share of the work that is done, and what is going on."""
+    if snapshot.state == "queued":
+        return 0.0, job_view.waiting_text(snapshot, NOUN)
+    record = snapshot.record
+    if not isinstance(record, RunRecord):
+        return 0.0, "The model looks at the photo"
+    steps = recipe.attack.steps
+    step = record.record.step if isinstance(record.record, AttackStep) else 0
+    points = [point for point in cast(Sequence[CurvePoint], snapshot.trace) if point.run == record.run]
+    _, variant = recipe.models[record.run]
+    text = f"Attacking the {variant} model, step {step} of {steps}. "
+    return (
+        (record.run + step / steps) / len(recipe.models),
+        f"{text}Score {points[0].score:.2f} → {points[-1].best_score:.2f}",
+    )

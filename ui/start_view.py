@@ -1,0 +1,187 @@
+"""The first page: three pictures, a live result, and the ways on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+from ui import cache, state
+from ui.components.compare_slider import Picture, compare_slider
+from ui.controls import model_title
+from ui.figures import model_colours
+from ui.ideas_figures import growth_figure
+from ui.lab_job import LabOutcome
+from ui.markdown import plain
+from ui.pages import LAB, PLACEMENT, START, AppPage, listed_pages
+from ui.result import credit_line
+from ui.start_figures import TWIN_BOX, answers_figure, crop_png, pipeline_svg, twin_svg
+from ui.start_texts import (
+    Answer,
+    answers_csv,
+    answers_json,
+    answers_of,
+    baseline_words,
+    hardened_words,
+    headline,
+    table,
+)
+
+GAIN = 20
+_LAB_PARAMETERS = frozenset({"photo", "photos", "model", "variant", "against", "attack"})
+_TWIN = Path(__file__).parents[1] / "assets" / "start" / "cat_twin.png"
+_TWIN_SAMPLE = "cat"
+
+
+def follow_old_address() -> None:
+    """Open the attack lab where the address is one of its own: it was the first page once."""
+    parameters = st.query_params.to_dict()
+    if _LAB_PARAMETERS & parameters.keys():
+        st.switch_page(LAB.file, query_params=parameters)
+
+
+def draw_pictures() -> None:
+    """Draw what this is about in three pictures."""
+    scheme = "dark" if st.context.theme.type == "dark" else "light"
+    attack, sum_up, block = st.columns(3, gap="medium", border=True)
+    with attack:
+        st.subheader("1. A change that nobody sees", anchor=False)
+        clean = crop_png(cache.samples()[_TWIN_SAMPLE].path.read_bytes(), TWIN_BOX)
+        st.image(
+            twin_svg(clean, _TWIN.read_bytes(), scheme),
+            width="stretch",
+            alt="A photo of a cat, plus a change that looks like noise when enlarged, gives a twin that looks alike",
+        )
+        st.markdown(
+            "A **quality model** is a network that says how good a photo looks. An **attack** moves each colour a "
+            "little. The twin looks the same to us, and gets another score."
+        )
+    with sum_up:
+        st.subheader("2. Why that works", anchor=False)
+        st.plotly_chart(
+            growth_figure(4 / 255, height=210),
+            key="start_growth",
+            config={"displayModeBar": False},
+            alt="An aimed change moves the score of a simple model the more, the more pixels a photo has; "
+            "a random change of the same size does not",
+        )
+        st.markdown(
+            "Each pixel helps a little, all in the same direction, and a photo has very many. Random changes of the "
+            "same size cancel each other out."
+        )
+    with block:
+        st.subheader("3. What can help", anchor=False)
+        st.image(
+            pipeline_svg(scheme),
+            width="stretch",
+            alt="A photo goes through the layers of a network and then through a block near the end to its score",
+        )
+        st.markdown(
+            "A **hardened** model has a block near its end that lets no change grow on its way through, and was "
+            "trained a little more with it."
+        )
+
+
+def draw_outcome(outcome: LabOutcome) -> None:
+    """Draw the live result.
+
+    Args:
+        outcome: of the run of this visit.
+    """
+    cards = cache.cards()
+    answers = answers_of(
+        outcome,
+        {stem: model_title(stem) for stem in outcome.recipe.stems},
+        {stem: cards[stem].score_range for stem in outcome.recipe.stems},
+    )
+    colours = model_colours(cards)
+    st.markdown(f"### {headline(outcome)}")
+    pictures, words = st.columns([1, 1], gap="medium")
+    with pictures:
+        _pictures(outcome)
+    with words:
+        report = outcome.first.report
+        st.markdown(plain(baseline_words(answers[0], 255 * report.rounded_linf)))
+        if len(answers) > 1:
+            st.markdown(plain(hardened_words(answers[0], answers[1])))
+        else:
+            _no_hardened()
+        st.plotly_chart(
+            answers_figure(answers, colours),
+            key="start_answers",
+            config={"displayModeBar": "hover", "displaylogo": False},
+            alt="; ".join(f"{answer.name}: {answer.clean:.2f} to {answer.attacked:.2f}" for answer in answers),
+        )
+    _take_away(outcome, answers)
+
+
+def draw_ways_on() -> None:
+    """Draw a card for every other page."""
+    st.header("Where to go next", anchor=False)
+    grid = st.grid("auto", min_column_width=260, gap="medium")
+    for page in listed_pages():
+        if page is not START:
+            with grid.container(border=True, height="stretch"):
+                _link(page, page.title)
+                st.markdown(page.sentence)
+
+
+def _link(page: AppPage, label: str, parameters: Mapping[str, str] | None = None) -> None:
+    st.page_link(page.file, label=f"**{label}**", icon=page.icon, query_params=dict(parameters or {}))
+
+
+def _pictures(outcome: LabOutcome) -> None:
+    run = outcome.first
+    sample = cache.samples()[run.recipe.photo.name]
+    change = cache.perturbation_png(f"start {state.start().shown}", GAIN, run.clean_png, run.adversarial_png)
+    compare_slider(
+        Picture("Photo", f"{sample.title}, the photo", run.clean_png),
+        [
+            Picture("Twin", f"{sample.title}, its attacked twin", run.adversarial_png),
+            Picture(f"Change × {GAIN}", f"What the attack changed, {GAIN} times enlarged", change),
+        ],
+        size=run.size,
+        hint="Drag the divider, or focus it and use the arrow keys. Both are shown lossless.",
+        key="start_pair",
+    )
+    st.caption(credit_line(sample))
+
+
+def _no_hardened() -> None:
+    page = next((page for page in listed_pages() if page is PLACEMENT), None)
+    st.info(
+        "There is no hardened model here yet, so the baseline stands alone. One can be made in the app, on the page "
+        f"{PLACEMENT.title}."
+    )
+    if page is not None:
+        _link(page, "Make a hardened model")
+
+
+def _take_away(outcome: LabOutcome, answers: tuple[Answer, ...]) -> None:
+    seconds = sum(run.report.seconds for run in outcome.photos[0].runs)
+    with st.expander("The numbers, and the commands that give them"):
+        st.table(table(answers), border="horizontal", hide_index=True)
+        st.caption("Scores in each model's own unit; higher = better photo. A share near 0 = robust.")
+        st.code("\n".join(answer.command for answer in answers), language=None, wrap_lines=True)
+        with st.container(horizontal=True):
+            st.download_button(
+                "Numbers (CSV)",
+                answers_csv(answers),
+                "start.csv",
+                "text/csv",
+                key="start_csv",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+            st.download_button(
+                "Numbers (JSON)",
+                answers_json(answers),
+                "start.json",
+                "application/json",
+                key="start_json",
+                on_click="ignore",
+                icon=":material/data_object:",
+            )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _link(LAB, "Open this in the Attack lab", outcome.recipe.address())
+        st.button("Compute it again", key="start_again", icon=":material/replay:", on_click=state.start().ask)
+    st.caption(f"Computed for this visit in {seconds:.1f} s of attacks, on {outcome.first.report.device}.")

@@ -1,0 +1,110 @@
+"""The score against the attack's strength: asked for below a result, drawn while it is computed and after."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import cast
+
+import streamlit as st
+
+from robustiqa_core.jobs import JobSnapshot
+from ui import cache, controls, job_view, state
+from ui.figures import model_colours
+from ui.lab_recipe import LabRecipe
+from ui.photo_controls import photo_of
+from ui.sweep_figure import sweep_figure
+from ui.sweep_job import SweepOutcome, SweepPoint, SweepRecipe, SweepStep, point_of, sweep_csv, sweep_records
+
+NOUN = "sweep"
+SWEEP = "sweep"
+"""Query parameter that asks for the sweep, too."""
+
+
+def address() -> dict[str, str]:
+    """Return what the page's address says about a sweep; once asked for, it stays there."""
+    jobs = state.lab_sweep()
+    wanted = SWEEP in st.query_params and not jobs.recipes
+    return {SWEEP: "yes"} if wanted or jobs.active is not None or jobs.shown is not None else {}
+
+
+def draw_sweep(shown: LabRecipe) -> None:
+    """Draw the sweep of the run that is shown: the button, its progress, or its curve.
+
+    Args:
+        shown: the run, of one photo.
+    """
+    jobs, recipe = state.lab_sweep(), SweepRecipe(shown.photos[0], shown.models, shown.attack)
+    st.subheader("Score against strength", anchor=False)
+    job_view.settle(jobs, noun=NOUN, cancelled=lambda snapshot: "The sweep was cancelled.")
+    first_look = SWEEP in st.query_params and not jobs.recipes and jobs.notice is None
+    if jobs.asked or first_look:
+        jobs.notice = None
+        _start(recipe)
+    job_view.draw_notice(jobs)
+    if jobs.active is not None:
+        job_view.follow(jobs, lambda snapshot: _draw_running(snapshot, jobs.recipes[snapshot.id]))
+        return
+    outcome = cast(SweepOutcome | None, job_view.shown_result(jobs))
+    if outcome is None or _apart(outcome.recipe) != _apart(recipe):
+        st.markdown("Run the same attack on this photo in all strengths, with random noise beside it.")
+        st.button("Try all strengths", key="run_sweep", icon=":material/show_chart:", on_click=jobs.ask)
+        return
+    _draw_done(outcome)
+
+
+def _apart(recipe: SweepRecipe) -> object:
+    """Return what tells two sweeps apart: their attacks may start at different strengths."""
+    return recipe.photo, recipe.models, recipe.attacks()
+
+
+def _start(recipe: SweepRecipe) -> None:
+    def prepare() -> Callable[[], Iterator[SweepStep | SweepOutcome]]:
+        scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
+        return partial(sweep_records, recipe, scorers, photo_of(recipe.photo), cache.device())
+
+    job_view.start(state.lab_sweep(), recipe, prepare, noun=NOUN, trace=point_of, heartbeat=job_view.AWAY_SECONDS)
+
+
+def _draw_running(snapshot: JobSnapshot, recipe: SweepRecipe) -> None:
+    step = snapshot.record if isinstance(snapshot.record, SweepStep) else None
+    share = 0.0 if step is None else step.share
+    points = cast(Sequence[SweepPoint], snapshot.trace)
+    text = job_view.waiting_text(snapshot, NOUN) if snapshot.state == "queued" else f"{len(points)} attacks are done"
+    job_view.draw_progress(snapshot, share, text + job_view.time_left(snapshot, share))
+    _chart(recipe, points)
+
+
+def _draw_done(outcome: SweepOutcome) -> None:
+    recipe = outcome.recipe
+    _chart(recipe, outcome.points)
+    st.caption(
+        "Each score is that of the stored PNG, as a share of the model's own range: 0 and 1 are the ends of what it "
+        "gave in training. Flat = robust. Dashed: random noise of the same size, which an attack has to beat."
+    )
+    st.download_button(
+        "Curve (CSV)",
+        sweep_csv(recipe, outcome.points),
+        "score-against-strength.csv",
+        "text/csv",
+        key="download_sweep",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    st.markdown("**The same numbers from the command line**")
+    st.code(recipe.command(device=outcome.device), language=None, wrap_lines=True)
+
+
+def _chart(recipe: SweepRecipe, points: Sequence[SweepPoint]) -> None:
+    cards = cache.cards()
+    figure = sweep_figure(
+        points,
+        budget=recipe.budget,
+        ranges={stem: card.score_range for stem, card in cards.items()},
+        colours=model_colours(cards),
+        names={stem: controls.model_title(stem) for stem in cards},
+    )
+    st.plotly_chart(
+        figure,
+        key="sweep_curve",
+        config={"displaylogo": False},
+        alt=f"The score against the strength of the attack, {len(points)} attacks so far",
+    )
