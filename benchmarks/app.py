@@ -1,0 +1,182 @@
+"""How quick the app is, and whether it keeps its memory: the real app, in a real Chromium.
+
+    python benchmarks/app.py [--short] [--chromium PATH] [--json FILE]
+
+Times the start of the server up to the first page, the switch to another page, and a slider up to the page's answer,
+with one and with eight sessions that attack; then the server's memory after 20 attacks and after 200.
+"""
+
+import argparse
+import json
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+OPTIONS = ["--server.headless", "true", "--server.fileWatcherType", "none", "--server.address", "127.0.0.1"]
+ATTACKING = "/attack_lab?attack=pgd&steps=200&against=none"
+QUICK = "/attack_lab?attack=fgsm&against=none"
+WAIT = 300_000
+"""Milliseconds after which a step counts as failed."""
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, int]]:
+    """Start the app; give its address and the server's process id."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *OPTIONS]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}", server.pid
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+def wait_until_healthy(address: str) -> None:
+    """Return when the server answers."""
+    deadline = time.monotonic() + WAIT / 1000
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as response:
+                if response.read() == b"ok":
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)
+    raise SystemExit("the server did not answer; start it by hand to see why")
+
+
+def opened(browser: Browser, address: str) -> Page:
+    """Return the page of a new visitor."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT)
+    page = context.new_page()
+    page.goto(address)
+    return page
+
+
+def settled(page: Page) -> None:
+    """Return when a result of the lab is shown in full."""
+    page.get_by_text("Try next").wait_for()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long `work` takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def switch(page: Page) -> None:
+    """Go to the page with the texts and wait for it; then go back, which is not timed by itself."""
+    page.get_by_role("link", name="How it works").click()
+    page.get_by_role("heading", name="Your photos").wait_for()
+
+
+def move_slider(page: Page, *, right: bool) -> None:
+    """Move the slider of the steps by one place, and wait for the page's answer to it."""
+    slider = page.get_by_role("slider", name="Steps")
+    before = slider.get_attribute("aria-valuenow")
+    slider.press("ArrowRight" if right else "ArrowLeft")
+    page.wait_for_function(
+        """before => {
+            const slider = [...document.querySelectorAll('[role=slider]')].find(s => s.ariaLabel === 'Steps');
+            const app = document.querySelector('[data-testid=stApp]');
+            return slider?.ariaValueNow !== before && app.dataset.testScriptState === 'notRunning';
+        }""",
+        arg=before,
+    )
+
+
+def attack_again(page: Page) -> None:
+    """Run the attack that the page shows once more, on the other side of the score, and wait for its result."""
+    label = page.get_by_role("button", name="Lower the score").or_(page.get_by_role("button", name="Raise the score"))
+    text = label.inner_text()
+    label.click()
+    page.get_by_role("button", name="Raise the score" if "Lower" in text else "Lower the score").wait_for()
+
+
+def resident_mib(process: int) -> float:
+    """Return the memory that the process holds, in MiB (Linux)."""
+    pages = int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1])
+    return pages * 4096 / 2**20
+
+
+def percentiles(samples: list[float]) -> dict[str, float]:
+    """Return the median and the 95th percentile, in seconds."""
+    return {"p50": statistics.median(samples), "p95": statistics.quantiles(samples, n=20, method="inclusive")[-1]}
+
+
+def measure(browser: Browser, *, repeats: int, sessions: int, attacks: tuple[int, int]) -> dict[str, object]:
+    """Return all figures."""
+    found: dict[str, object] = {}
+    start = time.perf_counter()
+    with served() as (address, process):
+        page = opened(browser, address + QUICK)
+        page.get_by_role("heading", name="Attack lab").wait_for()
+        found["start_to_first_page_s"] = time.perf_counter() - start
+        settled(page)
+        found["start_to_first_result_s"] = time.perf_counter() - start
+        switches = []
+        for _ in range(repeats):
+            switches.append(seconds(lambda: switch(page)))
+            page.get_by_role("link", name="Attack lab").click()
+            settled(page)
+        found["page_switch_s"] = percentiles(switches)
+        for count in (1, sessions):
+            others = [opened(browser, address + ATTACKING) for _ in range(count)]
+            moves = [seconds(partial(move_slider, page, right=number % 2 == 0)) for number in range(repeats)]
+            found[f"slider_{count}_attacking_s"] = percentiles(moves)
+            for other in others:
+                other.context.close()
+        memory, done = {}, 0
+        page = opened(browser, address + QUICK)
+        settled(page)
+        for count in attacks:
+            for _ in range(count - done):
+                attack_again(page)
+            done = count
+            memory[count] = resident_mib(process)
+        found["memory_mib"] = memory
+        found["memory_growth"] = memory[attacks[1]] / memory[attacks[0]] - 1
+    return found
+
+
+def main() -> None:
+    """Print the figures; write JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--short", action="store_true", help="a few repeats, two sessions, six attacks: does it run?")
+    parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=arguments.chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        if arguments.short:
+            found = measure(browser, repeats=3, sessions=2, attacks=(2, 6))
+        else:
+            found = measure(browser, repeats=30, sessions=8, attacks=(20, 200))
+        browser.close()
+    for name, value in found.items():
+        print(f"{name:<28}{json.dumps(value)}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
