@@ -10,4 +10,5 @@ BRAND = Path(__file__).parent / "assets" / "brand"
 
 st.set_page_config(page_title="RobustIQA", page_icon=str(BRAND / "icon.svg"), layout="wide")
 st.logo(str(BRAND / "wordmark.svg"), size="large", icon_image=str(BRAND / "icon.svg"))
+st.html(Path(__file__).parent / "ui" / "controls.css")
 st.navigation(pages.navigation(), position="top").run()

@@ -191,7 +191,6 @@ def run_button(label: str, *, key: str, ready: bool, on_click: Callable[[], None
         on_click: called when it is.
         note: a sentence about the run, such as how long it takes.
     """
-    st.html(Path(__file__).with_suffix(".css"))
     st.button(label, key=key, type="primary", width="stretch", disabled=not ready, on_click=on_click)
     st.caption(f"{note} Runs on: {plain(describe_device(cache.device()))}, float32.".strip())
 
