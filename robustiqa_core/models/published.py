@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
@@ -17,7 +18,7 @@ Network = TypeVar("Network", bound=nn.Module)
 Rename = Callable[[str], str]
 """From the name of a tensor in our network to its name in the published layout."""
 
-# What torch's restricted unpickler and its archive reader raise on files that are not checkpoints.
+# What torch's restricted unpickler and its archive readers raise on files that are not checkpoints.
 _UNREADABLE = (
     pickle.UnpicklingError,
     RuntimeError,
@@ -30,6 +31,7 @@ _UNREADABLE = (
     AssertionError,
     OverflowError,
     struct.error,
+    SafetensorError,
 )
 _SHOWN = 6
 """Names that an error lists of each kind."""

@@ -316,3 +316,10 @@ def test_values_that_are_no_plain_tensors_are_refused(value: object) -> None:
     checkpoint = dbcnn_checkpoint() | {"module.fc.bias": value}
     with pytest.raises(InputError, match=r"module\.fc\.bias"):
         import_dbcnn(checkpoint)
+
+
+def test_a_damaged_safetensors_file_is_refused_as_any_other(tmp_path: Path) -> None:
+    file = tmp_path / "damaged.safetensors"
+    file.write_bytes(b"\xff" * 64)
+    with pytest.raises(InputError, match="cannot be read safely"):
+        read_checkpoint(file)
