@@ -17,7 +17,8 @@ MOST_BEYOND = 1.1
 _SMALLEST_GAIN = 0.02
 """AbsGain below which an attack did too little to compare."""
 _MIDDLE = 0.5
-_MUCH_PRUNED = 0.2
+_MUCH_PRUNED, _LEAST_PRUNED = 0.2, 0.01
+"""Share of the filters that counts as a cause beside a block, and where nothing else was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class HardenedFigures:
         control_gain: AbsGain of that.
         depth: of the block, from 0 for the input to 1 for the score.
         removed: share of the filters that were pruned.
+        has_block: whether it has a block; without one only pruning and tuning changed it.
     """
 
     agreement: float | None = None
@@ -53,6 +55,7 @@ class HardenedFigures:
     control_gain: float | None = None
     depth: float | None = None
     removed: float = 0.0
+    has_block: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +113,15 @@ def _order_lost(figures: HardenedFigures) -> Symptom | None:
     if figures.depth is not None and figures.depth < _MIDDLE:
         causes.append("the block lies early, and everything behind it sees other maps")
         advice.append("a deeper place")
-    if figures.removed >= _MUCH_PRUNED:
+    if figures.removed >= (_MUCH_PRUNED if figures.has_block else _LEAST_PRUNED):
         causes.append(f"{100 * figures.removed:.0f} % of the filters were pruned")
         advice.append("a smaller pruning ratio")
-    causes = causes or ["the tuning was too short for what the block changed"]
+    causes = causes or ["the tuning was too short for what was changed"]
+    last = ", or the variant isometric, which starts as the identity" if figures.has_block else ""
     return Symptom(
         f"{seen} (a loss of more than {MOST_LOST:g}).",
         f"Likely because {' and '.join(causes)}.",
-        f"Try {', '.join([*advice, 'more epochs and crops'])}, or the variant isometric, which starts as the identity.",
+        f"Try {', '.join([*advice, 'more epochs and crops'])}{last}.",
     )
 
 
@@ -183,7 +187,8 @@ def _squeezed(figures: HardenedFigures) -> Symptom | None:
         f"The scores came out squeezed together: {figures.spread:.2f} of the baseline's spread.",
         "A model that says nearly the same of every photo looks robust. Here the scores were stretched again, and the "
         "gains with them.",
-        "Judge by the scale of each model's own. Try more epochs, or a smaller contraction.",
+        "Judge by the scale of each model's own. Try more epochs, or a smaller "
+        f"{'contraction' if figures.has_block else 'pruning ratio'}.",
     )
 
 

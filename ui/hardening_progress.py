@@ -18,7 +18,7 @@ DOING: dict[Stage, str] = {
     "mapping": "Computing the maps in front of the block, once",
     "tuning": "Fine-tuning",
     "measuring": "Measuring",
-    "attacking": "Attacking the baseline and the hardened model",
+    "attacking": "Attacking the model before and after",
 }
 
 

@@ -134,7 +134,7 @@ def draw_trial(trial: Trial) -> None:
             f"{milliseconds:.1f} ms",
             f"baseline {1000 * trial.baseline_seconds:.1f} ms",
             "off",
-            f"One crop of {trial.recipe.crop} px, median of several, both models by turns.",
+            f"One crop of {trial.recipe.crop} px, the fastest of several, both models by turns.",
         ),
     ):
         with grid:

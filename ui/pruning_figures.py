@@ -14,7 +14,7 @@ from ui.pruning_texts import Point
 _MUTED = "#7C8794"
 _LAYOUT: dict[str, Any] = {
     "template": "none",
-    "height": 320,
+    "height": 290,
     "margin": {"l": 8, "r": 8, "t": 32, "b": 8},
     "showlegend": True,
     "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
@@ -32,7 +32,8 @@ class Curve:
         axis: title of the axis, with unit and direction.
         value: of a point.
         baseline: the same of the model that was pruned.
-        rises_from: value that the axis shows at least, so that it does not move while the curve fills.
+        rises_from: values that the axis shows at least, so that it moves little while the curve fills.
+        form: how a value is written.
     """
 
     label: str
@@ -45,24 +46,24 @@ class Curve:
 
 CURVES: dict[str, Curve] = {
     "agreement": Curve(
-        "Agreement",
-        "Agreement with the whole model, SROCC (higher = better)",
+        "Agreement with the whole model",
+        "SROCC (higher = better)",
         lambda point: point.agreement,
         lambda point: 1.0,
         (0.0, 1.0),
         ".3f",
     ),
     "gain": Curve(
-        "AbsGain",
-        "AbsGain, share of the score range (nearer 0 = more robust)",
+        "AbsGain: how far an attack moves the scores, as a share of their range",
+        "AbsGain (0 = most robust)",
         lambda point: point.gain,
         lambda point: point.baseline_gain,
         (0.0,),
         "+.3f",
     ),
     "time": Curve(
-        "Time",
-        "Milliseconds per image (lower = faster)",
+        "Time of one score",
+        "ms per image (lower = faster)",
         lambda point: point.milliseconds,
         lambda point: point.baseline_milliseconds,
         (0.0,),
@@ -70,8 +71,8 @@ CURVES: dict[str, Curve] = {
     ),
 }
 MOS = Curve(
-    "SROCC with people",
-    "SROCC with human ratings (higher = better)",
+    "Agreement with people",
+    "SROCC (higher = better)",
     lambda point: point.mos or 0.0,
     lambda point: point.mos_before or 0.0,
     (0.0, 1.0),
@@ -98,7 +99,7 @@ def plan_figure(rows: Sequence[LayerRow], *, colour: str) -> go.Figure:
             x=names,
             y=counts,
             name=f"filters that {name}",
-            marker={"color": shade, "pattern": {"shape": pattern, "fgcolor": "#FFFFFF", "size": 6}},
+            marker={"color": shade, "pattern": {"shape": pattern, "bgcolor": shade, "fgcolor": "#FFFFFF", "size": 6}},
             hovertemplate=f"%{{x}}: %{{y}} filters {name}<extra></extra>",
         )
     figure.update_xaxes(title="Layer, from the photo to the score", type="category", tickangle=-60, fixedrange=True)
@@ -148,9 +149,7 @@ def importance_figure(rows: Sequence[LayerRow], *, colour: str) -> go.Figure:
         fixedrange=True,
         zeroline=False,
     )
-    figure.update_yaxes(
-        title="Importance, 1 = typical of its layer (higher = more important)", fixedrange=True, rangemode="tozero"
-    )
+    figure.update_yaxes(title="Importance, 1 = typical", fixedrange=True, rangemode="tozero")
     return figure
 
 

@@ -9,7 +9,7 @@ from robustiqa_core.pruning import CRITERIA, PruningPlan
 from ui.diagnosis import LEAST_GAINED, MOST_LOST, HardenedFigures, Symptom, diagnose
 from ui.hardening_job import Trial
 
-CRITERION_NAMES = {"random": "Chance", "l1": "Weights, l1", "l2": "Weights, l2", "pls_vip": "Photos, PLS-VIP"}
+CRITERION_NAMES = {"random": "Chance", "l1": "Weights (l1)", "l2": "Weights (l2)", "pls_vip": "Photos (PLS-VIP)"}
 """The criteria from the one that knows nothing to the one that looks at photos."""
 SCOPE_NAMES = {"layer": "The same share of each layer", "global": "The least important of all layers"}
 _SMALLEST_GAIN = 0.02
@@ -88,24 +88,29 @@ def point_of(trial: Trial) -> Point:
 
 
 def headline(points: Sequence[Point]) -> str:
-    """Return what pruning does to robustness in this run, in a sentence that follows from the figures."""
+    """Return what pruning does to robustness in this run, in a sentence that follows from the figures.
+
+    A model that lost its judgement says nothing about robustness, however far its scores move.
+    """
     pruned = [point for point in points if point.removed]
-    changes = [(point, point.gain_change) for point in pruned]
-    known = [(point, change) for point, change in changes if change is not None]
+    sound = [point for point in pruned if point.is_trusted]
+    if pruned and not sound:
+        return (
+            "In this run pruning breaks the model before it can make it robust: it no longer orders photos as before."
+        )
+    known = [point for point in sound if point.gain_change is not None]
     if not known:
         return "The attack moves the scores too little to tell what pruning does to robustness."
-    more = [point for point, change in known if change > LEAST_GAINED]
-    less = [point for point, change in known if change < -LEAST_GAINED]
-    if more and not less:
-        return f"In this run pruning makes the model easier to attack, {_where(more, known)}."
-    if less and not more:
-        sound = any(point.is_trusted for point in less)
-        if sound:
-            return f"In this run pruning makes the model harder to attack, {_where(less, known)}."
-        return "In this run the attack gains less after pruning, but only where the model has lost its judgement."
-    if not more:
-        return "In this run pruning leaves robustness about as it was."
-    return f"In this run pruning goes both ways: easier to attack at {_percents(more)}, harder at {_percents(less)}."
+    more, less = _moved(known)
+    if more and less:
+        return (
+            f"In this run pruning goes both ways: easier to attack at {_percents(more)}, harder at {_percents(less)}."
+        )
+    if more:
+        return f"In this run pruning makes the model easier to attack, {_where(more, pruned)}."
+    if less:
+        return f"In this run pruning makes the model harder to attack, {_where(less, pruned)}."
+    return "In this run pruning leaves robustness about as it was."
 
 
 def findings(points: Sequence[Point]) -> list[str]:
@@ -129,6 +134,7 @@ def symptoms(point: Point) -> tuple[Symptom, ...]:
             transfer_gain=point.transfer_gain,
             spread=point.spread,
             removed=point.removed,
+            has_block=False,
         )
     )
 
@@ -177,13 +183,24 @@ def _robustness(pruned: Sequence[Point]) -> str:
         f"**Robustness.** The attack moves the scores of the whole model by {worst.baseline_gain:+.3f} of their range "
         f"on average, and {after}; nearer to 0 is more robust."
     ]
-    if any(not point.is_trusted for point in pruned):
-        lost = [point for point in pruned if not point.is_trusted]
+    more, less = _moved(pruned)
+    parts += [f"It gains more than before at {_percents(more)}."] if more else []
+    parts += [f"It gains less than before at {_percents(less)}."] if less else []
+    lost = [point for point in pruned if not point.is_trusted]
+    if lost:
         parts.append(
             f"At {_percents(lost)} the model no longer orders photos as before, so its gain there says little about "
             "robustness."
         )
     return " ".join(parts)
+
+
+def _moved(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
+    """Return the points where the attack gains clearly more than before, and those where it gains clearly less."""
+    known = [(point, point.gain_change) for point in points]
+    more = [point for point, change in known if change is not None and change > LEAST_GAINED]
+    less = [point for point, change in known if change is not None and change < -LEAST_GAINED]
+    return more, less
 
 
 def _agreement(pruned: Sequence[Point]) -> str:
@@ -207,8 +224,8 @@ def _speed(pruned: Sequence[Point]) -> str:
     )
 
 
-def _where(points: Sequence[Point], known: Sequence[object]) -> str:
-    return "at every ratio" if len(points) == len(known) and len(points) > 1 else f"at {_percents(points)}"
+def _where(points: Sequence[Point], pruned: Sequence[Point]) -> str:
+    return "at every ratio" if len(points) == len(pruned) and len(points) > 1 else f"at {_percents(points)}"
 
 
 def _percents(points: Sequence[Point]) -> str:

@@ -15,7 +15,7 @@ from robustiqa_core.pruning import PruningPlan
 from ui import cache, controls
 from ui.compare_view import CHART
 from ui.estimate import spoken
-from ui.figures import COLOURS, model_colours
+from ui.figures import model_colours
 from ui.glossary import WORDS
 from ui.hardening_job import Trial
 from ui.markdown import plain
@@ -35,6 +35,9 @@ from ui.pruning_texts import (
     point_of,
     points_csv,
 )
+
+_PRUNED = "pruned"
+"""Stands for the pruned model among the stems."""
 
 
 def plan_at(recipe: PruningRecipe, ratio: float) -> PruningPlan:
@@ -61,12 +64,14 @@ def draw_plan(recipe: PruningRecipe, ratio: float, plan: PruningPlan) -> None:
         for label, value, help_text in figures:
             st.metric(label, value, help=help_text, width="content")
     rows = layer_rows(plan)
-    colour = _colour(recipe)
+    colour = _colours(recipe)[recipe.stem]
+    st.markdown("**Filters of each layer**")
     _chart(
         plan_figure(rows, colour=colour),
         key="pruning_plan",
         alt=f"Filters of each of {len(rows)} layers that stay and that go: {plan_sentence(plan)}",
     )
+    st.markdown("**Importance of the filters that go beside those that stay**", help=WORDS["Importance"])
     _chart(
         importance_figure(rows, colour=colour),
         key="pruning_importance",
@@ -99,7 +104,8 @@ def draw_invitation(recipe: PruningRecipe) -> None:
         f"**about {spoken(expected_seconds(recipe))}** on this machine when nothing else runs. The points appear one "
         "by one, and you may cancel at any time. Press **Run the sweep**."
     )
-    draw_curves(recipe, [])
+    if _others(recipe):
+        draw_curves(recipe, [])
 
 
 def draw_curves(recipe: PruningRecipe, trials: Sequence[Trial]) -> None:
@@ -109,12 +115,13 @@ def draw_curves(recipe: PruningRecipe, trials: Sequence[Trial]) -> None:
     labelled = bool(points) and all(point.mos is not None for point in points)
     for name, curve in CURVES.items():
         shown = MOS if labelled and name == "agreement" else curve
+        st.markdown(f"**{shown.label}**")
         figure = curve_figure(
             shown,
             points,
-            name=f"pruned, {CRITERION_NAMES[recipe.criterion]}",
-            colour=COLOURS["hardened"],
-            whole=_colour(recipe),
+            name=f"pruned: {CRITERION_NAMES[recipe.criterion]}",
+            colour=_colours(recipe)[_PRUNED],
+            whole=_colours(recipe)[recipe.stem],
             others=others,
         )
         _chart(figure, key=f"pruning_{name}", alt=_curve_alt(shown, points))
@@ -175,8 +182,9 @@ def _way(recipe: PruningRecipe) -> str:
     return ", ".join(words)
 
 
-def _colour(recipe: PruningRecipe) -> str:
-    return model_colours(cache.cards())[recipe.stem]
+def _colours(recipe: PruningRecipe) -> dict[str, str]:
+    """Return the colours of all models and of the pruned one, which has no name yet and so one that none has."""
+    return model_colours([*cache.cards(), _PRUNED])
 
 
 def _chart(figure: go.Figure, *, key: str, alt: str) -> None:

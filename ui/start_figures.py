@@ -95,6 +95,7 @@ def answers_figure(answers: Sequence[Answer], colours: Mapping[str, str]) -> go.
             x=[answer.clean, answer.attacked],
             y=names,
             mode="lines+markers+text",
+            cliponaxis=False,
             name=answer.name,
             line={"width": 3, "color": colour},
             marker={"size": [14, 16], "symbol": ["circle", "diamond"], "color": colour},

@@ -76,8 +76,8 @@ def draw_pictures() -> None:
             alt="A photo goes through the layers of a network and then through a block near the end to its score",
         )
         st.markdown(
-            "A **hardened** model has a block near its end that lets no change grow on its way through, and was "
-            "trained a little more with it."
+            "A **hardened** model has a block near its end that lets no change grow on its way through, or was trained "
+            "on attacked photos, or both."
         )
 
 

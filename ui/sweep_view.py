@@ -46,7 +46,7 @@ def draw_sweep(shown: LabRecipe) -> None:
     outcome = cast(SweepOutcome | None, job_view.shown_result(jobs))
     if outcome is None or _apart(outcome.recipe) != _apart(recipe):
         st.markdown("Run the same attack on this photo in all strengths, with random noise beside it.")
-        st.button("Try all strengths", key="run_sweep", icon=":material/show_chart:", on_click=jobs.ask)
+        st.button("Try all strengths", key="sweep_run", icon=":material/show_chart:", on_click=jobs.ask)
         return
     _draw_done(outcome)
 

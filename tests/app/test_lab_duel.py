@@ -174,7 +174,7 @@ def test_uploads_can_be_attacked_together(lab: AppTest) -> None:
 def test_all_strengths_are_tried_with_noise_beside_them(lab: AppTest) -> None:
     finish(lab)
     assert "sweep" not in lab.query_params
-    lab.button(key="run_sweep").click()
+    lab.button(key="sweep_run").click()
     finish(lab, sweep_jobs)
     result = cache.jobs().result(str(sweep_jobs(lab).shown))
     assert isinstance(result, SweepOutcome)
