@@ -170,13 +170,13 @@ def test_the_command_writes_a_baseline_with_both_trainings_on_its_card(
     data = ["--dataset", "csv", "--root", str(root), "--scores", str(tmp_path / "scores.csv")]
     places = ["--run-dir", str(tmp_path / "run"), "--out", str(tmp_path / "out"), "--device", "cpu", "--json"]
     known = load_card("linearity")
-    assert cli.main(["order-head", *data, "--photos", "8", "--series", "3", *places]) == 0
+    assert cli.main(["order-head", *data, "--photos", "8", "--series", "3", "--penalty", "1", *places]) == 0
     printed = capsys.readouterr()
     card = json.loads(printed.out)
     assert "neighbouring levels in order" in printed.err
     assert card["training"]["command"] == (
         f"{known.training.command} && robustiqa order-head --model linearity --dataset csv --weight 0.2 --margin 0.02 "
-        "--softness 0.01 --penalty 500.0 --photos 8 --series 3 --seed 0 --root FOLDER"
+        "--softness 0.01 --penalty 1.0 --photos 8 --series 3 --seed 0 --root FOLDER"
     )
     assert card["training"]["settings"]["ordered_head"]["start_sha256"] == known.sha256
     assert [measured["photos"] for measured in card["measurements"]] == [4, 4]
