@@ -32,7 +32,7 @@ def test_from_the_plan_to_a_pruned_model_that_is_attacked(app: str, visit: Visit
     page.get_by_role("button", name="Run the sweep").click()
     expect(page.get_by_text(re.compile("Point 2 of 6, 10 %"))).to_be_visible(timeout=LONG)
     expect(page.get_by_text("The same points from the command line")).to_be_visible(timeout=LONG)
-    rows = list(csv.DictReader(download(page, "Curve (CSV)", tmp_path).open()))
+    rows = list(csv.DictReader(download(page, "Curve (CSV)", tmp_path).read_text("utf-8").splitlines()))
     assert [float(row["ratio"]) for row in rows] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert float(rows[0]["agreement"]) == pytest.approx(1.0, abs=1e-3)
     assert float(rows[-1]["agreement"]) < 0.95, "pruning without tuning destroys a model"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -26,10 +27,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledPhoto]:
     """Return photos of noise whose MOS is its strength."""
     folder = tmp_path_factory.mktemp("photos")
     found = []
+    generator = np.random.default_rng(0)
     for number in range(24):
         strength = 5 + 7 * number
         path = folder / f"{number}.png"
-        Image.effect_noise((64, 64), strength).convert("RGB").save(path)
+        noise = (128 + strength * generator.standard_normal((64, 64))).clip(0, 255).astype(np.uint8)
+        Image.fromarray(noise).convert("RGB").save(path)
         found.append(LabelledPhoto(path, strength / 200, "train"))
     return found
 
