@@ -39,6 +39,8 @@ with before:
         pruning_view.draw_plan(recipe, ratio, pruning_view.plan_at(recipe, ratio))
     except RobustIQAError as error:
         st.error(f"There is no plan. {sentence(error)}")
+with st.sidebar:
+    pruning_controls.run_button(recipe)
 with after:
     st.subheader("After: what that does", anchor=False)
     if jobs.active is not None:

@@ -98,7 +98,7 @@ def sidebar() -> PruningRecipe:
     )
     card = cache.cards()[stem]
     labelled = hardening_live.labelled()
-    recipe = PruningRecipe(
+    return PruningRecipe(
         card.model,
         card.variant,
         st.session_state[CRITERION],
@@ -106,6 +106,10 @@ def sidebar() -> PruningRecipe:
         SHORT_TUNING if st.session_state[TUNING] else 0,
         data=DISTILLATION if labelled is None else labelled.name,
     )
+
+
+def run_button(recipe: PruningRecipe) -> None:
+    """Draw the button that runs the sweep, and how long that takes; the first time this is measured, for a second."""
     controls.run_button(
         "Run the sweep",
         key=f"{state.RUN}_pruning",
@@ -113,7 +117,6 @@ def sidebar() -> PruningRecipe:
         on_click=state.pruning().ask,
         note=f"Takes about {spoken(expected_seconds(recipe))}.",
     )
-    return recipe
 
 
 def expected_seconds(recipe: PruningRecipe) -> float:

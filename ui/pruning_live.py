@@ -89,7 +89,8 @@ def _draw(snapshot: JobSnapshot, recipe: PruningRecipe, *, drawn: int) -> None:
         )
         return
     share = min(0.99, step.share)
-    left = job_view.time_left(snapshot, share, expected=expected_seconds(recipe))
+    # Once there is a point, the pace of this sweep says more than any estimate.
+    left = job_view.time_left(snapshot, share, expected=None if drawn else expected_seconds(recipe))
     text = f"Point {step.number} of {step.points}, {100 * step.ratio:g} %: {step.doing}{left}"
     job_view.draw_progress(snapshot, share, text)
 

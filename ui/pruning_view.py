@@ -183,8 +183,9 @@ def _way(recipe: PruningRecipe) -> str:
 
 
 def _colours(recipe: PruningRecipe) -> dict[str, str]:
-    """Return the colours of all models and of the pruned one, which has no name yet and so one that none has."""
-    return model_colours([*cache.cards(), _PRUNED])
+    """Return the colours of the models that are no trial, and of the pruned one: that which the next model gets."""
+    kept = cache.kept_models().cards()
+    return model_colours([*(stem for stem in cache.cards() if stem not in kept), _PRUNED])
 
 
 def _chart(figure: go.Figure, *, key: str, alt: str) -> None:
