@@ -28,10 +28,12 @@ from robustiqa_core.hardening import (
     HardeningRecord,
     Inserted,
     Pruned,
+    Trunk,
     TuningData,
     distillation_data,
     harden,
     labelled_data,
+    load_trunk,
     parse_objective,
 )
 from robustiqa_core.models import ARCHITECTURES, QualityModel, architecture
@@ -47,7 +49,18 @@ _RECIPE = HardeningRecipe("linearity", None, None, tuned="all")
 _LABELLED_VALIDATION = 256
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DECIDING = (
-    *("model", "start", "position", "variant", "orthogonalization", "width", "grid", "kernel_size", "blend"),
+    *(
+        "model",
+        "start",
+        "trunk_from",
+        "position",
+        "variant",
+        "orthogonalization",
+        "width",
+        "grid",
+        "kernel_size",
+        "blend",
+    ),
     *("block_seed", "criterion", "pruning_ratio", "scope", "objective", "tuned", "epochs", "crops"),
     *("validation_crops", "resize", "crop", "batch_size", "rate", "block_rate", "mix", "learn_statistics", "precision"),
     *("seed", "name", "dataset"),
@@ -58,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--model", default="linearity", choices=ARCHITECTURES, help="default: %(default)s")
     parser.add_argument("--start", default="baseline", help="variant that is hardened (default: %(default)s)")
+    parser.add_argument(
+        "--trunk-from",
+        metavar="MODEL-VARIANT",
+        help="stored model whose trunk's weights are taken, such as linearity-hardened-plus (default: the start's own)",
+    )
     parser.add_argument("--name", default="hardened", help="of the new variant (default: %(default)s)")
     _add_block(parser)
     parser.add_argument("--criterion", default=_PRUNING.criterion, choices=CRITERIA, help="default: %(default)s")
@@ -152,6 +170,7 @@ def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.devic
         position=position,
         block=None if position is None else block,
         start=arguments.start,
+        trunk=arguments.trunk_from,
         pruning=PruningSettings(arguments.criterion, arguments.pruning_ratio, arguments.scope),
         tuned=arguments.tuned,
         objective=objective,
@@ -190,13 +209,15 @@ def run(arguments: argparse.Namespace) -> int:
     device = choose_device(arguments.device)
     start = load_card(arguments.model, arguments.start)
     recipe = _recipe(arguments, start, device)
+    trunk = None if recipe.trunk is None else load_trunk(recipe.trunk)
     known = [
         card
         for card in (list_cards(arguments.out) if arguments.out.is_dir() else ())
         if (card.model, card.variant, card.hardening.get("key")) == (recipe.model, arguments.name, recipe.key())
         and card.hardening.get("start_sha256") == start.sha256
+        and card.hardening.get("trunk_sha256") == (None if trunk is None else trunk.card.sha256)
     ]
-    card = known[0] if known else _harden(arguments, recipe, start, device)
+    card = known[0] if known else _harden(arguments, recipe, start, trunk, device)
     if arguments.json:
         print_json(card.to_json())
     else:
@@ -205,22 +226,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _harden(
-    arguments: argparse.Namespace, recipe: HardeningRecipe, start: ModelCard, device: torch.device
+    arguments: argparse.Namespace,
+    recipe: HardeningRecipe,
+    start: ModelCard,
+    trunk: Trunk | None,
+    device: torch.device,
 ) -> ModelCard:
     """Do the work; return the card as written."""
     data = _data(arguments, recipe)
     command = spell_command("harden", arguments, _DECIDING)
-    run_dir = arguments.run_dir or Path("runs", f"{arguments.model}-{arguments.name}")
     records = harden(
         recipe,
         load_network(arguments.model, arguments.start, device=device),
         start,
         data,
+        trunk=trunk,
         name=arguments.name,
         command=command if arguments.dataset is None else f"{command} --root FOLDER",
         cache=HardeningCache(arguments.cache),
-        # Another recipe must not go on from this one's state.
-        run_dir=run_dir / recipe.key(),
+        run_dir=arguments.run_dir or Path("runs", f"{arguments.model}-{arguments.name}"),
         workers=arguments.workers,
     )
     *_, result = _report(records)

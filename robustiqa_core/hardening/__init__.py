@@ -8,6 +8,7 @@ from robustiqa_core.hardening.recipe import DISTILLATION, TUNED, HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned, Stage
 from robustiqa_core.hardening.run import SHORT_ATTACK, harden
 from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
+from robustiqa_core.hardening.trunk import Trunk, load_trunk
 
 __all__ = [
     "DISTILLATION",
@@ -33,12 +34,14 @@ __all__ = [
     "Rest",
     "Stage",
     "Term",
+    "Trunk",
     "Tuned",
     "TuningData",
     "distillation_data",
     "find_cut",
     "harden",
     "labelled_data",
+    "load_trunk",
     "parse_objective",
     "positions_of",
     "spell_objective",

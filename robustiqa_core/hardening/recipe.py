@@ -35,6 +35,9 @@ class HardeningRecipe:
         position: insertion point of the block, such as `after_stage7`; None for no block.
         block: the block; None where there is no position, and only there.
         start: variant that is hardened.
+        trunk: stem of a checkpoint with the same trunk, such as `linearity-hardened-plus`, whose trunk's weights take
+            the place of the start's before anything is tuned; None for the start's own. One robust trunk serves
+            several architectures.
         pruning: what goes; a ratio of 0 prunes nothing.
         tuned: `rest` tunes the block and what it reaches, everything else stays as it is; `all` tunes every layer.
         objective: what is minimised.
@@ -65,6 +68,7 @@ class HardeningRecipe:
     position: str | None
     block: BlockSettings | None
     start: str = "baseline"
+    trunk: str | None = None
     pruning: PruningSettings = field(default_factory=PruningSettings)
     tuned: Tuned = "rest"
     objective: Objective = field(default_factory=Objective)
@@ -104,8 +108,8 @@ class HardeningRecipe:
                 "expected statistics to be learnt only where all layers are tuned, got them with tuned rest; "
                 "the frozen layers were made for the old ones: tune all layers, or leave it off"
             )
-        for name in ("start", "data"):
-            if not getattr(self, name):
+        for name in ("start", "data", "trunk"):
+            if getattr(self, name) == "":
                 raise ConfigurationError(f"{name} must be a name, got nothing; give one")
         if self.crops is None and self.data == DISTILLATION:
             raise ConfigurationError("distillation draws as many crops as it is asked for, got None; give a number")
@@ -158,8 +162,14 @@ class HardeningRecipe:
         return lambda name: self.block_rate if block is not None and name.startswith(f"{block}.") else self.rate
 
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as a JSON object, which `from_json` reads."""
-        return {**asdict(self), "objective": spell_objective(self.objective)}
+        """Return the recipe as a JSON object, which `from_json` reads; without a trunk of another model no word of it.
+
+        So the keys of recipes that were written before there was a choice of trunk stay as they are.
+        """
+        value = {**asdict(self), "objective": spell_objective(self.objective)}
+        if self.trunk is None:
+            del value["trunk"]
+        return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], *, place: str) -> "HardeningRecipe":

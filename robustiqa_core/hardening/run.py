@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +25,7 @@ from robustiqa_core.hardening.photo_tuning import tune_on_photos
 from robustiqa_core.hardening.preparation import BATCH, Answers, kept_answers, kept_crops, kept_maps
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned
+from robustiqa_core.hardening.trunk import Trunk
 from robustiqa_core.hardening.tuning import tune_on_maps
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
@@ -45,6 +46,7 @@ def harden(
     card: ModelCard,
     data: TuningData,
     *,
+    trunk: Trunk | None = None,
     name: str = "hardened",
     command: str = "",
     attack: Attack = SHORT_ATTACK,
@@ -55,22 +57,25 @@ def harden(
 ) -> Iterator[HardeningRecord]:
     """Harden a model, yielding what happens and at last the result; the baseline is not touched.
 
-    A copy gets the block; filters are chosen and masked; what the recipe says is tuned, and mixed with the start where
-    it says so; the masked filters are cut out; weights are rounded as the checkpoint will hold them; scores get the
-    mean and spread of the baseline's on held-out crops; agreement and robustness are measured. With the same arguments
-    the same comes out; what is in the cache's results comes at once, without `Progressed` records.
+    A copy gets another trunk's weights and the block, as the recipe says; filters are chosen and masked; what the
+    recipe says is tuned, and mixed with the start where it says so; the masked filters are cut out; weights are
+    rounded as the checkpoint will hold them; scores get the mean and spread of the baseline's on held-out crops;
+    agreement and robustness are measured. With the same arguments the same comes out; what is in the cache's
+    results comes at once, without `Progressed` records.
 
     Args:
         recipe: how.
         baseline: network of the variant that the recipe starts from, in eval mode, not folded, on its device.
         card: of that variant.
         data: from `distillation_data` or `labelled_data`, of this recipe.
+        trunk: from `load_trunk`, of the stem that the recipe names; None where it names none.
         name: of the hardened variant.
         command: that repeats it, for the card.
         attack: what the result and the baseline are attacked with.
         attacked_crops: held-out crops that are attacked; None for eight, or all where there are fewer.
         cache: where crops, scores, maps and results are kept; None for one that is not kept.
-        run_dir: folder where tuning on photos saves its state, to go on after an interruption; None for none.
+        run_dir: folder where tuning on photos saves its state, to go on after an interruption, or to make the result
+            again with another `mix` at once; None for none.
         workers: processes that make crops.
 
     Raises:
@@ -82,10 +87,26 @@ def harden(
             f"expected a baseline and data for the recipe ({recipe.model} {recipe.start}, {recipe.data}), got "
             f"{card.model} {card.variant} and {data.name}; load what the recipe names"
         )
+    if recipe.trunk != (None if trunk is None else trunk.card.stem):
+        raise ConfigurationError(
+            f"expected the trunk that the recipe names ({recipe.trunk}), got "
+            f"{None if trunk is None else trunk.card.stem}; give `load_trunk` of that name"
+        )
     most = data.validation_count
     attacked_crops = check_count("attacked_crops", attacked_crops or min(_ATTACKED_CROPS, most), low=2, high=most)
     task = _Task(
-        recipe, baseline, card, data, name, command, attack, attacked_crops, cache or HardeningCache(), run_dir, workers
+        recipe,
+        baseline,
+        card,
+        data,
+        trunk,
+        name,
+        command,
+        attack,
+        attacked_crops,
+        cache or HardeningCache(),
+        run_dir,
+        workers,
     )
     return task.remembered()
 
@@ -98,6 +119,7 @@ class _Task:
     baseline: QualityModel
     card: ModelCard
     data: TuningData
+    trunk: Trunk | None
     name: str
     command: str
     attack: Attack
@@ -109,7 +131,8 @@ class _Task:
     def remembered(self) -> Iterator[HardeningRecord]:
         """Yield the records that are known, else those of the work."""
         crops = [key_of(self.data.training, []), key_of(self.data.validation, self.data.validation_samples)]
-        named = (self.name, self.command, spell_attack(self.attack), self.attacked_crops)
+        trunk = self.trunk and self.trunk.card.sha256
+        named = (self.name, self.command, spell_attack(self.attack), self.attacked_crops, trunk)
         key = fingerprint(numbers_of(self.baseline), self.recipe.key(), crops, named)
         known = self.cache.results.get(key)
         if known is not None:
@@ -141,8 +164,10 @@ class _Task:
         yield from self._measured(network, pruning, standard, started)
 
     def _inserted(self) -> QualityModel:
-        """Return a copy of the baseline, with its block, whose weights are free to learn."""
+        """Return a copy of the baseline, with its trunk and block, whose weights are free to learn."""
         network = copy.deepcopy(self.baseline).eval().requires_grad_(True)
+        if self.trunk is not None:
+            self.trunk.put_into(network)
         if self.recipe.position is not None and self.recipe.block is not None:
             network = insert(network, self.recipe.position, self.recipe.block)
         return network.to(memory_format=torch.channels_last)
@@ -182,7 +207,8 @@ class _Task:
             self.data,
             teacher=teacher,
             standard=standard,
-            run_dir=self.run_dir,
+            # Another recipe must not go on from this one's state, unless only the mixing at the end is another.
+            run_dir=self.run_dir and self.run_dir / replace(self.recipe, mix=1.0).key(),
             workers=self.workers,
         )
 
@@ -213,6 +239,7 @@ class _Task:
         after = yield from attacked(network, crops, self.attack, self.cache)
         figures = {
             "start_sha256": self.card.sha256,
+            **({} if self.trunk is None else {"trunk_sha256": self.trunk.card.sha256}),
             "agreement": {"crops": len(scores), **asdict(agreement)},
             "mos": None if mos is None else {"crops": len(scores), **asdict(mos)},
             "spread": round((raw.std() / standard.baseline.std()).item(), 4),
@@ -230,6 +257,7 @@ class _Task:
             self.card,
             self.recipe,
             self.data,
+            trunk=self.trunk,
             name=self.name,
             command=self.command,
             seconds=time.monotonic() - started,

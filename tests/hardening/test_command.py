@@ -128,6 +128,7 @@ def test_labels_are_used_where_a_set_is_named(
         (["--objective", "at:eps=9"], "did you mean 9/255"),
         (["--pruning-ratio", "0.9"], "must be in [0, 0.5]"),
         (["--start", "hardened"], "linearity baseline"),
+        (["--trunk-from", "tres"], "name one of these"),
         (["--dataset", "biq2021"], "give it with --root"),
         (["--width", "4096"], "at most the 320 channels"),
         (["--learn-statistics"], "learnt only where all layers"),

@@ -23,10 +23,12 @@ from robustiqa_core.hardening import (
     Inserted,
     Progressed,
     Pruned,
+    Trunk,
     distillation_data,
     find_cut,
     harden,
     labelled_data,
+    load_trunk,
     parse_objective,
 )
 from robustiqa_core.hardening.measuring import calibrate
@@ -308,6 +310,52 @@ def test_what_does_not_belong_together_is_refused(workshop: Workshop, tmp_path: 
         workshop.run(replace(RECIPE, block=BlockSettings(width=200)))
     with pytest.raises(InputError, match="assets/samples"):
         distillation_data(RECIPE, root=tmp_path)
+
+
+def test_another_mix_is_made_of_the_tuning_that_is_there(workshop: Workshop, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, tuned="all", position=None, block=None, pruning=NOTHING, epochs=1)
+    _, tuned = workshop.run(recipe, run_dir=tmp_path, cache=HardeningCache())
+    (state,) = tmp_path.rglob("state.safetensors")
+    written = state.stat().st_mtime_ns
+    records, mixed = workshop.run(replace(recipe, mix=0.25), run_dir=tmp_path, cache=HardeningCache())
+    assert [path.stat().st_mtime_ns for path in tmp_path.rglob("state.safetensors")] == [written]
+    assert not [record for record in records if isinstance(record, Progressed) and record.stage == "tuning"]
+    name = "features.stage7.0.project.conv.weight"
+    start, end, middle = (network.get_parameter(name) for network in (workshop.baseline, tuned.network, mixed.network))
+    assert not torch.equal(start, end)
+    assert torch.allclose(middle, torch.lerp(start, end, 0.25), atol=2e-3 * start.abs().max().item())
+
+
+def test_the_trunk_of_another_model_takes_the_place_of_the_own_one(
+    workshop: Workshop, card: ModelCard, tmp_path: Path
+) -> None:
+    save_checkpoint(lively("tres"), replace(card, model="tres"), root=tmp_path)
+    trunk = load_trunk("tres-baseline", root=tmp_path)
+    recipe = replace(RECIPE, trunk="tres-baseline", tuned="all", position=None, block=None, pruning=NOTHING, epochs=0)
+    _, result = workshop.run(recipe, trunk=trunk)
+    state, own = result.network.state_dict(), workshop.baseline.state_dict()
+    rounded = {f"features.{name}": value.half().float() for name, value in trunk.weights.items()}
+    assert all(torch.equal(state[name], value) for name, value in rounded.items())
+    assert not torch.equal(state["features.stem.conv.weight"], own["features.stem.conv.weight"])
+    assert torch.equal(state["dr7.0.weight"], own["dr7.0.weight"].half().float())
+    assert result.card.training.start.endswith(f"; trunk of tres-baseline, sha256 {trunk.card.sha256}")
+    assert result.card.hardening["trunk_sha256"] == trunk.card.sha256
+    assert HardeningRecipe.from_json(result.card.hardening["recipe"], place="the card") == recipe
+    assert recipe.key() != replace(recipe, trunk=None).key()
+
+
+def test_a_trunk_that_does_not_fit_is_refused(workshop: Workshop, card: ModelCard, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, trunk="tres-baseline")
+    with pytest.raises(ConfigurationError, match="the trunk that the recipe names"):
+        workshop.start(recipe)
+    with pytest.raises(ConfigurationError, match="name one of these"):
+        load_trunk("tres-baseline", root=tmp_path)
+    small = replace(card, model="tres", settings={"backbone": "resnet18", "short_side": 96})
+    save_checkpoint(lively("tres", "resnet18"), small, root=tmp_path)
+    with pytest.raises(ConfigurationError, match="trunk resnet18; name another model"):
+        workshop.run(recipe, trunk=load_trunk("tres-baseline", root=tmp_path))
+    with pytest.raises(ConfigurationError, match="without blocks and with all its filters"):
+        Trunk(replace(card, pruning={"features.stage2.0.expand.conv": 88}), "efficientnet_lite0", {})
 
 
 def test_a_tuning_that_diverges_says_so(workshop: Workshop) -> None:

@@ -19,6 +19,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "position": {"position": "after_stage5"},
     "block": {"block": BlockSettings("paper")},
     "start": {"start": "hardened"},
+    "trunk": {"trunk": "linearity-hardened-plus"},
     "pruning": {"pruning": PruningSettings(ratio=0.2)},
     "tuned": {"tuned": "all"},
     "objective": {"objective": parse_objective("at+nt:weight=0.5")},
