@@ -23,6 +23,7 @@ from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.storage import as_scorer
+from robustiqa_core.training.last_layer import last_layer
 
 
 def calibrate(network: QualityModel, scores: Tensor, wanted: Tensor) -> Tensor:
@@ -39,6 +40,15 @@ def calibrate(network: QualityModel, scores: Tensor, wanted: Tensor) -> Tensor:
     Raises:
         NumericalError: the scores are all the same.
     """
+    factor, shift = _mapping(scores, wanted)
+    with torch.no_grad():
+        network.b.copy_(factor * network.b.double().cpu() + shift)
+        network.k.mul_(factor.to(network.k))
+    return (factor * scores.double() + shift).float()
+
+
+def _mapping(scores: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (factor, shift) that bring scores to the mean and spread of others; errors as `calibrate`'s."""
     spread = scores.double().std()
     if not spread > 0:
         raise NumericalError(
@@ -46,11 +56,28 @@ def calibrate(network: QualityModel, scores: Tensor, wanted: Tensor) -> Tensor:
             "the block destroyed them: choose a later position, the variant isometric, or lower rates"
         )
     factor = wanted.double().std() / spread
-    shift = wanted.double().mean() - factor * scores.double().mean()
+    return factor, wanted.double().mean() - factor * scores.double().mean()
+
+
+def rescale_last_layer(network: QualityModel, scores: Tensor, wanted: Tensor) -> None:
+    """Set the last layer's weights, in place, so that scores get the mean and spread of others; k and b stay.
+
+    After another trunk took the place of the own one the maps have another size. Losses that compare what the network
+    predicts with human scores would first have to mend that, and take the later layers apart on the way.
+
+    Args:
+        network: whose scores these are.
+        scores: (N,), as they are.
+        wanted: (N,), as they shall be.
+
+    Raises:
+        NumericalError: the scores are all the same.
+    """
+    factor, shift = (value.to(network.k) for value in _mapping(scores, wanted))
+    layer = last_layer(network)
     with torch.no_grad():
-        network.b.copy_(factor * network.b.double().cpu() + shift)
-        network.k.mul_(factor.to(network.k))
-    return (factor * scores.double() + shift).float()
+        layer.weight.mul_(factor)
+        layer.bias.mul_(factor).add_((factor * network.b + shift - network.b) / network.k)
 
 
 def attacked(

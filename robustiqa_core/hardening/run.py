@@ -20,7 +20,7 @@ from robustiqa_core.hardening.cut import Cut, find_cut
 from robustiqa_core.hardening.data import TuningData, key_of
 from robustiqa_core.hardening.hints import hint_places
 from robustiqa_core.hardening.lessons import Standard, agreements
-from robustiqa_core.hardening.measuring import attacked, calibrate, hardened_card
+from robustiqa_core.hardening.measuring import attacked, calibrate, hardened_card, rescale_last_layer
 from robustiqa_core.hardening.photo_tuning import tune_on_photos
 from robustiqa_core.hardening.preparation import BATCH, Answers, kept_answers, kept_crops, kept_maps
 from robustiqa_core.hardening.recipe import HardeningRecipe
@@ -157,6 +157,9 @@ class _Task:
         network = masked(network, pruning)
         teacher = as_scorer(copy.deepcopy(self.baseline))
         standard = yield from self._standard(teacher)
+        if self.trunk is not None:
+            answers = yield from kept_answers(network, standard.crops, self.cache)
+            rescale_last_layer(network, answers.scores, standard.baseline)
         yield from self._tuned(network, teacher, standard)
         mix_with(network, self.baseline, self.recipe.mix)
         network = bake(network, pruning).eval().requires_grad_(False)

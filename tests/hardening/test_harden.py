@@ -31,8 +31,8 @@ from robustiqa_core.hardening import (
     load_trunk,
     parse_objective,
 )
-from robustiqa_core.hardening.measuring import calibrate
-from robustiqa_core.models import QualityModel
+from robustiqa_core.hardening.measuring import calibrate, rescale_last_layer
+from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
@@ -298,6 +298,19 @@ def test_calibration_is_exact_and_refuses_constant_scores() -> None:
         calibrate(network, torch.ones(16), wanted)
 
 
+@pytest.mark.parametrize("model", ARCHITECTURES)
+def test_the_last_layer_can_be_rescaled_instead(model: str, images: Tensor) -> None:
+    network = lively(model)
+    before = network(images)
+    k, b = network.k.clone(), network.b.clone()
+    wanted = torch.tensor([3.0, -1.0])
+    rescale_last_layer(network, before, wanted if before[0] > before[1] else wanted.flip(0))
+    after = network(images)
+    assert torch.allclose(after.sort().values, wanted.sort().values, atol=1e-3)
+    assert torch.equal(network.k, k)
+    assert torch.equal(network.b, b)
+
+
 def test_what_does_not_belong_together_is_refused(workshop: Workshop, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="load what the recipe names"):
         workshop.start(replace(RECIPE, start="hardened"))
@@ -338,6 +351,7 @@ def test_the_trunk_of_another_model_takes_the_place_of_the_own_one(
     assert all(torch.equal(state[name], value) for name, value in rounded.items())
     assert not torch.equal(state["features.stem.conv.weight"], own["features.stem.conv.weight"])
     assert torch.equal(state["dr7.0.weight"], own["dr7.0.weight"].half().float())
+    assert result.card.hardening["spread"] == pytest.approx(1, abs=0.01)
     assert result.card.training.start.endswith(f"; trunk of tres-baseline, sha256 {trunk.card.sha256}")
     assert result.card.hardening["trunk_sha256"] == trunk.card.sha256
     assert HardeningRecipe.from_json(result.card.hardening["recipe"], place="the card") == recipe
