@@ -123,7 +123,8 @@ def _serve(command: list[str], log: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # As `ui` sets it; with the tiny scorer torch is imported before that.
+    environment = {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": str(ROOT)}
     with log.open("wb") as output:
         server = subprocess.Popen(
             [*command, "--server.port", str(port), *SERVER_OPTIONS],

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from test_journey import download, save
-from visiting import WAIT, Visit, fits, serious_faults
+from visiting import WAIT, Visit, click_until, download, fits, run_where_asked, serious_faults
 
 from robustiqa_core.samples import list_samples
 
@@ -23,12 +22,7 @@ AUDITED = "The same findings from the command line"
 
 
 def compared(page: Page) -> Page:
-    # A first visit runs by itself where that is quick; on a busy machine it asks.
-    done, invitation = page.get_by_text(COMPARED), page.get_by_text("You may cancel at any time.")
-    expect(done.or_(invitation).or_(page.get_by_role("button", name="Cancel"))).to_be_visible(timeout=WAIT)
-    if invitation.is_visible():
-        page.get_by_role("button", name="Run the comparison").click()
-    expect(page.get_by_text(COMPARED)).to_be_visible(timeout=WAIT)
+    run_where_asked(page, "Run the comparison", page.get_by_text(COMPARED))
     return page
 
 
@@ -46,9 +40,7 @@ def test_a_comparison_from_the_first_look_to_the_photo_behind_a_point(
     expect(page.get_by_role("heading", name=headline)).to_be_visible()
 
     # The rows are those of a linear scorer, and the table says the same as the file.
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Rows (CSV)").click()
-    rows = list(csv.DictReader(save(waiting.value, tmp_path).read_text().splitlines()))
+    rows = list(csv.DictReader(download(page, "Rows (CSV)", tmp_path).read_text().splitlines()))
     assert len(rows) == 8
     strong = [row for row in rows if row["attack"] == "fgsm" and float(row["strength"]) == pytest.approx(8 / 255)]
     gains = [float(row["rounded_score"]) - float(row["clean_score"]) for row in strong]
@@ -64,8 +56,8 @@ def test_a_comparison_from_the_first_look_to_the_photo_behind_a_point(
     expect(page).to_have_url(re.compile("scale=0%2C2"))
 
     # A point of the chart is a photo.
-    page.locator(".st-key-compare_scatter .scatterlayer .trace.scatter .point").last.click(force=True)
-    expect(page.get_by_text("The same photo from the command line")).to_be_visible(timeout=WAIT)
+    point = page.locator(".st-key-compare_scatter .scatterlayer .trace.scatter .point").last
+    click_until(point, page.get_by_text("The same photo from the command line"))
     score = page.get_by_test_id("stMetricValue").nth(1).inner_text()
     assert score in {f"{float(row['rounded_score']):.3f}" for row in strong}
 

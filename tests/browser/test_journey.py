@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Download, Locator, Page, expect
-from visiting import WAIT, Visit, fits, serious_faults
+from playwright.sync_api import Locator, Page, expect
+from visiting import WAIT, Visit, download, fits, serious_faults
 
 from robustiqa_core.samples import list_samples
 
@@ -30,18 +30,6 @@ def wait_for_result(page: Page) -> str:
 
 def run(page: Page) -> None:
     page.get_by_role("button", name="Run the attack").click()
-
-
-def save(download: Download, folder: Path) -> Path:
-    path = folder / download.suggested_filename
-    download.save_as(path)
-    return path
-
-
-def download(page: Page, name: str, folder: Path) -> Path:
-    with page.expect_download(timeout=WAIT) as waiting:
-        page.get_by_role("button", name=name).click()
-    return save(waiting.value, folder)
 
 
 def press(slider: Locator, *keys: str) -> None:

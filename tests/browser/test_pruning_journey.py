@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from test_journey import download, press
-from visiting import WAIT, Visit, fits, serious_faults
+from test_journey import press
+from visiting import WAIT, Visit, download, fits, serious_faults
 
 pytestmark = pytest.mark.browser
 
