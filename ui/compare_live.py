@@ -8,6 +8,7 @@ import streamlit as st
 
 from robustiqa_core.jobs import JobSnapshot
 from ui import cache, controls, job_view, state
+from ui.charts import draw_live_chart
 from ui.compare_controls import CompareRequest, estimate_seconds
 from ui.compare_figures import scatter_figure
 from ui.compare_job import CompareOutcome, CompareRecord, CompareStep, NewRow, Point, compare_records, point_of
@@ -97,10 +98,9 @@ def _follow_points() -> None:
         model_names=model_names(),
         titles={point.photo: point.photo for point in points},
     )
-    st.plotly_chart(
+    draw_live_chart(
         figure,
         key="live_scatter",
-        config={"displayModeBar": False},
         alt=f"The scores of {len(points)} attacked photos so far, against their clean scores",
     )
 

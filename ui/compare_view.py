@@ -1,6 +1,5 @@
 """What a comparison found: curves, scores, the table of figures, worst cases, what to take away."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -9,7 +8,8 @@ from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.metrics.scale import CONVENTIONS, MEANING, Convention
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.tables.summary import Summary
-from ui import cache, compare_pair, job_view, state
+from ui import cache, charts, compare_pair, job_view, state
+from ui.charts import draw_chart
 from ui.compare_controls import CompareRequest, estimate_seconds
 from ui.compare_diagnosis import symptoms
 from ui.compare_figures import curve_figure, scatter_figure
@@ -39,8 +39,6 @@ from ui.markdown import plain, sentence
 
 PLACE = state.COMPARE
 AUTOMATIC = "automatic"
-CHART: dict[str, Any] = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage"]]}
-"""A chart's only button saves it as SVG."""
 
 
 def draw_invitation(request: CompareRequest | None) -> None:
@@ -167,11 +165,11 @@ def _curves(summary: Summary, names: dict[str, str]) -> None:
         help="  \n".join(f"**{text.label}**: {text.help}" for text in FIGURES.values()),
     )
     figure = curve_figure(summary, name, colours=model_colours(cache.cards()), model_names=names)
-    st.plotly_chart(
+    draw_chart(
         figure,
         key="compare_curves",
-        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": f"robustiqa-{name}"}},
         alt=f"{FIGURES[name].label} of each model and attack against the strength; the table below has the numbers",
+        file=name,
     )
     st.caption("Bars are 95 % bootstrap intervals over the photos." if FIGURES[name].direction else "")
 
@@ -195,14 +193,13 @@ def _scatter(outcome: CompareOutcome, names: dict[str, str]) -> None:
         model_names=names,
         titles=photo_titles(outcome.recipe, outcome.places),
     )
-    st.plotly_chart(
+    draw_chart(
         figure,
         key="compare_scatter",
-        on_select=_pick,
-        selection_mode="points",
-        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": "robustiqa-scores"}},
         alt=f"Scores of {len(shown)} photos after {labels[place]} against their clean scores; "
         "choose a photo in the list below to see it",
+        file="scores",
+        on_select=_pick,
     )
     st.caption("Each point is a photo; on the dotted line nothing changed. Select a point to see its photo.")
 
@@ -276,6 +273,7 @@ def _take_away(outcome: CompareOutcome, summary: Summary, reading: Reading) -> N
         ("Figures (CSV)", "figures.csv", "text/csv", lambda: summary_csv(summary)),
         ("Figures (JSON)", "figures.json", "application/json", lambda: summary_json(summary, command)),
     )
+    charts.format_control()
     with st.container(horizontal=True):
         for label, name, mime, make in files:
             st.download_button(

@@ -10,6 +10,7 @@ from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import Epoch, HardeningRecipe
 from robustiqa_core.jobs import JobSnapshot
 from ui import cache, job_view
+from ui.charts import draw_live_chart
 from ui.hardening_data import DATASET_VARIABLE, ROOT_VARIABLE, LabelledSet, tuning_data
 from ui.hardening_figures import epoch_figure
 from ui.hardening_job import HardeningJobRecord, HardeningStep, Source, Trial, epoch_of, hardening_records
@@ -120,10 +121,9 @@ def _draw(snapshot: JobSnapshot, recipe: HardeningRecipe) -> None:
     job_view.draw_progress(snapshot, share, text)
     if figure is None:
         return
-    st.plotly_chart(
+    draw_live_chart(
         figure,
         key="live_epochs",
-        config={"displayModeBar": False},
         alt=f"Loss and agreement with the baseline after {max(0, len(epochs) - 1)} of {recipe.epochs} epochs",
     )
 

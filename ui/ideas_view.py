@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from ui import cache, ideas_controls, ideas_figures, ideas_maths, ideas_texts
+from ui.charts import draw_chart
 from ui.ideas_controls import knob
 from ui.ideas_maths import Array
 from ui.ideas_pictures import grey_picture, grey_png
@@ -14,7 +15,6 @@ _PICTURE_SAMPLE = "cat"
 _MARGIN = 16 / 255
 """So far the pictures stay away from black and white, so that no attack here is clipped."""
 _SHOWN_SIDE = 192
-_CHART = {"displayModeBar": "hover", "displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
 @st.fragment
@@ -33,10 +33,10 @@ def draw_lipschitz() -> None:
         grid.metric("Here it can move by", f"{moved:.3f}", help="The farthest that the curve gets within eps.")
         st.caption("The diamond is the input. The thick orange part is all that an attack of this size can reach.")
     with picture:
-        st.plotly_chart(
+        draw_chart(
             ideas_figures.lipschitz_figure(x, slope, eps),
             key="lipschitz_chart",
-            config=_CHART,
+            file="lipschitz",
             alt=f"A wave with its steepest slope {slope:.1f}; at input {x:.1f} the output is {here:.2f}, and within "
             f"eps {eps:.2f} it lies between {low:.2f} and {high:.2f}",
         )
@@ -61,10 +61,10 @@ def draw_orthogonal() -> None:
             grid.metric(label, f"{np.linalg.norm(matrix @ point):.3f}", help="Length of the arrow in the figure.")
         st.markdown(ideas_texts.CAYLEY)
     with picture:
-        st.plotly_chart(
+        draw_chart(
             ideas_figures.orthogonal_figure(orthogonal, general, point),
             key="orthogonal_chart",
-            config=_CHART,
+            file="orthogonal",
             alt=f"A circle of radius 1 stays a circle under the orthogonal matrix, turned by {angle:.0f} degrees; the "
             f"general matrix makes an ellipse of it, {stretch:.1f} long in one direction",
         )
@@ -115,20 +115,20 @@ def draw_regression() -> None:
             "One pixel adds", f"{abs(moved) / int(side) ** 2:.5f}", help="On average: tiny, but there are many."
         )
     with picture:
-        st.plotly_chart(
+        draw_chart(
             ideas_figures.scores_figure(attacked, (attacked.score - reach, attacked.score + reach)),
             key="scores_chart",
-            config=_CHART,
+            file="scores",
             alt=f"The score moves from {attacked.score:.2f} to {attacked.adversarial_score:.2f}; random noise of the "
             f"same size moves it by {noise:.2f} at most",
         )
         before, after = st.columns(2)
         before.image(grey_png(attacked.picture, _SHOWN_SIDE), caption="Picture", alt=f"The picture, {side} pixels wide")
         after.image(grey_png(attacked.adversarial, _SHOWN_SIDE), caption="Attacked", alt="The attacked picture")
-    st.plotly_chart(
+    draw_chart(
         ideas_figures.growth_figure(eps, side=int(side)),
         key="growth_chart",
-        config=_CHART,
+        file="growth",
         alt="How far an aimed change moves the score grows with the number of pixels; a random change does not",
     )
     _code(

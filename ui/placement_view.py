@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -13,7 +12,8 @@ from robustiqa_core.blocks import BlockSettings, preview
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.scorer import InsertionPoint
-from ui import cache, hardening_live, state
+from ui import cache, charts, hardening_live, state
+from ui.charts import draw_chart
 from ui.diagnosis import Symptom, diagnose, diagnose_memory
 from ui.glossary import WORDS
 from ui.hardening_figures import epoch_figure
@@ -28,7 +28,6 @@ from ui.placement_figures import diagram_figure, trials_figure
 from ui.placement_probe import NOISE_KIND, ProbeOutcome
 from ui.placement_slots import dimension_ratios, slots_of
 
-CHART: dict[str, Any] = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage"]]}
 MAP_SIDE = 224
 """Side of the photo whose maps the costs are given for."""
 
@@ -45,12 +44,11 @@ def draw_diagram(points: Sequence[InsertionPoint], model: str, probe: ProbeOutco
     )
     # Another key for another place: Streamlit would else go on marking the point that was clicked.
     key = f"{PLACE}diagram_{model}_{chosen}"
-    st.plotly_chart(
+    draw_chart(
         figure,
         key=key,
         on_select=lambda: _pick(key),
-        selection_mode="points",
-        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": f"robustiqa-{model}"}},
+        file=model,
         alt=f"The places of {model} for a block, from the photo to the score: "
         + "; ".join(f"{place_name(point.name)}, {point.channels} channels" for point in points)
         + ". Choose one in the list beside it.",
@@ -143,10 +141,10 @@ def draw_trial(trial: Trial) -> None:
         _symptom(symptom)
     if not symptoms:
         st.success("None of the known failures shows: order kept, gain changed, gradients open, scores not squeezed.")
-    st.plotly_chart(
+    draw_chart(
         epoch_figure(trial.epochs, epochs_in_all=trial.recipe.epochs),
         key=f"{PLACE}epochs_chart",
-        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": "robustiqa-epochs"}},
+        file="epochs",
         alt=f"Loss and agreement with the baseline over {trial.recipe.epochs} epochs, "
         f"which end at SROCC {trial.agreement:.3f}",
     )
@@ -173,13 +171,14 @@ def draw_trials(model: str, shown: str | None) -> None:
         "AbsGain: near 0 = robust. R-score and SROCC: higher = better. Spread: of the scores before they are stretched "
         "to the baseline's, 1 = as wide. Trials stay while the server runs, for all its visitors."
     )
-    st.plotly_chart(
+    draw_chart(
         trials_figure(trials, chosen=shown),
         key=f"{PLACE}trials_chart",
-        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": "robustiqa-trials"}},
+        file="trials",
         alt=f"AbsGain of {len(trials)} trials against their agreement with the baseline; the table has the numbers",
     )
     keys = [trial.key for trial in trials]
+    charts.format_control()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         picked = st.selectbox(
             "Show again",

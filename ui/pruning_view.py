@@ -6,14 +6,13 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from robustiqa_core.attacks import spell_attack
 from robustiqa_core.hardening import SHORT_ATTACK
 from robustiqa_core.pruning import PruningPlan
-from ui import cache, controls
-from ui.compare_view import CHART
+from ui import cache, charts, controls
+from ui.charts import draw_chart
 from ui.estimate import spoken
 from ui.figures import model_colours
 from ui.glossary import WORDS
@@ -66,16 +65,18 @@ def draw_plan(recipe: PruningRecipe, ratio: float, plan: PruningPlan) -> None:
     rows = layer_rows(plan)
     colour = _colours(recipe)[recipe.stem]
     st.markdown("**Filters of each layer**")
-    _chart(
+    draw_chart(
         plan_figure(rows, colour=colour),
         key="pruning_plan",
         alt=f"Filters of each of {len(rows)} layers that stay and that go: {plan_sentence(plan)}",
+        file="pruning-plan",
     )
     st.markdown("**Importance of the filters that go beside those that stay**", help=WORDS["Importance"])
-    _chart(
+    draw_chart(
         importance_figure(rows, colour=colour),
         key="pruning_importance",
         alt="Importance of the filters that go beside those that stay, in each layer; the table has the numbers",
+        file="pruning-importance",
     )
     st.caption(
         "A layer keeps a multiple of 8 filters, since processors compute in blocks; so the share that goes is not "
@@ -124,7 +125,7 @@ def draw_curves(recipe: PruningRecipe, trials: Sequence[Trial]) -> None:
             whole=_colours(recipe)[recipe.stem],
             others=others,
         )
-        _chart(figure, key=f"pruning_{name}", alt=_curve_alt(shown, points))
+        draw_chart(figure, key=f"pruning_{name}", alt=_curve_alt(shown, points), file=f"pruning-{name}")
 
 
 def draw_findings(outcome: PruningOutcome) -> None:
@@ -148,6 +149,7 @@ def draw_take_away(outcome: PruningOutcome) -> None:
     """Draw the files, the address and the command of a sweep."""
     recipe = outcome.recipe
     points = [point_of(trial) for trial in outcome.trials]
+    charts.format_control()
     with st.container(horizontal=True):
         _download("Curve (CSV)", points_csv(points), f"pruning-{recipe.stem}.csv", "text/csv")
         content = json.dumps(outcome.to_json(), indent=1)
@@ -186,11 +188,6 @@ def _colours(recipe: PruningRecipe) -> dict[str, str]:
     """Return the colours of the models that are no trial, and of the pruned one: that which the next model gets."""
     kept = cache.kept_models().cards()
     return model_colours([*(stem for stem in cache.cards() if stem not in kept), _PRUNED])
-
-
-def _chart(figure: go.Figure, *, key: str, alt: str) -> None:
-    options = {"toImageButtonOptions": {"format": "svg", "filename": f"robustiqa-{key}"}}
-    st.plotly_chart(figure, key=key, config={**CHART, **options}, alt=alt)
 
 
 def _curve_alt(curve: Curve, points: Sequence[Point]) -> str:

@@ -13,6 +13,7 @@ from robustiqa_core.samples import SamplePhoto
 from ui import cache, controls, duel_texts, photo_controls, photo_table, state, sweep_view, verdict
 from ui.attack_job import CurvePoint, Outcome
 from ui.attack_widgets import set_attack
+from ui.charts import draw_chart
 from ui.components.compare_slider import Picture, compare_slider
 from ui.components.score_meter import MeterScale, MeterText, score_meter
 from ui.duel_texts import Duel
@@ -101,11 +102,11 @@ def _card(outcome: Outcome) -> ModelCard:
 
 def _curve(outcome: Outcome, points: Sequence[CurvePoint], *, name: str = "") -> None:
     report = outcome.report
-    st.plotly_chart(
+    draw_chart(
         score_curve(points, steps=outcome.recipe.attack.steps, score_range=_card(outcome).score_range),
         key=f"curve{name}",
-        config={"displayModeBar": False},
         alt=f"The score at each step, from {report.clean_score:.3f} to {report.adversarial_score:.3f}",
+        file=f"steps-{_card(outcome).stem}",
     )
 
 

@@ -1,17 +1,14 @@
 """A figure on the page of spectra with its heading, its reading and the button that saves it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from ui import cache, controls
+from ui.charts import draw_chart
 from ui.figures import model_colours
 from ui.markdown import plain
-
-CHART: dict[str, Any] = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage"]]}
-"""A chart's only button saves it as SVG."""
 
 
 def draw_figure(figure: go.Figure, *, key: str, alt: str, reading: str) -> None:
@@ -23,12 +20,7 @@ def draw_figure(figure: go.Figure, *, key: str, alt: str, reading: str) -> None:
         alt: what it shows, for those who cannot see it.
         reading: below it.
     """
-    st.plotly_chart(
-        figure,
-        key=f"spectra_{key}",
-        config={**CHART, "toImageButtonOptions": {"format": "svg", "filename": f"robustiqa-{key}"}},
-        alt=f"{alt}. {reading}",
-    )
+    draw_chart(figure, key=f"spectra_{key}", alt=f"{alt}. {reading}", file=key)
     st.caption(plain(reading))
 
 

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from ui import job_view, spectra_layers_view, spectra_perturbation_view, spectra_sensitivity_view, state
+from ui import charts, job_view, spectra_layers_view, spectra_perturbation_view, spectra_sensitivity_view, state
 from ui.estimate import spoken
 from ui.glossary import WORDS
 from ui.spectra_controls import SpectraRequest, estimate_seconds
@@ -74,6 +74,7 @@ def address(outcome: SpectraOutcome) -> dict[str, str]:
 def _take_away(outcome: SpectraOutcome) -> None:
     ran = outcome.ran
     stem = f"spectra-{ran.recipe.question.view}"
+    charts.format_control()
     with st.container(horizontal=True):
         for label, ending, mime, make in (
             ("Numbers (CSV)", "csv", "text/csv", outcome_csv),

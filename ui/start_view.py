@@ -5,7 +5,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import cache, state
+from ui import cache, charts, state
+from ui.charts import draw_chart
 from ui.components.compare_slider import Picture, compare_slider
 from ui.controls import model_title
 from ui.figures import model_colours
@@ -57,12 +58,12 @@ def draw_pictures() -> None:
         )
     with sum_up:
         st.subheader("2. Why that works", anchor=False)
-        st.plotly_chart(
+        draw_chart(
             growth_figure(4 / 255, height=210),
             key="start_growth",
-            config={"displayModeBar": False},
             alt="An aimed change moves the score of a simple model the more, the more pixels a photo has; "
             "a random change of the same size does not",
+            file="growth",
         )
         st.markdown(
             "Each pixel helps a little, all in the same direction, and a photo has very many. Random changes of the "
@@ -105,11 +106,11 @@ def draw_outcome(outcome: LabOutcome) -> None:
             st.markdown(plain(hardened_words(answers[0], answers[1])))
         else:
             _no_hardened()
-        st.plotly_chart(
+        draw_chart(
             answers_figure(answers, colours),
             key="start_answers",
-            config={"displayModeBar": "hover", "displaylogo": False},
             alt="; ".join(f"{answer.name}: {answer.clean:.2f} to {answer.attacked:.2f}" for answer in answers),
+            file="answers",
         )
     _take_away(outcome, answers)
 
@@ -162,6 +163,7 @@ def _take_away(outcome: LabOutcome, answers: tuple[Answer, ...]) -> None:
         st.table(table(answers), border="horizontal", hide_index=True)
         st.caption("Scores in each model's own unit; higher = better photo. A share near 0 = robust.")
         st.code("\n".join(answer.command for answer in answers), language=None, wrap_lines=True)
+        charts.format_control()
         with st.container(horizontal=True):
             st.download_button(
                 "Numbers (CSV)",

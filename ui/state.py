@@ -36,6 +36,7 @@ STEP_LEVELS = "step_size_levels"
 RANDOM_START = "random_start"
 SEED = "seed"
 GAIN = "gain"
+CHART_FORMAT = "chart_format"
 
 RUN = "run"
 CANCEL = "cancel"

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import cast
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from robustiqa_core.jobs import JobSnapshot
 from ui import cache, controls, job_view, state
+from ui.charts import draw_chart, draw_live_chart
 from ui.figures import model_colours
 from ui.lab_recipe import LabRecipe
 from ui.photo_controls import photo_of
@@ -70,12 +72,14 @@ def _draw_running(snapshot: JobSnapshot, recipe: SweepRecipe) -> None:
     points = cast(Sequence[SweepPoint], snapshot.trace)
     text = job_view.waiting_text(snapshot, NOUN) if snapshot.state == "queued" else f"{len(points)} attacks are done"
     job_view.draw_progress(snapshot, share, text + job_view.time_left(snapshot, share))
-    _chart(recipe, points)
+    alt = f"The score against the strength of the attack, {len(points)} attacks so far"
+    draw_live_chart(_figure(recipe, points), key="live_sweep", alt=alt)
 
 
 def _draw_done(outcome: SweepOutcome) -> None:
     recipe = outcome.recipe
-    _chart(recipe, outcome.points)
+    alt = f"The score against the strength of the attack, {len(outcome.points)} attacks; the file has the numbers"
+    draw_chart(_figure(recipe, outcome.points), key="sweep_curve", alt=alt, file="strengths")
     st.caption(
         "Each score is that of the stored PNG, as a share of the model's own range: 0 and 1 are the ends of what it "
         "gave in training. Flat = robust. Dashed: random noise of the same size, which an attack has to beat."
@@ -93,18 +97,12 @@ def _draw_done(outcome: SweepOutcome) -> None:
     st.code(recipe.command(device=outcome.device), language=None, wrap_lines=True)
 
 
-def _chart(recipe: SweepRecipe, points: Sequence[SweepPoint]) -> None:
+def _figure(recipe: SweepRecipe, points: Sequence[SweepPoint]) -> go.Figure:
     cards = cache.cards()
-    figure = sweep_figure(
+    return sweep_figure(
         points,
         budget=recipe.budget,
         ranges={stem: card.score_range for stem, card in cards.items()},
         colours=model_colours(cards),
         names={stem: controls.model_title(stem) for stem in cards},
-    )
-    st.plotly_chart(
-        figure,
-        key="sweep_curve",
-        config={"displaylogo": False},
-        alt=f"The score against the strength of the attack, {len(points)} attacks so far",
     )
