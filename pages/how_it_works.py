@@ -3,8 +3,9 @@
 import streamlit as st
 
 from ui import cache, glossary, pages
+from ui.hardening_texts import hardened_by, under_attack
 from ui.markdown import plain
-from ui.model_texts import model_name
+from ui.model_texts import model_name, start_name
 from ui.result import credit_line
 
 pages.through_app()
@@ -38,9 +39,15 @@ for card in cache.cards().values():
         source = "on its training photos" if card.training.photos else "is its range"
         low, high = card.score_range.low, card.score_range.high
         trained = f"{card.training.photos} photos of " if card.training.photos else ""
+        hardened = (
+            f"- **Hardened by:** {plain(hardened_by(card))}\n- **Under attack:** {plain(under_attack(card))}\n"
+            if card.hardening
+            else ""
+        )
         st.markdown(
             f"- **Score:** {plain(card.score_unit)}; {low:.3f} to {high:.3f} {source}\n"
-            f"- **Trained on:** {trained}{plain(card.training.dataset)}, starting from {plain(card.training.start)}\n"
+            f"- **Trained on:** {trained}{plain(card.training.dataset)}, starting from {plain(start_name(card))}\n"
+            f"{hardened}"
             f"- **Licence:** {plain(card.licence)}\n"
             f"- **Limits:** {plain(card.limits)}"
         )

@@ -12,7 +12,7 @@ from ui.attack_job import CurvePoint
 COLOURS = {"clean": "#1C84C6", "adversarial": "#DE6412", "hardened": "#0E9F77", "baseline": "#9A6FC0"}
 """One colour for each state, with a contrast of about 3 and more on the light and on the dark background."""
 _MORE_BASELINES = ("#B07D0A", "#7C8794", "#B5577F")
-_MORE_HARDENED = ("#2A93A8", "#6E8F1E", "#5F78C9")
+_MORE_HARDENED = ("#2A93A8", "#6E8F1E", "#5F78C9", "#C2683C", "#A3518F", "#3F8F5A", "#8A7B52")
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "x", "hexagon")
 """Shapes of points, so that nothing is told by colour alone."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")

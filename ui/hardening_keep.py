@@ -1,11 +1,13 @@
 """Keep a trial under a name, for every page, or take its checkpoint home."""
 
+from functools import partial
+
 import streamlit as st
 
 from robustiqa_core.errors import RobustIQAError
 from ui import cache, controls, state
 from ui.hardening_job import Trial
-from ui.hardening_recipe import command_of
+from ui.hardening_recipe import check_name, command_of
 from ui.markdown import plain, sentence
 
 
@@ -61,13 +63,14 @@ def _keep(trial: Trial, name: str, said: str) -> None:
 
 def _download(trial: Trial, name: str, place: str) -> None:
     try:
-        content = cache.kept_models().checkpoint(trial.key, name)
+        check_name(name)
     except RobustIQAError as error:
         st.caption(sentence(error))
         return
     st.download_button(
         "Checkpoint (ZIP)",
-        content,
+        # Tens of megabytes are packed only for those who ask for them.
+        partial(cache.kept_models().checkpoint, trial.key, name),
         f"{trial.recipe.model}-{name}.zip",
         "application/zip",
         key=f"{place}checkpoint",

@@ -1,5 +1,7 @@
 """What recipes and trials are called, and what their figures mean. Knows nothing of Streamlit."""
 
+from robustiqa_core.hardening import HardeningRecipe, spell_objective
+from robustiqa_core.models.card import ModelCard
 from ui.diagnosis import HardenedFigures
 from ui.hardening_job import Trial
 from ui.hardening_progress import front_share
@@ -45,6 +47,41 @@ def place_name(name: str | None) -> str:
     words = name.replace("_", " ")
     head = words.rstrip("0123456789")
     return words if head == words or head.endswith(" ") else f"{head} {words[len(head) :]}"
+
+
+def hardened_by(card: ModelCard) -> str:
+    """Return what was done to a hardened model, in words.
+
+    Args:
+        card: of the model, with its recipe.
+    """
+    recipe = HardeningRecipe.from_json(card.hardening["recipe"], place=card.stem)
+    done = []
+    if recipe.block is not None:
+        kind = f"{VARIANT_NAMES[recipe.block.variant].lower()}, {recipe.block.orthogonalization}"
+        done.append(f"a RobustBlock {place_name(recipe.position)} ({kind})")
+    if recipe.pruning.ratio:
+        done.append(f"{100 * recipe.pruning.ratio:g} % of the filters pruned")
+    if recipe.epochs:
+        photos = "photos, as they are and attacked" if "at" in spell_objective(recipe.objective) else "photos"
+        done.append(f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'} of fine-tuning on {photos}")
+    if recipe.mix < 1.0:
+        done.append(f"{100 * (1.0 - recipe.mix):.0f} % of its weights those from before")
+    return ", ".join(done) or "nothing"
+
+
+def under_attack(card: ModelCard) -> str:
+    """Return how far an attack moves a hardened model and its baseline, as measured when it was made.
+
+    Args:
+        card: of the model, with its figures.
+    """
+    figures = card.hardening["attacked"]
+    after, before = (figures[which]["absolute_gain"] for which in ("hardened", "baseline"))
+    return (
+        f"AbsGain {after:.3f}, that of its baseline {before:.3f} (nearer 0 = more robust); {figures['attack']} on "
+        f"{figures['crops']} held-out crops of {figures['side']} px, a first impression"
+    )
 
 
 def block_text(trial: Trial) -> str:

@@ -1,5 +1,7 @@
 """What models are called. Knows nothing of Streamlit."""
 
+import re
+
 from robustiqa_core.models.card import ModelCard
 
 _TITLES = {"linearity": "Linearity", "dbcnn": "DBCNN", "tres": "TReS"}
@@ -9,3 +11,8 @@ _TITLES = {"linearity": "Linearity", "dbcnn": "DBCNN", "tres": "TReS"}
 def model_name(card: ModelCard) -> str:
     """Return the name of a model without its variant; one of the user's own as they wrote it."""
     return _TITLES.get(card.model, card.model)
+
+
+def start_name(card: ModelCard) -> str:
+    """Return what a model's training started from, without the checksums that the card has for files."""
+    return re.sub(r",? sha256 [0-9a-f]{64}", "", card.training.start)

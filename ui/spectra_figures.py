@@ -22,7 +22,7 @@ LAYOUT: dict[str, Any] = {
     "hovermode": "closest",
     "dragmode": False,
 }
-BAND_NAMES = {"low": "Coarse<br>over 8 px", "mid": "Middle<br>4 to 8 px", "high": "Fine<br>under 4 px"}
+BAND_NAMES = {"low": "Coarse<br>&gt; 8 px", "mid": "Middle<br>4–8 px", "high": "Fine<br>&lt; 4 px"}
 """Bands by the length of their waves."""
 CYCLES = "cycles per pixel"
 _HIGHEST = math.sqrt(0.5)
@@ -144,7 +144,7 @@ def shares_figure(
         names: what people call each model.
     """
     figure = go.Figure(layout=LAYOUT)
-    labels = [*(BAND_NAMES[band.name] for band in BANDS), "Luma<br>brightness", "Chroma<br>colour"]
+    labels = [*(BAND_NAMES[band.name] for band in BANDS), "Luma", "Chroma"]
     for number, (stem, found) in enumerate(figures.items()):
         shares = [100 * share for share in (*found.band_shares.values(), found.luma_share, 1 - found.luma_share)]
         figure.add_bar(
@@ -163,11 +163,11 @@ def shares_figure(
         y=[100 * share for share in white],
         mode="markers",
         name="White noise of the same size",
-        marker={"symbol": "line-ew", "size": 46, "line": {"width": 3, "color": GREY}},
+        marker={"symbol": "line-ew", "size": 26, "line": {"width": 3, "color": GREY}},
         hovertemplate="%{y:.1f} %<extra>%{fullData.name}</extra>",
     )
     figure.update_layout(barmode="group", bargap=0.25)
-    figure.update_xaxes(fixedrange=True)
+    figure.update_xaxes(tickangle=0, fixedrange=True)
     figure.update_yaxes(title="Share of the energy (%)", range=[0, 108], fixedrange=True)
     return figure
 

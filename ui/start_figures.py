@@ -78,7 +78,7 @@ def answers_figure(answers: Sequence[Answer], colours: Mapping[str, str]) -> go.
         colours: of each model, by its stem.
     """
     figure = go.Figure(layout={"template": "none"})
-    sides = ["middle left", "middle right"]
+    sides = ["top left", "top right"]
     for answer in answers:
         names = [answer.name, answer.name]
         colour = colours[answer.stem]
@@ -104,18 +104,22 @@ def answers_figure(answers: Sequence[Answer], colours: Mapping[str, str]) -> go.
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
             showlegend=False,
         )
+        # Beside the axis the name would leave a phone no room for the scores.
+        figure.add_annotation(
+            x=0, xref="x domain", xanchor="left", y=answer.name, yshift=34, text=answer.name, showarrow=False
+        )
     for name, symbol in (("photo", "circle"), ("its twin", "diamond")):
         marker = {"size": 12, "symbol": symbol, "color": "rgba(127,127,127,0.9)"}
         figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker)
     figure.update_layout(
-        height=120 + 70 * len(answers),
-        margin={"l": 8, "r": 40, "t": 28, "b": 8},
+        height=120 + 80 * len(answers),
+        margin={"l": 24, "r": 40, "t": 28, "b": 8},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
         dragmode=False,
     )
     figure.update_xaxes(title="Score (higher = better photo)", fixedrange=True)
-    figure.update_yaxes(autorange="reversed", automargin=True, fixedrange=True)
+    figure.update_yaxes(range=[len(answers) - 0.7, -0.7], showticklabels=False, fixedrange=True)
     return figure
 
 
