@@ -3,7 +3,6 @@
 What is cached for everybody is frozen or never changed. What comes from a visitor is cached for that visit only.
 """
 
-import gc
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -33,6 +32,7 @@ from ui.estimate import Speed, measure_speed
 from ui.figures import amplified_png
 from ui.hardening_data import LabelledSet, labelled_set
 from ui.kept_models import KeptModels
+from ui.memory import keep_what_is_here
 from ui.pruning_plan import importance_of
 from ui.shelf import Shelf
 
@@ -143,11 +143,7 @@ def labelled() -> LabelledSet | None:
 def loaded_scorer(model: str, variant: str) -> Scorer:
     """Return a bundled model, or one of one's own, frozen, on the server's device."""
     loaded = resolve_scorer(model, variant, device=device())
-    # Streamlit collects garbage after every run of a page, and while an attack is followed that is several times a
-    # second. Walking through the quarter of a million objects of torch and Streamlit took 0.1 s and more each time,
-    # in which no other thread runs. What is here now stays, and need not be walked through.
-    gc.collect()
-    gc.freeze()
+    keep_what_is_here()
     return loaded
 
 

@@ -15,6 +15,7 @@ from robustiqa_core.tables.plan import TableModel, TablePlan, in_order
 from robustiqa_core.tables.rows import Skipped, TableRow
 from ui import attack_job
 from ui.compare_recipe import CompareRecipe
+from ui.memory import import_table_metrics
 from ui.photo_set import NamedPhoto
 from ui.recipe import PhotoChoice, Recipe
 
@@ -132,6 +133,7 @@ def compare_records(
     rows: list[TableRow] = []
     skipped: list[Skipped] = []
     yield CompareStep(0, recipe.rows, "Scoring the first photo")
+    import_table_metrics()
     for record in evaluate_steps(photos, plan):
         if isinstance(record, AttackStep):
             yield _within_a_row(record, len(rows), recipe)

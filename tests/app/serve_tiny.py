@@ -11,6 +11,7 @@ from streamlit.web import cli
 from tiny_scorer import CARD, TinyScorer
 
 from ui import cache
+from ui.memory import keep_what_is_here
 
 
 def main() -> None:
@@ -18,6 +19,8 @@ def main() -> None:
     seconds = float(sys.argv[1])
     cache.cards = lambda: {CARD.stem: CARD}
     cache.scorer = lambda model, variant: TinyScorer(before_call=lambda: time.sleep(seconds))
+    # As the loader of the real models does.
+    keep_what_is_here()
     sys.argv = ["streamlit", "run", "app.py", *sys.argv[2:]]
     cli.main()
 

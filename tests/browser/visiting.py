@@ -7,7 +7,7 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Download, Locator, Page, TimeoutError, expect
 
-WAIT = 90_000
+WAIT = 180_000
 """Milliseconds that anything may take on a busy machine with two cores."""
 ATTEMPT = 10_000
 """Milliseconds after which a click that nothing followed counts as lost: a page that is drawn anew drops it."""
