@@ -149,7 +149,8 @@ class _Task:
     def records(self) -> Iterator[HardeningRecord]:
         """Do the work."""
         started = time.monotonic()
-        network = self._inserted()
+        start = yield from self._start()
+        network = self._inserted(start)
         position = self.recipe.position
         yield Inserted(position, 0 if position is None else _parameters(block_at(network, position)))
         pruning = yield from self._plan(network)
@@ -157,20 +158,26 @@ class _Task:
         network = masked(network, pruning)
         teacher = as_scorer(copy.deepcopy(self.baseline))
         standard = yield from self._standard(teacher)
-        if self.trunk is not None:
-            answers = yield from kept_answers(network, standard.crops, self.cache)
-            rescale_last_layer(network, answers.scores, standard.baseline)
         yield from self._tuned(network, teacher, standard)
-        mix_with(network, self.baseline, self.recipe.mix)
+        mix_with(network, start, self.recipe.mix)
         network = bake(network, pruning).eval().requires_grad_(False)
         round_to_half(network)
         yield from self._measured(network, pruning, standard, started)
 
-    def _inserted(self) -> QualityModel:
-        """Return a copy of the baseline, with its trunk and block, whose weights are free to learn."""
-        network = copy.deepcopy(self.baseline).eval().requires_grad_(True)
-        if self.trunk is not None:
-            self.trunk.put_into(network)
+    def _start(self) -> Generator[Progressed, None, QualityModel]:
+        """Return what the tuning starts from: the baseline, or a copy with another trunk, its last layer rescaled."""
+        if self.trunk is None:
+            return self.baseline
+        start = copy.deepcopy(self.baseline)
+        self.trunk.put_into(start)
+        standard = yield from self._standard(as_scorer(copy.deepcopy(self.baseline)))
+        answers = yield from kept_answers(start, standard.crops, self.cache)
+        rescale_last_layer(start, answers.scores, standard.baseline)
+        return start
+
+    def _inserted(self, start: QualityModel) -> QualityModel:
+        """Return a copy of the start, with its block, whose weights are free to learn."""
+        network = copy.deepcopy(start).eval().requires_grad_(True)
         if self.recipe.position is not None and self.recipe.block is not None:
             network = insert(network, self.recipe.position, self.recipe.block)
         return network.to(memory_format=torch.channels_last)
