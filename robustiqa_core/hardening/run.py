@@ -32,6 +32,7 @@ from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import CRITERIA, PruningPlan, bake, masked, plan
 from robustiqa_core.storage import as_scorer
 from robustiqa_core.training.baseline import round_to_half
+from robustiqa_core.training.state import read_progress, state_path
 
 SHORT_ATTACK = PGD(4 / 255, steps=5)
 """What a hardened network is attacked with at the end, for a first impression."""
@@ -148,7 +149,9 @@ class _Task:
 
     def records(self) -> Iterator[HardeningRecord]:
         """Do the work."""
-        started = time.monotonic()
+        state_dir = self._state_dir
+        resumes = state_dir is not None and state_path(state_dir).is_file()
+        started = time.monotonic() - (read_progress(state_dir).seconds if state_dir and resumes else 0.0)
         start = yield from self._start()
         network = self._inserted(start)
         position = self.recipe.position
@@ -163,6 +166,14 @@ class _Task:
         network = bake(network, pruning).eval().requires_grad_(False)
         round_to_half(network)
         yield from self._measured(network, pruning, standard, started)
+
+    @property
+    def _state_dir(self) -> Path | None:
+        """Where tuning on photos saves its state.
+
+        Another recipe must not go on from this one's, unless only the mixing at the end is another.
+        """
+        return self.run_dir and self.run_dir / replace(self.recipe, mix=1.0).key()
 
     def _start(self) -> Generator[Progressed, None, QualityModel]:
         """Return what the tuning starts from: the baseline, or a copy with another trunk, its last layer rescaled."""
@@ -217,8 +228,7 @@ class _Task:
             self.data,
             teacher=teacher,
             standard=standard,
-            # Another recipe must not go on from this one's state, unless only the mixing at the end is another.
-            run_dir=self.run_dir and self.run_dir / replace(self.recipe, mix=1.0).key(),
+            run_dir=self._state_dir,
             workers=self.workers,
         )
 

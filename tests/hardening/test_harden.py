@@ -38,6 +38,7 @@ from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.storage import load_network, save_checkpoint
 from robustiqa_core.training.datasets import LabelledPhoto
+from robustiqa_core.training.state import read_progress
 
 CPU = torch.device("cpu")
 RECIPE = HardeningRecipe(
@@ -335,6 +336,8 @@ def test_another_mix_is_made_of_the_tuning_that_is_there(workshop: Workshop, tmp
     assert not [record for record in records if isinstance(record, Progressed) and record.stage == "tuning"]
     name = "features.stage7.0.project.conv.weight"
     start, end, middle = (network.get_parameter(name) for network in (workshop.baseline, tuned.network, mixed.network))
+    # The time of the tuning counts, though it was not done again.
+    assert mixed.card.training.seconds >= round(read_progress(state.parent).seconds, 1) > 0
     assert not torch.equal(start, end)
     assert torch.allclose(middle, torch.lerp(start, end, 0.25), atol=2e-3 * start.abs().max().item())
 
