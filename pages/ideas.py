@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import ideas_controls, ideas_view, pages
+from ui import charts, ideas_controls, ideas_view, pages
 from ui.ideas_figures import SIDES
 from ui.markdown import plain
 
@@ -22,3 +22,5 @@ st.divider()
 ideas_view.draw_orthogonal()
 st.divider()
 ideas_view.draw_regression()
+st.divider()
+charts.format_control()

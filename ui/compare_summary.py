@@ -115,13 +115,21 @@ def _line(run: RunSummary, names: Mapping[str, str]) -> dict[str, str]:
     for name, text in FIGURES.items():
         value = value_of(run, name)
         interval = run.intervals.get(name)
-        values[text.label] = "–" if value is None else f"{value:.3f}" if interval is None else _between(value, interval)
+        values[text.label] = (
+            "–" if value is None else f"{value:z.3f}" if interval is None else _between(value, interval)
+        )
     return {**values, "Note": remark(run)}
 
 
 def _between(value: float, interval: tuple[float, float], digits: int = 2) -> str:
+    """Return a figure with its interval.
+
+    Example:
+        >>> _between(-0.001, (-0.02, 0.01))
+        '0.00 [-0.02, 0.01]'
+    """
     low, high = interval
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{value:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
 def _strength(strength: float | None) -> str:

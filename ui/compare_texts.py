@@ -120,14 +120,26 @@ def headline(summary: Summary, model_names: Sequence[tuple[str, str]]) -> str:
             continue
         worst = max(runs, key=lambda run: abs(run.figures.absolute_gain))
         noise = [run for run in runs if is_noise(run.attack) and run.strength == worst.strength]
-        control = f"; noise of this strength by {_percent(noise[0])}" if noise and noise[0] is not worst else ""
+        control = (
+            f"; noise of this strength by {_percent(noise[0].figures.absolute_gain)}"
+            if noise and noise[0] is not worst
+            else ""
+        )
         attack = attack_and_strength(worst.attack, worst.strength)
-        sentences.append(f"{attack} moves the scores of {name} by {_percent(worst)} of the scale{control}.")
+        sentences.append(
+            f"{attack} moves the scores of {name} by {_percent(worst.figures.absolute_gain)} of the scale{control}."
+        )
     return " ".join(sentences)
 
 
-def _percent(run: RunSummary) -> str:
-    return f"{100 * run.figures.absolute_gain:+.0f} %"
+def _percent(share: float) -> str:
+    """Return a share in percent.
+
+    Example:
+        >>> _percent(0.574), _percent(-0.001)
+        ('+57 %', '+0 %')
+    """
+    return f"{100 * share:+z.0f} %"
 
 
 def remark(run: RunSummary) -> str:

@@ -224,7 +224,10 @@ def _tables(summary: Summary, names: dict[str, str]) -> None:
     )
     scale = CONVENTION_NAMES[summary.convention].lower()
     directions = "; ".join(f"{text.label}: {text.direction}" for text in FIGURES.values())
-    st.caption(f"{directions}. Gain, R-score and unmoved photos are on the {scale} scale. [95 % bootstrap interval].")
+    st.caption(
+        f"{directions}. Gain, R-score and unmoved photos are on the {scale} scale. [95 % bootstrap interval]. "
+        "Worst of several: each photo under that of these changes which moves it farthest."
+    )
     transferred = transfer_table(summary, names)
     if not transferred.empty:
         with st.expander("Photos attacked on one model, scored by another"):

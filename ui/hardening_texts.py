@@ -5,6 +5,7 @@ from robustiqa_core.models.card import ModelCard
 from ui.diagnosis import HardenedFigures
 from ui.hardening_job import Trial
 from ui.hardening_progress import front_share
+from ui.model_texts import place_name
 
 ORTHOGONALIZATION_NAMES = {
     "cayley": "Cayley (orthogonal)",
@@ -33,20 +34,6 @@ COLUMNS = {
     "milliseconds": "ms per image",
     "spread": "Spread of scores",
 }
-
-
-def place_name(name: str | None) -> str:
-    """Return what people call an insertion point.
-
-    Example:
-        >>> place_name("after_stage5"), place_name(None)
-        ('after stage 5', 'no block')
-    """
-    if name is None:
-        return "no block"
-    words = name.replace("_", " ")
-    head = words.rstrip("0123456789")
-    return words if head == words or head.endswith(" ") else f"{head} {words[len(head) :]}"
 
 
 def hardened_by(card: ModelCard) -> str:

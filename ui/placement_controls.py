@@ -16,8 +16,9 @@ from ui.estimate import spoken
 from ui.glossary import WORDS
 from ui.hardening_data import data_name
 from ui.hardening_recipe import new_recipe, read_recipe
-from ui.hardening_texts import CRITERION_NAMES, ORTHOGONALIZATION_NAMES, VARIANT_NAMES, place_name
+from ui.hardening_texts import CRITERION_NAMES, ORTHOGONALIZATION_NAMES, VARIANT_NAMES
 from ui.markdown import sentence
+from ui.model_texts import place_name
 from ui.placement_slots import default_position
 
 PLACE = state.PLACEMENT

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from ui.figures import COLOURS, SYMBOLS
 from ui.hardening_job import Trial
-from ui.hardening_texts import place_name
+from ui.model_texts import place_name
 from ui.placement_slots import Slot
 
 ROW = 46

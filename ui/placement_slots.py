@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from robustiqa_core.scorer import InsertionPoint
-from ui.hardening_texts import place_name
+from ui.model_texts import place_name
 
 TRUNK = "features"
 _BRANCHES = {"features": "trunk", "scnn": "S-CNN (distortions)", "encoder": "transformer"}

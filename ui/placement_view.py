@@ -20,9 +20,10 @@ from ui.hardening_figures import epoch_figure
 from ui.hardening_job import Trial
 from ui.hardening_keep import draw_keep
 from ui.hardening_recipe import address_of
-from ui.hardening_texts import COLUMNS, figures_of, place_name, trial_row, verdict
+from ui.hardening_texts import COLUMNS, figures_of, trial_row, verdict
 from ui.job_view import RESULT
 from ui.markdown import plain, sentence
+from ui.model_texts import place_name
 from ui.placement_controls import PLACE, POSITION
 from ui.placement_figures import diagram_figure, trials_figure
 from ui.placement_probe import NOISE_KIND, ProbeOutcome

@@ -184,7 +184,7 @@ def curve_figure(
     values = [*curve.rises_from, *(side(point) for point in every for side in (curve.value, curve.baseline))]
     margin = 0.06 * (max(values) - min(values) or 1.0)
     figure.update_xaxes(
-        title="Pruning ratio in % (further right = more filters gone)",
+        title="Pruning ratio (% of filters gone)",
         range=[-2, 100 * MAX_RATIO + 2],
         dtick=10,
         fixedrange=True,

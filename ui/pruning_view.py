@@ -105,14 +105,15 @@ def draw_invitation(recipe: PruningRecipe) -> None:
         f"**about {spoken(expected_seconds(recipe))}** on this machine when nothing else runs. The points appear one "
         "by one, and you may cancel at any time. Press **Run the sweep**."
     )
-    if _others(recipe):
-        draw_curves(recipe, [])
+    draw_curves(recipe, [])
 
 
 def draw_curves(recipe: PruningRecipe, trials: Sequence[Trial]) -> None:
-    """Draw the three curves with the points so far."""
+    """Draw the three curves with the points so far; nothing while there is none."""
     points = [point_of(trial) for trial in trials]
     others = _others(recipe)
+    if not points and not others:
+        return
     labelled = bool(points) and all(point.mos is not None for point in points)
     for name, curve in CURVES.items():
         shown = MOS if labelled and name == "agreement" else curve

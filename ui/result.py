@@ -10,7 +10,7 @@ import streamlit as st
 from robustiqa_core.attacks import Attack
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.samples import SamplePhoto
-from ui import cache, controls, duel_texts, photo_controls, photo_table, state, sweep_view, verdict
+from ui import cache, charts, controls, duel_texts, photo_controls, photo_table, state, sweep_view, verdict
 from ui.attack_job import CurvePoint, Outcome
 from ui.attack_widgets import set_attack
 from ui.charts import draw_chart
@@ -41,6 +41,7 @@ def draw_lab(outcome: LabOutcome, *, key: str) -> None:
     else:
         _draw_duel(photo, key=key)
     sweep_view.draw_sweep(outcome.recipe.only(outcome.recipe.photos[place]))
+    charts.format_control()
     _try_next(outcome)
 
 
@@ -85,6 +86,7 @@ def _draw_duel(photo: PhotoOutcome, *, key: str) -> None:
     st.markdown(duel_texts.table(duel))
     st.caption(duel_texts.TABLE_HELP)
     st.markdown(duel_texts.transfer_sentence(duel))
+    st.markdown("**The same table from the command line**")
     st.code(duel_texts.command(photo.runs), language=None, wrap_lines=True)
     for tab, outcome, points in zip(st.tabs([duel.names[0], duel.names[1]]), photo.runs, photo.curves, strict=True):
         with tab:

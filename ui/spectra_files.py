@@ -10,8 +10,13 @@ import pandas as pd
 from robustiqa_core.attacks import spell_attack
 from robustiqa_core.cli.spectra_options import without_nan
 from robustiqa_core.spectra import PointSummary, band_means, summarise
+from ui.attack_texts import attack_text
+from ui.model_texts import place_name
 from ui.spectra_outcome import LayersOutcome, PerturbationOutcome, SensitivityOutcome, SpectraOutcome
 from ui.spectra_recipe import Sensitivity
+
+_NOTHING = "–"
+"""Stands in a table where nothing was measured."""
 
 
 def outcome_csv(outcome: SpectraOutcome) -> bytes:
@@ -33,18 +38,20 @@ def outcome_json(outcome: SpectraOutcome) -> bytes:
 
 def growth_table(points: Sequence[PointSummary]) -> pd.DataFrame:
     """Return what was measured at the points of one model as texts for people, means over the photos."""
-    return pd.DataFrame([_growth_line(point) for point in points])
+    table = pd.DataFrame([_growth_line(point) for point in points])
+    return table.loc[:, (table != _NOTHING).any()]
 
 
 def _growth_line(point: PointSummary) -> dict[str, str]:
-    line = {"Place": point.point.replace("_", " ")}
-    line |= {f"{kind}, since input": f"{spread.mean:.2f}" for kind, spread in point.relative.items()}
-    line |= {f"{kind}, in stage": _text(point.stage.get(kind)) for kind in point.relative}
+    names = {kind: attack_text(kind).name for kind in point.relative}
+    line = {"Place": place_name(point.point)}
+    line |= {f"{names[kind]}, since input": f"{spread.mean:.2f}" for kind, spread in point.relative.items()}
+    line |= {f"{names[kind]}, in stage": _text(point.stage.get(kind)) for kind in point.relative}
     return {**line, "Largest singular value": _text(point.stage_norm), "Paper's ratio": _text(point.dimension_ratio)}
 
 
 def _text(spread: Any) -> str:
-    return "–" if spread is None else f"{spread.mean:.2f}"
+    return _NOTHING if spread is None else f"{spread.mean:.2f}"
 
 
 def _lines(outcome: SpectraOutcome) -> list[dict[str, object]]:

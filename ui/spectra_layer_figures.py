@@ -9,6 +9,7 @@ import torch
 
 from robustiqa_core.spectra import BANDS, PointSummary, SensitivityMap
 from ui.figures import DASHES, SYMBOLS
+from ui.model_texts import place_name
 from ui.spectra_figures import CYCLES, GREY, LAYOUT, frequency_axes, log_axis
 from ui.spectra_outcome import NOISE
 from ui.spectra_texts import kind_label
@@ -112,7 +113,7 @@ def growth_figure(
         for kind in found[0].relative:
             spreads = [point.relative[kind] for point in found]
             figure.add_scatter(
-                x=[_words(point.point) for point in found],
+                x=[place_name(point.point) for point in found],
                 y=[spread.mean for spread in spreads],
                 error_y=_range(spreads),
                 mode="lines+markers",
@@ -140,7 +141,7 @@ def stage_figure(
     figure = go.Figure(layout=LAYOUT)
     stages = {stem: [point for point in found if point.stage] for stem, found in points.items()}
     for number, (stem, found) in enumerate(stages.items()):
-        x = [_words(point.point) for point in found]
+        x = [place_name(point.point) for point in found]
         for kind in found[0].stage if found else ():
             figure.add_scatter(
                 x=x,
@@ -189,7 +190,7 @@ def in_depth_order(lists: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _point_axis(figure: go.Figure, points: Mapping[str, Sequence[PointSummary]]) -> None:
-    order = in_depth_order([[_words(point.point) for point in found] for found in points.values()])
+    order = in_depth_order([[place_name(point.point) for point in found] for found in points.values()])
     figure.update_xaxes(
         title="Place in the model, from input to score",
         categoryorder="array",
@@ -215,13 +216,3 @@ def _range(spreads: Sequence[Any]) -> dict[str, Any]:
 
 def _ticks() -> list[float]:
     return [digit * 10.0**power for power in range(-3, 3) for digit in (1, 2, 5)]
-
-
-def _words(point: str) -> str:
-    """Return a point in words.
-
-    Example:
-        >>> _words("after_stage5")
-        'after stage5'
-    """
-    return point.replace("_", " ")

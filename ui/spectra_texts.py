@@ -16,6 +16,7 @@ from robustiqa_core.spectra import (
     SpectrumFigures,
     band_means,
 )
+from ui.model_texts import place_name
 from ui.spectra_outcome import NOISE, Change
 
 QUESTIONS = {
@@ -135,7 +136,7 @@ def growth_reading(points: Mapping[str, Sequence[PointSummary]], names: Mapping[
             continue
         first = known[1]
         sentences.append(
-            f"In {names[stem]} {attack} has grown {first[1]:.1f} times as much as noise {first[0].replace('_', ' ')}, "
+            f"In {names[stem]} {attack} has grown {first[1]:.1f} times as much as noise {place_name(first[0])}, "
             f"and {known[-1][1]:.1f} times as much at the {known[-1][0]}."
         )
     return " ".join(sentences)
@@ -152,7 +153,7 @@ def stage_reading(points: Mapping[str, Sequence[PointSummary]], names: Mapping[s
         top = max(stages, key=lambda point: point.stage[kind].mean)
         bound = "" if top.stage_norm is None else f", of {top.stage_norm.mean:.1f} that a small change could at most"
         text = (
-            f"In {names[stem]} the change of the {kind_label(kind)} is lengthened most {top.point.replace('_', ' ')}, "
+            f"In {names[stem]} the change of the {kind_label(kind)} is lengthened most {place_name(top.point)}, "
             f"{top.stage[kind].mean:.2f} times{bound}"
         )
         ratios = [point.dimension_ratio.mean for point in stages if point.dimension_ratio is not None]

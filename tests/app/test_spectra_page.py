@@ -180,7 +180,7 @@ def test_the_layers_show_the_growth_and_the_bound_of_a_stage_that_doubles() -> N
     assert (double.stage_norm, same.stage_norm) == (pytest.approx(2.0, rel=1e-3), pytest.approx(1.0, rel=1e-3))
     table = page.table[0].value
     assert list(table["Place"]) == ["input", "after double", "after same", "score"]
-    assert list(table["pgd, in stage"]) == ["–", "2.00", "1.00", "–"]
+    assert list(table["PGD, in stage"]) == ["–", "2.00", "1.00", "–"]
     assert list(table["Largest singular value"]) == ["–", "2.00", "1.00", "–"]
     lead = found.growths[CARD.stem][3].relative
     assert f"and {lead['pgd'] / lead['noise']:.1f} times as much at the score" in text(page)

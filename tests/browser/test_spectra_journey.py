@@ -46,6 +46,6 @@ def test_the_three_views_show_their_numbers_in_words_and_figures(app: str, visit
     score = run["points"][-1]["relative"]
     lead = score["stadv"]["mean"] / score["noise"]["mean"]
     expect(page.get_by_text(f"{lead:.1f} times as much at the score")).to_be_visible()
-    expect(page.get_by_role("cell", name="after stage7")).to_be_visible()
+    expect(page.get_by_role("cell", name="after stage 7")).to_be_visible()
     page.set_viewport_size({"width": 390, "height": 844})
     assert fits(page)
