@@ -26,7 +26,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 OPTIONS = ["--server.headless", "true", "--server.fileWatcherType", "none", "--server.address", "127.0.0.1"]
 ATTACKING = "/attack_lab?attack=pgd&steps=200&against=none"
-QUICK = "/attack_lab?attack=fgsm&against=none"
+QUICK = "/attack_lab?attack=pgd&steps=1&against=none"
+CHANGED = "The controls have changed since this run."
+"""What the page says while the controls ask for something else than it shows."""
 WAIT = 300_000
 """Milliseconds after which a step counts as failed."""
 
@@ -87,19 +89,17 @@ def switch(page: Page) -> None:
     page.get_by_role("heading", name="Your photos").wait_for()
 
 
-def move_slider(page: Page, *, right: bool) -> None:
-    """Move the slider of the steps by one place, and wait for the page's answer to it."""
-    slider = page.get_by_role("slider", name="Steps")
-    before = slider.get_attribute("aria-valuenow")
-    slider.press("ArrowRight" if right else "ArrowLeft")
-    page.wait_for_function(
-        """before => {
-            const slider = [...document.querySelectorAll('[role=slider]')].find(s => s.ariaLabel === 'Steps');
-            const app = document.querySelector('[data-testid=stApp]');
-            return slider?.ariaValueNow !== before && app.dataset.testScriptState === 'notRunning';
-        }""",
-        arg=before,
-    )
+def attacking(browser: Browser, address: str) -> Page:
+    """Return the page of a new visitor whose attack runs or waits for its turn."""
+    page = opened(browser, address + ATTACKING)
+    page.get_by_role("button", name="Cancel").wait_for()
+    return page
+
+
+def move_slider(page: Page, *, away: bool) -> None:
+    """Move the slider of the steps away from what is shown, or back, and wait until the page says so."""
+    page.get_by_role("slider", name="Steps").press("ArrowRight" if away else "ArrowLeft")
+    page.get_by_text(CHANGED).wait_for(state="visible" if away else "hidden")
 
 
 def attack_again(page: Page) -> None:
@@ -121,26 +121,25 @@ def percentiles(samples: list[float]) -> dict[str, float]:
     return {"p50": statistics.median(samples), "p95": statistics.quantiles(samples, n=20, method="inclusive")[-1]}
 
 
-def measure(browser: Browser, *, repeats: int, sessions: int, attacks: tuple[int, int]) -> dict[str, object]:
-    """Return all figures."""
-    found: dict[str, object] = {}
+def measure(browser: Browser, *, repeats: int, sessions: int, attacks: tuple[int, int]) -> Iterator[tuple[str, object]]:
+    """Yield the name and the value of each figure as soon as it is there."""
     start = time.perf_counter()
     with served() as (address, process):
         page = opened(browser, address + QUICK)
         page.get_by_role("heading", name="Attack lab").wait_for()
-        found["start_to_first_page_s"] = time.perf_counter() - start
+        yield "start_to_first_page_s", time.perf_counter() - start
         settled(page)
-        found["start_to_first_result_s"] = time.perf_counter() - start
+        yield "start_to_first_result_s", time.perf_counter() - start
         switches = []
         for _ in range(repeats):
             switches.append(seconds(lambda: switch(page)))
             page.get_by_role("link", name="Attack lab").click()
             settled(page)
-        found["page_switch_s"] = percentiles(switches)
+        yield "page_switch_s", percentiles(switches)
         for count in (1, sessions):
-            others = [opened(browser, address + ATTACKING) for _ in range(count)]
-            moves = [seconds(partial(move_slider, page, right=number % 2 == 0)) for number in range(repeats)]
-            found[f"slider_{count}_attacking_s"] = percentiles(moves)
+            others = [attacking(browser, address) for _ in range(count)]
+            moves = [seconds(partial(move_slider, page, away=number % 2 == 0)) for number in range(2 * repeats)]
+            yield f"slider_{count}_attacking_s", percentiles(moves)
             for other in others:
                 other.context.close()
         memory, done = {}, 0
@@ -151,9 +150,8 @@ def measure(browser: Browser, *, repeats: int, sessions: int, attacks: tuple[int
                 attack_again(page)
             done = count
             memory[count] = resident_mib(process)
-        found["memory_mib"] = memory
-        found["memory_growth"] = memory[attacks[1]] / memory[attacks[0]] - 1
-    return found
+        yield "memory_mib", memory
+        yield "memory_growth", memory[attacks[1]] / memory[attacks[0]] - 1
 
 
 def main() -> None:
@@ -168,13 +166,16 @@ def main() -> None:
             executable_path=arguments.chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         )
         if arguments.short:
-            found = measure(browser, repeats=3, sessions=2, attacks=(2, 6))
+            figures = measure(browser, repeats=3, sessions=2, attacks=(2, 6))
         else:
-            found = measure(browser, repeats=30, sessions=8, attacks=(20, 200))
+            figures = measure(browser, repeats=30, sessions=8, attacks=(20, 200))
+        found = {}
+        for name, value in figures:
+            found[name] = value
+            print(f"{name:<28}{json.dumps(value)}", flush=True)
         browser.close()
-    for name, value in found.items():
-        print(f"{name:<28}{json.dumps(value)}")
     if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
