@@ -11,6 +11,8 @@ WAIT = 180_000
 """Milliseconds that anything may take on a busy machine with two cores."""
 ATTEMPT = 10_000
 """Milliseconds after which a click that nothing followed counts as lost: a page that is drawn anew drops it."""
+SETTLING = 20.0
+"""Seconds after which a page has ended to fade, also on a busy machine."""
 Visit = Callable[..., Page]
 """What the fixture `visit` is: opens an address, by `width`, `height` and colour `scheme`."""
 
@@ -95,10 +97,18 @@ def fits(page: Page) -> bool:
 
 
 def serious_faults(page: Page) -> list[str]:
-    """Return what axe finds that is serious or worse."""
-    return [
-        f"{item['id']}: {node['target']} {node['failureSummary']}"
-        for item in Axe().run(page).response["violations"]
-        if item["impact"] in ("serious", "critical")
-        for node in item["nodes"]
-    ]
+    """Return what axe finds that is serious or worse and stays so.
+
+    What is drawn anew fades for a moment, and has too little contrast then; a true fault is there the next time, too.
+    """
+    deadline = time.monotonic() + SETTLING
+    while True:
+        wait_until_drawn(page)
+        faults = [
+            f"{item['id']}: {node['target']} {node['failureSummary']}"
+            for item in Axe().run(page).response["violations"]
+            if item["impact"] in ("serious", "critical")
+            for node in item["nodes"]
+        ]
+        if not faults or time.monotonic() > deadline:
+            return faults
