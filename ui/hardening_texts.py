@@ -1,6 +1,6 @@
 """What recipes and trials are called, and what their figures mean. Knows nothing of Streamlit."""
 
-from robustiqa_core.hardening import HardeningRecipe, spell_objective
+from robustiqa_core.hardening import AdversarialTraining, HardeningRecipe
 from robustiqa_core.models.card import ModelCard
 from ui.diagnosis import HardenedFigures
 from ui.hardening_job import Trial
@@ -16,6 +16,8 @@ ORTHOGONALIZATION_NAMES = {
     "identity": "Control: identity",
     "contraction": "Control: contraction",
 }
+_UNMOVED = 0.1
+"""Share of crops that an attack did not move from which on its gain says little."""
 CONTROLS = ("plain", "identity", "contraction")
 VARIANT_NAMES = {"isometric": "Isometric", "paper": "The paper's"}
 CRITERION_NAMES = {"l1": "L1 of the weights", "l2": "L2 of the weights", "pls_vip": "PLS VIP", "random": "Random"}
@@ -43,14 +45,15 @@ def hardened_by(card: ModelCard) -> str:
         card: of the model, with its recipe.
     """
     recipe = HardeningRecipe.from_json(card.hardening["recipe"], place=card.stem)
-    done = []
+    done = [] if recipe.trunk is None else [f"the trunk of {recipe.trunk}"]
     if recipe.block is not None:
         kind = f"{VARIANT_NAMES[recipe.block.variant].lower()}, {recipe.block.orthogonalization}"
         done.append(f"a RobustBlock {place_name(recipe.position)} ({kind})")
     if recipe.pruning.ratio:
         done.append(f"{100 * recipe.pruning.ratio:g} % of the filters pruned")
     if recipe.epochs:
-        photos = "photos, as they are and attacked" if "at" in spell_objective(recipe.objective) else "photos"
+        attacked = any(isinstance(term, AdversarialTraining) for term in recipe.objective.terms)
+        photos = "photos, as they are and attacked" if attacked else "photos"
         done.append(f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'} of fine-tuning on {photos}")
     if recipe.mix < 1.0:
         done.append(f"{100 * (1.0 - recipe.mix):.0f} % of its weights those from before")
@@ -65,9 +68,15 @@ def under_attack(card: ModelCard) -> str:
     """
     figures = card.hardening["attacked"]
     after, before = (figures[which]["absolute_gain"] for which in ("hardened", "baseline"))
+    unmoved = figures["hardened"]["unmoved_share"]
+    doubt = (
+        f"; {100 * unmoved:.0f} % of them did not move at all, where a stronger attack may: see the Audit"
+        if unmoved > _UNMOVED
+        else ""
+    )
     return (
         f"AbsGain {after:.3f}, that of its baseline {before:.3f} (nearer 0 = more robust); {figures['attack']} on "
-        f"{figures['crops']} held-out crops of {figures['side']} px, a first impression"
+        f"{figures['crops']} held-out crops of {figures['side']} px, a first impression{doubt}"
     )
 
 

@@ -37,6 +37,10 @@ NOTHING = HardeningRecipe("linearity", None, None, pruning=WHOLE, tuned="all", e
             "5 epochs of fine-tuning on photos",
         ),
         (ATTACKED, "1 epoch of fine-tuning on photos, as they are and attacked, 20 % of its weights those from before"),
+        (
+            replace(ATTACKED, trunk="linearity-hardened-plus", mix=1.0),
+            "the trunk of linearity-hardened-plus, 1 epoch of fine-tuning on photos, as they are and attacked",
+        ),
         (NOTHING, "nothing"),
     ],
 )
@@ -45,16 +49,18 @@ def test_a_recipe_is_told_in_words(recipe: HardeningRecipe, words: str) -> None:
     assert hardened_by(card) == words
 
 
-def test_the_figures_under_attack_are_those_of_the_card() -> None:
+@pytest.mark.parametrize(("unmoved", "doubt"), [(0.0, False), (0.625, True)])
+def test_the_figures_under_attack_are_those_of_the_card(unmoved: float, doubt: bool) -> None:
     figures = {
         "attack": "pgd:eps=4/255",
         "crops": 8,
         "side": 224,
-        "hardened": {"absolute_gain": 0.0794},
-        "baseline": {"absolute_gain": 0.5571},
+        "hardened": {"absolute_gain": 0.0794, "unmoved_share": unmoved},
+        "baseline": {"absolute_gain": 0.5571, "unmoved_share": 0.0},
     }
     text = under_attack(replace(CARD, hardening={"attacked": figures}))
     assert text.startswith("AbsGain 0.079, that of its baseline 0.557 (nearer 0 = more robust); pgd:eps=4/255 on 8 ")
+    assert ("62 % of them did not move at all" in text) == doubt
 
 
 def test_the_checksums_of_files_are_left_out() -> None:
