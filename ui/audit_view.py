@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -14,6 +13,7 @@ from ui.audit_job import AuditOutcome, findings_csv
 from ui.audit_texts import VERDICTS, conclusion, figure_text, groups, summary
 from ui.estimate import spoken
 from ui.markdown import plain
+from ui.sharing import KEPT_AN_HOUR, NOT_YOUR_PHOTOS, draw_share
 
 
 def draw_outcome(outcome: AuditOutcome) -> None:
@@ -135,15 +135,6 @@ def _take_away(outcome: AuditOutcome) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
-        with st.popover("Share", icon=":material/link:"):
-            st.markdown("This address opens the same audit:")
-            st.code(f"{st.context.url or ''}?{urlencode(address(outcome))}", language=None, wrap_lines=True)
-            if recipe.photos.public:
-                st.caption("The findings are kept here for an hour after somebody looked at them.")
-            else:
-                st.caption(
-                    "Your photos are not part of it: the address opens these settings on sample photos. The findings "
-                    "about your photos end when you close or reload this page."
-                )
+        draw_share("audit", address(outcome), KEPT_AN_HOUR if recipe.photos.public else NOT_YOUR_PHOTOS)
     st.markdown("**The same findings from the command line**")
     st.code(outcome.command, language=None, wrap_lines=True)

@@ -1,7 +1,5 @@
 """What a comparison found: curves, scores, the table of figures, worst cases, what to take away."""
 
-from urllib.parse import urlencode
-
 import streamlit as st
 
 from robustiqa_core.attacks.settings import format_fraction
@@ -36,6 +34,7 @@ from ui.estimate import spoken
 from ui.figures import model_colours
 from ui.glossary import WORDS
 from ui.markdown import plain, sentence
+from ui.sharing import NOT_YOUR_PHOTOS, draw_share
 
 PLACE = state.COMPARE
 AUTOMATIC = "automatic"
@@ -282,14 +281,7 @@ def _take_away(outcome: CompareOutcome, summary: Summary, reading: Reading) -> N
             st.download_button(
                 label, make, f"comparison-{name}", mime, key=name, on_click="ignore", icon=":material/download:"
             )
-        with st.popover("Share", icon=":material/link:"):
-            st.markdown("This address opens the same comparison:")
-            st.code(f"{st.context.url or ''}?{urlencode(address)}", language=None, wrap_lines=True)
-            if not recipe.photos.public:
-                st.caption(
-                    "Your photos are not part of it: the address opens these settings on sample photos. The result of "
-                    "your photos ends when you close or reload this page."
-                )
+        draw_share("comparison", address, "" if recipe.photos.public else NOT_YOUR_PHOTOS)
     st.markdown("**The same numbers from the command line**")
     st.code(command, language=None, wrap_lines=True)
 

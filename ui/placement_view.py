@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -28,6 +27,7 @@ from ui.placement_controls import PLACE, POSITION
 from ui.placement_figures import diagram_figure, trials_figure
 from ui.placement_probe import NOISE_KIND, ProbeOutcome
 from ui.placement_slots import dimension_ratios, slots_of
+from ui.sharing import draw_share
 
 MAP_SIDE = 224
 """Side of the photo whose maps the costs are given for."""
@@ -239,9 +239,7 @@ def _asked(trial: Trial) -> None:
         f"{plain(trial.card.training.dataset)}. Attack on both, each as a white box: {plain(figures['attack'])} on "
         f"{figures['crops']} held-out crops of {figures['side']} px. {trial.seconds:.0f} s on {trial.device}, float32."
     )
-    with st.popover("Share", icon=":material/link:"):
-        st.markdown("This address opens the same trial:")
-        st.code(f"{st.context.url or ''}?{urlencode(address(trial.recipe))}", language=None, wrap_lines=True)
+    draw_share("trial", address(trial.recipe))
 
 
 def _symptom(symptom: Symptom) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -34,6 +33,7 @@ from ui.pruning_texts import (
     point_of,
     points_csv,
 )
+from ui.sharing import KEPT_AN_HOUR, draw_share
 
 _PRUNED = "pruned"
 """Stands for the pruned model among the stems."""
@@ -155,11 +155,7 @@ def draw_take_away(outcome: PruningOutcome) -> None:
         _download("Curve (CSV)", points_csv(points), f"pruning-{recipe.stem}.csv", "text/csv")
         content = json.dumps(outcome.to_json(), indent=1)
         _download("Curve (JSON)", content, f"pruning-{recipe.stem}.json", "application/json")
-        with st.popover("Share", icon=":material/link:"):
-            st.markdown("This address opens the same plan and curve:")
-            address = urlencode(st.query_params.to_dict())
-            st.code(f"{st.context.url or ''}?{address}", language=None, wrap_lines=True)
-            st.caption("The points are kept here for an hour after somebody looked at them.")
+        draw_share("plan and curve", st.query_params.to_dict(), KEPT_AN_HOUR)
     st.markdown("**The same points from the command line** (time: `python benchmarks/pruning.py`)")
     st.code(recipe.curve_command(), language=None, wrap_lines=True)
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import PurePath
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -21,6 +20,7 @@ from ui.figures import score_curve
 from ui.lab_job import LabOutcome, PhotoOutcome
 from ui.markdown import plain
 from ui.model_texts import model_name
+from ui.sharing import NOT_YOUR_PHOTOS, draw_share
 from ui.suggestions import Suggestion, suggestions
 
 GAINS = (1, 5, 10, 20, 50)
@@ -234,11 +234,8 @@ def _take_away(outcome: Outcome, *, name: str = "") -> None:
 
 
 def _share(outcome: LabOutcome) -> None:
-    with st.popover("Share", icon=":material/link:"):
-        st.markdown("This address opens the same run, with the same numbers:")
-        st.code(f"{st.context.url or ''}?{urlencode(outcome.recipe.address())}", language=None, wrap_lines=True)
-        if any(photo.source == "upload" for photo in outcome.recipe.photos):
-            st.caption("Your photo is not part of it: the address opens these settings on a sample photo.")
+    uploaded = any(photo.source == "upload" for photo in outcome.recipe.photos)
+    draw_share("run, with the same numbers", outcome.recipe.address(), NOT_YOUR_PHOTOS if uploaded else "")
 
 
 def _try_next(outcome: LabOutcome) -> None:

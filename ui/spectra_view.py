@@ -1,13 +1,13 @@
 """The frame of the page of spectra: which view, what stands above and below its figures."""
 
 from functools import partial
-from urllib.parse import urlencode
 
 import streamlit as st
 
 from ui import charts, job_view, spectra_layers_view, spectra_perturbation_view, spectra_sensitivity_view, state
 from ui.estimate import spoken
 from ui.glossary import WORDS
+from ui.sharing import NOT_YOUR_PHOTOS, draw_share
 from ui.spectra_controls import SpectraRequest, estimate_seconds
 from ui.spectra_files import outcome_csv, outcome_json
 from ui.spectra_outcome import LayersOutcome, PerturbationOutcome, SensitivityOutcome, SpectraOutcome
@@ -89,14 +89,8 @@ def _take_away(outcome: SpectraOutcome) -> None:
                 on_click="ignore",
                 icon=":material/download:",
             )
-        with st.popover("Share", icon=":material/link:"):
-            st.markdown("This address opens the same view, with the same numbers:")
-            st.code(f"{st.context.url or ''}?{urlencode(address(outcome))}", language=None, wrap_lines=True)
-            if not ran.recipe.photos.public:
-                st.caption(
-                    "Your photos are not part of it: the address opens these settings on a sample photo. The result of "
-                    "your photos ends when you close or reload this page."
-                )
+        note = "" if ran.recipe.photos.public else NOT_YOUR_PHOTOS
+        draw_share("view, with the same numbers", address(outcome), note)
     st.caption(f"Computed on {ran.device} in {ran.seconds:.1f} s.")
     st.markdown("**The same numbers from the command line**")
     st.code(ran.command, language=None, wrap_lines=True)

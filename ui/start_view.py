@@ -15,6 +15,7 @@ from ui.lab_job import LabOutcome
 from ui.markdown import plain
 from ui.pages import LAB, PLACEMENT, START, AppPage, listed_pages
 from ui.result import credit_line
+from ui.sharing import draw_share
 from ui.start_figures import TWIN_BOX, answers_figure, crop_png, pipeline_svg, twin_svg
 from ui.start_texts import (
     Answer,
@@ -186,4 +187,5 @@ def _take_away(outcome: LabOutcome, answers: tuple[Answer, ...]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         _link(LAB, "Open this in the Attack lab", outcome.recipe.address())
         st.button("Compute it again", key="start_again", icon=":material/replay:", on_click=state.start().ask)
+        draw_share("page, and computes the same numbers anew", {})
     st.caption(f"Computed for this visit in {seconds:.1f} s of attacks, on {outcome.first.report.device}.")
