@@ -49,8 +49,8 @@ def device() -> torch.device:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def jobs() -> JobQueue:
-    """Return the queue of that device."""
-    return JobQueue()
+    """Return the queue of that device; a result holds about 1 MB, so that 40 of them are little beside the models."""
+    return JobQueue(keep=40)
 
 
 def _forget(owner: str) -> None:

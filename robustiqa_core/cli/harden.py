@@ -62,7 +62,18 @@ _DECIDING = (
         "blend",
     ),
     *("block_seed", "criterion", "pruning_ratio", "scope", "objective", "tuned", "epochs", "crops"),
-    *("validation_crops", "resize", "crop", "batch_size", "rate", "block_rate", "mix", "learn_statistics", "precision"),
+    *(
+        "degraded",
+        "validation_crops",
+        "resize",
+        "crop",
+        "batch_size",
+        "rate",
+        "block_rate",
+        "mix",
+        "learn_statistics",
+        "precision",
+    ),
     *("seed", "name", "dataset"),
 )
 
@@ -127,6 +138,13 @@ def _add_tuning(parser: argparse.ArgumentParser) -> None:
         "--crops", type=int, help=f"of an epoch (default: {_RECIPE.crops}, or one of each labelled photo)"
     )
     parser.add_argument(
+        "--degraded",
+        type=float,
+        default=_RECIPE.degraded,
+        metavar="SHARE",
+        help="of the labelled crops that are degraded and scored by the baseline (default: %(default)s)",
+    )
+    parser.add_argument(
         "--validation-crops",
         type=int,
         help=f"default: {_RECIPE.validation_crops}, or {_LABELLED_VALIDATION} of labelled photos",
@@ -176,6 +194,7 @@ def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.devic
         objective=objective,
         data=arguments.dataset or DISTILLATION,
         crops=arguments.crops or (None if labelled else _RECIPE.crops),
+        degraded=arguments.degraded,
         validation_crops=arguments.validation_crops or (_LABELLED_VALIDATION if labelled else _RECIPE.validation_crops),
         resize=arguments.resize,
         crop=arguments.crop,

@@ -33,6 +33,8 @@ from robustiqa_core.training.splits import held_out
 _VALIDATION_SHARE = 0.25
 # Share of the crops that are not degraded.
 _CLEAN_SHARE = 0.25
+# So that how a crop is degraded has nothing to do with where it was cut.
+_DEGRADING = 1
 # Of held-out photos and crops, so that every recipe is judged by the same.
 _VALIDATION_SEED = 0
 
@@ -71,11 +73,45 @@ class DistillationCrops(Dataset[tuple[Tensor, float]]):
         seed = combined_seed(self.seed, sample.epoch, sample.index)
         generator = torch.Generator().manual_seed(seed)
         pixels = random_crop(self._photo(sample.index % len(self.paths)), self.crop, generator)
-        if torch.rand((), generator=generator) < _CLEAN_SHARE:
-            return pixels, torch.nan
-        kind, level = (int(torch.randint(size, (), generator=generator)) for size in (len(DEGRADATIONS), len(LEVELS)))
-        degraded = list(DEGRADATIONS.values())[kind](pixels[None].float() / 255, LEVELS[level], seed=seed)
-        return to_8bit(degraded)[0], torch.nan
+        if torch.rand((), generator=generator) >= _CLEAN_SHARE:
+            pixels = _degraded(pixels, generator, seed)
+        return pixels, torch.nan
+
+
+class PartlyDegradedCrops(TrainingCrops):
+    """Random crops of labelled photos, of which some are degraded by a random kind and level, and have no label then.
+
+    A crop depends on the seed and the sample alone, and is the one of `TrainingCrops` before it is degraded.
+    """
+
+    def __init__(self, photos: Sequence[LabelledPhoto], *, share: float, resize: int, crop: int, seed: int) -> None:
+        """Keep the settings; nothing is read.
+
+        Args:
+            photos: where the photos lie.
+            share: of the crops that are degraded.
+            resize: pixels of a photo's shorter side before cropping.
+            crop: pixels of a side of the crop, at most `resize`.
+            seed: of crops and degradations.
+        """
+        super().__init__(photos, resize=resize, crop=crop, seed=seed)
+        self.share = share
+
+    def __getitem__(self, sample: Sample) -> tuple[Tensor, float]:
+        """Return 8-bit pixels (3, crop, crop), and the MOS, or NaN where only the baseline knows the target."""
+        pixels, mos = super().__getitem__(sample)
+        seed = combined_seed(self.seed, sample.epoch, sample.index, _DEGRADING)
+        generator = torch.Generator().manual_seed(seed)
+        if torch.rand((), generator=generator) >= self.share:
+            return pixels, mos
+        return _degraded(pixels, generator, seed), torch.nan
+
+
+def _degraded(pixels: Tensor, generator: torch.Generator, seed: int) -> Tensor:
+    """Return a crop (3, H, W), 8-bit, degraded by a kind and a level that the generator draws."""
+    kind, level = (int(torch.randint(size, (), generator=generator)) for size in (len(DEGRADATIONS), len(LEVELS)))
+    degraded = list(DEGRADATIONS.values())[kind](pixels[None].float() / 255, LEVELS[level], seed=seed)
+    return to_8bit(degraded)[0]
 
 
 Crops: TypeAlias = DistillationCrops | TrainingCrops
@@ -122,7 +158,8 @@ def key_of(crops: Crops, samples: Sequence[Sample]) -> str:
         photos: list[object] = [(path.name, path.stat().st_size) for path in crops.paths]
     else:
         photos = [(str(photo.path), photo.mos) for photo in crops.photos]
-    told = (type(crops).__name__, photos, crops.resize, crops.crop, crops.seed, samples)
+    share = crops.share if isinstance(crops, PartlyDegradedCrops) else None
+    told = (type(crops).__name__, share, photos, crops.resize, crops.crop, crops.seed, samples)
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
@@ -194,11 +231,12 @@ def labelled_data(
     known = with_validation(photos, _VALIDATION_SEED)
     learning = select(known, "train")
     scale = mos_range or ScoreRange(min(photo.mos for photo in learning), max(photo.mos for photo in learning))
-    validation = to_unit_interval(select(known, "validation"), scale)
+    training, validation = (to_unit_interval(part, scale) for part in (learning, select(known, "validation")))
     sizes = {"resize": recipe.resize, "crop": recipe.crop}
+    degrade = functools.partial(PartlyDegradedCrops, share=recipe.degraded) if recipe.degraded else TrainingCrops
     return TuningData(
         name=f"{title}, training split",
-        training=TrainingCrops(to_unit_interval(learning, scale), seed=recipe.seed, **sizes),
+        training=degrade(training, seed=recipe.seed, **sizes),
         epoch=min(recipe.crops or len(learning), len(learning)),
         validation=TrainingCrops(validation, seed=_VALIDATION_SEED, **sizes),
         validation_count=min(recipe.validation_crops, len(validation)),

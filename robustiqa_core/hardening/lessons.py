@@ -1,5 +1,6 @@
 """What a network learns from which data, and how well it has learnt it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +46,24 @@ class Standard:
     def targets(self) -> Tensor:
         """What the network learns of the crops (N,)."""
         return self.crops.targets if self.labelled else self.baseline
+
+    def complete(self, targets: Tensor, teacher: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return targets (n,) of crops of a labelled set, the baseline's opinion in place of each that is missing.
+
+        It is brought to the human scores' mean and spread by the standard's crops, since a baseline may have learnt
+        another unit.
+
+        Args:
+            targets: from 0 to 1, NaN where a crop has no label.
+            teacher: returns the baseline's scores of the crops that a mask (n,) chooses.
+        """
+        missing = targets.isnan()
+        if not missing.any():
+            return targets
+        known, own = self.crops.targets, self.baseline
+        unit = known.std() / own.std().clamp_min(1e-6)
+        guesses = (teacher(missing).to(targets) - own.mean()) * unit + known.mean()
+        return targets.masked_scatter(missing, guesses)
 
 
 def lesson_of(network: QualityModel, data: TuningData, scale: ScoreRange, hints: Hints) -> Lesson:

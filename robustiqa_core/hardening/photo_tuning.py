@@ -94,12 +94,18 @@ class _Learner:
         self._stop()
 
     def loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Return the objective's loss; without labels the targets are what the teacher says."""
+        """Return the objective's loss; where there are no labels the targets are what the teacher says."""
         if not self.data.labelled:
-            with full_precision(images.device):
-                targets = score(self.teacher, images)
+            targets = self._taught(images)
             self.hints.wanted = dict(self.shown)
+        else:
+            targets = self.standard.complete(targets, lambda missing: self._taught(images[missing]))
         return self.recipe.objective.loss(self.lesson, images, targets)
+
+    def _taught(self, images: Tensor) -> Tensor:
+        """Return the teacher's scores of images (n, 3, H, W)."""
+        with full_precision(images.device):
+            return score(self.teacher, images)
 
     def report(self) -> Epoch:
         """Return how the network does now, in eval mode from here on."""

@@ -23,6 +23,8 @@ Tuned = Literal["rest", "all"]
 TUNED: tuple[Tuned, ...] = ("rest", "all")
 
 _KEY_LENGTH = 16
+_LATER = {"trunk": None, "degraded": 0.0}
+"""Settings that the first recipes did not have, with what those did."""
 _MOST_WEIGHT = 1e6
 
 
@@ -45,6 +47,8 @@ class HardeningRecipe:
         data: `distillation`, or the name of a labelled set.
         crops: crops of an epoch; None for one of each photo of a labelled set. Tuning on kept maps shows the same
             crops in every epoch, any other tuning draws new ones.
+        degraded: share of the crops of a labelled set that are degraded, by a random kind and level; what is learnt of
+            these is the baseline's own score. (Distillation degrades three of four in any case.)
         validation_crops: crops of held-out photos, the same for every seed.
         resize: pixels of a photo's shorter side before cropping.
         crop: pixels of a side of a crop.
@@ -75,6 +79,7 @@ class HardeningRecipe:
     hint_weight: float = 1.0
     data: str = DISTILLATION
     crops: int | None = 192
+    degraded: float = 0.0
     validation_crops: int = 64
     resize: int = 384
     crop: int = 224
@@ -113,6 +118,12 @@ class HardeningRecipe:
                 raise ConfigurationError(f"{name} must be a name, got nothing; give one")
         if self.crops is None and self.data == DISTILLATION:
             raise ConfigurationError("distillation draws as many crops as it is asked for, got None; give a number")
+        check_fraction("degraded", self.degraded, zero=True)
+        if self.degraded and self.is_distillation:
+            raise ConfigurationError(
+                f"expected a share of degraded crops only with a labelled set, got {self.degraded:g} with "
+                "distillation, which degrades three of four in any case; name a set, or leave it at 0"
+            )
         check_count("seed", self.seed, low=0)
         self._check_loop()
 
@@ -162,13 +173,14 @@ class HardeningRecipe:
         return lambda name: self.block_rate if block is not None and name.startswith(f"{block}.") else self.rate
 
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as a JSON object, which `from_json` reads; without a trunk of another model no word of it.
+        """Return the recipe as a JSON object, which `from_json` reads; of what came later only what it asks for.
 
-        So the keys of recipes that were written before there was a choice of trunk stay as they are.
+        So the keys of recipes that were written before there was a choice stay as they are.
         """
         value = {**asdict(self), "objective": spell_objective(self.objective)}
-        if self.trunk is None:
-            del value["trunk"]
+        for name, nothing in _LATER.items():
+            if value[name] == nothing:
+                del value[name]
         return value
 
     @classmethod

@@ -203,7 +203,10 @@ class _Task:
         if not CRITERIA[settings.criterion].needs_photos or settings.ratio == 0:
             return plan(network, settings)
         crops = yield from self._training()
-        pixels, mos = crops.pixels[:_CRITERION_CROPS], crops.targets[:_CRITERION_CROPS]
+        known = crops.first(_CRITERION_CROPS)
+        pixels, mos = known.pixels, known.targets
+        if self.data.labelled:
+            pixels, mos = pixels[mos.isfinite()], mos[mos.isfinite()]
         images = (to_images(part, network.k.device) for part in torch.split(pixels, BATCH))
         return plan(network, settings, images=images, mos=mos if self.data.labelled else None)
 
@@ -237,10 +240,14 @@ class _Task:
     ) -> Iterator[Progressed | Epoch]:
         """Tune on maps that are computed once."""
         crops = yield from self._training()
-        answers = Answers(crops.targets, {})
         if not self.data.labelled:
             places = hint_places(network, cut) if self.recipe.hint_weight else ()
             answers = yield from kept_answers(teacher, crops, self.cache, places=places)
+        elif self.recipe.degraded:
+            taught = (yield from kept_answers(teacher, crops, self.cache)).scores
+            answers = Answers(standard.complete(crops.targets, taught.__getitem__), {})
+        else:
+            answers = Answers(crops.targets, {})
         maps = yield from kept_maps(network, cut, crops, self.cache)
         held_out = yield from kept_maps(network, cut, standard.crops, self.cache)
         yield from tune_on_maps(

@@ -6,6 +6,7 @@ import torch
 from hardening_networks import lively
 from PIL import Image
 from torch import Tensor
+from workshop import Workshop
 
 from robustiqa_core.hardening import HardeningCache
 from robustiqa_core.models import QualityModel
@@ -80,3 +81,8 @@ def cache() -> HardeningCache:
 @pytest.fixture
 def images() -> Tensor:
     return torch.rand(2, 3, 64, 75, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def workshop(baseline: QualityModel, card: ModelCard, cache: HardeningCache, sample_root: Path) -> Workshop:
+    return Workshop(baseline, card, cache, sample_root)

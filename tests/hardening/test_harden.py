@@ -1,17 +1,15 @@
 """From a recipe to a hardened network with its card."""
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from hardening_networks import lively
 from torch import Tensor
+from workshop import RECIPE, Workshop
 
-from robustiqa_core.attacks import PGD
 from robustiqa_core.blocks import BlockSettings, block_at, blocks_of
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
 from robustiqa_core.hardening import (
@@ -26,13 +24,12 @@ from robustiqa_core.hardening import (
     Trunk,
     distillation_data,
     find_cut,
-    harden,
     labelled_data,
     load_trunk,
     parse_objective,
 )
 from robustiqa_core.hardening.measuring import calibrate, rescale_last_layer
-from robustiqa_core.models import ARCHITECTURES, QualityModel
+from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
@@ -41,42 +38,7 @@ from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.state import read_progress
 
 CPU = torch.device("cpu")
-RECIPE = HardeningRecipe(
-    "linearity",
-    "after_stage5",
-    BlockSettings(width=8, grid=3),
-    pruning=PruningSettings(ratio=0.1),
-    crops=24,
-    validation_crops=8,
-    resize=64,
-    crop=64,
-    epochs=2,
-    batch_size=8,
-)
 NOTHING = PruningSettings(ratio=0.0)
-CHECK = {"attack": PGD(4 / 255, steps=2), "attacked_crops": 3}
-
-
-class Workshop:
-    """`harden` with everything that the tests do not vary."""
-
-    def __init__(self, baseline: QualityModel, card: ModelCard, cache: HardeningCache, root: Path) -> None:
-        self.baseline, self.card, self.cache, self.root = baseline, card, cache, root
-
-    def start(self, recipe: HardeningRecipe = RECIPE, **others: Any) -> Iterator[HardeningRecord]:
-        data = others.pop("data", None) or distillation_data(recipe, root=self.root)
-        return harden(recipe, self.baseline, self.card, data, **{**CHECK, "cache": self.cache, **others})
-
-    def run(self, recipe: HardeningRecipe = RECIPE, **others: Any) -> tuple[list[HardeningRecord], Hardened]:
-        records = list(self.start(recipe, **others))
-        result = records[-1]
-        assert isinstance(result, Hardened)
-        return records, result
-
-
-@pytest.fixture
-def workshop(baseline: QualityModel, card: ModelCard, cache: HardeningCache, sample_root: Path) -> Workshop:
-    return Workshop(baseline, card, cache, sample_root)
 
 
 def epochs_of(records: list[HardeningRecord]) -> list[Epoch]:

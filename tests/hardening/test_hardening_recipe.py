@@ -26,6 +26,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "hint_weight": {"hint_weight": 0.0},
     "data": {"data": "koniq10k", "crops": None},
     "crops": {"crops": 100},
+    "degraded": {"degraded": 0.25, "data": "csv"},
     "validation_crops": {"validation_crops": 32},
     "resize": {"resize": 400},
     "crop": {"crop": 200},
@@ -49,6 +50,10 @@ def test_every_setting_survives_json_and_changes_the_key(field: str) -> None:
     assert HardeningRecipe.from_json(dict(reversed(told.items())), place="a test").key() == other.key()
     assert other.key() != RECIPE.key()
     assert len(other.key()) == 16
+
+
+def test_what_recipes_did_not_say_at_first_is_left_out_where_it_is_not_asked_for() -> None:
+    assert not {"trunk", "degraded"} & RECIPE.to_json().keys()
 
 
 def test_a_recipe_without_a_block_survives_json() -> None:
@@ -79,6 +84,8 @@ def test_every_insertion_point_is_a_position(model: str) -> None:
         ({"start": ""}, "start must be a name"),
         ({"crops": None}, "as many crops as it is asked for"),
         ({"crops": 8}, "crops must be a whole number from 16"),
+        ({"degraded": 0.5}, "three of four in any case"),
+        ({"degraded": 1.5, "data": "csv"}, "degraded"),
         ({"validation_crops": 2}, "validation_crops"),
         ({"crop": 32}, "crop must be"),
         ({"resize": 100}, "resize must be a whole number from 224"),

@@ -1,0 +1,76 @@
+"""Some labelled crops are degraded; what is learnt of these is the baseline's own score, in people's unit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from workshop import RECIPE, Workshop
+
+from robustiqa_core.hardening import Epoch, HardeningCache, HardeningRecipe, labelled_data, parse_objective
+from robustiqa_core.hardening.crops import KeptCrops
+from robustiqa_core.hardening.data import PartlyDegradedCrops, key_of
+from robustiqa_core.hardening.lessons import Standard
+from robustiqa_core.pruning import PruningSettings
+from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.training.datasets import LabelledPhoto
+from robustiqa_core.training.sampling import Sample
+
+LABELLED = replace(RECIPE, data="csv", crops=None, batch_size=4, validation_crops=4, degraded=0.5)
+
+
+def test_a_share_of_the_crops_is_degraded_and_has_no_label(labelled: tuple[LabelledPhoto, ...]) -> None:
+    whole = labelled_data(replace(LABELLED, degraded=0.0), labelled, title="Textures").training
+    some, again = (labelled_data(LABELLED, labelled, title="Textures").training for _ in range(2))
+    assert isinstance(some, PartlyDegradedCrops)
+    degraded = 0
+    for epoch in range(10):
+        for index in range(len(some)):
+            (pixels, mos), (clean, known) = some[Sample(index, epoch)], whole[Sample(index, epoch)]
+            assert torch.equal(pixels, again[Sample(index, epoch)][0])
+            if torch.tensor(mos).isnan():
+                degraded += not torch.equal(pixels, clean)
+            else:
+                assert torch.equal(pixels, clean)
+                assert mos == known
+    assert 40 <= degraded <= 80, "half of 120, some of which a weak degradation leaves as they are"
+    assert key_of(some, []) != key_of(whole, [])
+    other = labelled_data(replace(LABELLED, degraded=0.25), labelled, title="Textures").training
+    assert key_of(some, []) != key_of(other, [])
+
+
+def test_the_baselines_opinion_stands_where_a_label_is_missing() -> None:
+    mos = torch.tensor([0.2, 0.4, 0.6, 0.8])
+    crops = KeptCrops("four", torch.zeros(4, 3, 8, 8, dtype=torch.uint8), mos)
+    standard = Standard(crops, 100 * mos + 7, labelled=True, scale=ScoreRange(0, 100))
+    targets = torch.tensor([0.1, torch.nan, 0.9, torch.nan])
+
+    def teacher(missing: Tensor) -> Tensor:
+        assert missing.tolist() == [False, True, False, True]
+        return torch.tensor([37.0, 57.0])
+
+    torch.testing.assert_close(standard.complete(targets, teacher), torch.tensor([0.1, 0.3, 0.9, 0.5]))
+    assert standard.complete(mos, teacher) is mos
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        LABELLED,
+        replace(LABELLED, objective=parse_objective("at:steps=1"), tuned="all"),
+        replace(LABELLED, pruning=PruningSettings("pls_vip", 0.1)),
+    ],
+    ids=["maps", "photos", "criterion"],
+)
+def test_a_model_learns_from_both(
+    recipe: HardeningRecipe, workshop: Workshop, labelled: tuple[LabelledPhoto, ...]
+) -> None:
+    found = []
+    for wanted in (recipe, replace(recipe, degraded=0.0)):
+        data = labelled_data(wanted, labelled, title="Textures")
+        records, result = workshop.run(wanted, data=data, cache=HardeningCache())
+        epochs = [record for record in records if isinstance(record, Epoch)]
+        assert len(epochs) == 3
+        assert all(epoch.loss is not None and epoch.loss > 0 for epoch in epochs[1:])
+        found.append(result.network.state_dict())
+    assert any(not torch.equal(value, found[1][name]) for name, value in found[0].items())
