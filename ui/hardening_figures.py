@@ -20,7 +20,7 @@ def epoch_figure(epochs: Sequence[Epoch], *, epochs_in_all: int) -> go.Figure:
         epochs: those that have ended, with that before the first.
         epochs_in_all: how many there will be, so that the axis does not move while they run.
     """
-    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1)
     numbers = [epoch.epoch for epoch in epochs]
     losses = [epoch for epoch in epochs if epoch.loss is not None]
     figure.add_scatter(
@@ -42,8 +42,8 @@ def epoch_figure(epochs: Sequence[Epoch], *, epochs_in_all: int) -> go.Figure:
         line={"width": 3, "color": COLOURS["hardened"]},
         marker={"size": 8},
         hovertemplate="epoch %{x}: SROCC with the baseline %{y:.4f}<extra></extra>",
-        row=1,
-        col=2,
+        row=2,
+        col=1,
     )
     people = [epoch.mos.srocc for epoch in epochs if epoch.mos is not None]
     if people:
@@ -60,16 +60,15 @@ def epoch_figure(epochs: Sequence[Epoch], *, epochs_in_all: int) -> go.Figure:
         )
     figure.update_layout(
         template="none",
-        height=280,
+        height=400,
         margin=_MARGIN,
         legend=_LEGEND,
         showlegend=True,
         hovermode="closest",
         dragmode=False,
     )
-    figure.update_xaxes(
-        title="Epoch", range=[-0.3, epochs_in_all + 0.3], dtick=max(1, epochs_in_all // 5), fixedrange=True
-    )
+    figure.update_xaxes(range=[-0.3, epochs_in_all + 0.3], dtick=max(1, epochs_in_all // 5), fixedrange=True)
+    figure.update_xaxes(title="Epoch", row=2, col=1)
     figure.update_yaxes(title="Loss (lower = better)", rangemode="tozero", fixedrange=True, row=1, col=1)
-    figure.update_yaxes(title="SROCC (higher = better)", fixedrange=True, row=1, col=2)
+    figure.update_yaxes(title="SROCC (higher = better)", fixedrange=True, row=2, col=1)
     return figure

@@ -125,9 +125,9 @@ def draw_trial(trial: Trial) -> None:
     r_before, r_after = (trial.attacked(which, "r_score") for which in ("baseline", "hardened"))
     milliseconds = 1000 * trial.hardened_seconds
     for label, value, change, colour, text in (
-        ("AbsGain under attack", f"{after:+.3f}", f"baseline {before:+.3f}", "off", WORDS["Gain (AbsGain)"]),
-        ("R-score (higher = more robust)", f"{r_after:.2f}", f"baseline {r_before:.2f}", "off", WORDS["R-score"]),
-        ("SROCC with the baseline", f"{trial.agreement:.3f}", _people(trial), "off", WORDS["SROCC"]),
+        ("AbsGain", f"{after:+.3f}", f"baseline {before:+.3f}", "off", WORDS["Gain (AbsGain)"]),
+        ("R-score", f"{r_after:.2f}", f"baseline {r_before:.2f}", "off", WORDS["R-score"]),
+        ("Agreement", f"{trial.agreement:.3f}", _people(trial), "off", WORDS["Agreement"]),
         (
             "Time per image",
             f"{milliseconds:.1f} ms",
@@ -138,6 +138,9 @@ def draw_trial(trial: Trial) -> None:
     ):
         with grid:
             st.metric(label, value, change, delta_color=colour, delta_arrow="off", help=text, border=True)  # type: ignore[arg-type]
+    st.caption(
+        "AbsGain: near 0 = robust. R-score: higher = more robust. Agreement: SROCC with the baseline."
+    )
     for symptom in symptoms:
         _symptom(symptom)
     if not symptoms:

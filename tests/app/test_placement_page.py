@@ -101,8 +101,8 @@ def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> No
     assert [epoch.epoch for epoch in trial.epochs] == [0, 1]
     assert trial.epochs[0].agreement.srocc == pytest.approx(1.0), "an isometric block starts as the identity"
     shown = {metric.label: metric.value for metric in page.metric}
-    assert shown["SROCC with the baseline"] == f"{trial.agreement:.3f}"
-    assert shown["AbsGain under attack"] == f"{trial.attacked('hardened'):+.3f}"
+    assert shown["Agreement"] == f"{trial.agreement:.3f}"
+    assert shown["AbsGain"] == f"{trial.attacked('hardened'):+.3f}"
     row = page.dataframe[0].value.iloc[0]
     assert row["AbsGain before"] == trial.attacked("baseline")
     assert row["Position"] == "after stage 7"

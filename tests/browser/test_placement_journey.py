@@ -26,6 +26,6 @@ def test_a_place_is_clicked_hardened_and_compared(app: str, visit: Visit, tmp_pa
         timeout=LONG
     )
     expect(page).to_have_url(re.compile("position=after_stage"), timeout=WAIT)
-    agreement = page.locator("[data-testid=stMetric]", has_text="SROCC with the baseline").inner_text()
+    agreement = page.locator("[data-testid=stMetric]", has_text="Agreement").inner_text()
     assert 0.0 < float(re.findall(r"\d\.\d{3}", agreement)[0]) <= 1.0
     assert download(page, "Checkpoint (ZIP)", tmp_path).stat().st_size > 1_000_000
