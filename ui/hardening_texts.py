@@ -46,6 +46,8 @@ def hardened_by(card: ModelCard) -> str:
     """
     recipe = HardeningRecipe.from_json(card.hardening["recipe"], place=card.stem)
     done = [] if recipe.trunk is None else [f"the trunk of {recipe.trunk}"]
+    if recipe.weights is not None:
+        done.append(f"the weights of {recipe.model}-{recipe.weights}")
     if recipe.block is not None:
         kind = f"{VARIANT_NAMES[recipe.block.variant].lower()}, {recipe.block.orthogonalization}"
         done.append(f"a RobustBlock {place_name(recipe.position)} ({kind})")

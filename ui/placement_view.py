@@ -138,9 +138,7 @@ def draw_trial(trial: Trial) -> None:
     ):
         with grid:
             st.metric(label, value, change, delta_color=colour, delta_arrow="off", help=text, border=True)  # type: ignore[arg-type]
-    st.caption(
-        "AbsGain: near 0 = robust. R-score: higher = more robust. Agreement: SROCC with the baseline."
-    )
+    st.caption("AbsGain: near 0 = robust. R-score: higher = more robust. Agreement: SROCC with the baseline.")
     for symptom in symptoms:
         _symptom(symptom)
     if not symptoms:

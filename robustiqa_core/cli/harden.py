@@ -30,10 +30,12 @@ from robustiqa_core.hardening import (
     Pruned,
     Trunk,
     TuningData,
+    Weights,
     distillation_data,
     harden,
     labelled_data,
     load_trunk,
+    load_weights,
     parse_objective,
 )
 from robustiqa_core.models import ARCHITECTURES, QualityModel, architecture
@@ -53,6 +55,7 @@ _DECIDING = (
         "model",
         "start",
         "trunk_from",
+        "weights_from",
         "position",
         "variant",
         "orthogonalization",
@@ -86,6 +89,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trunk-from",
         metavar="MODEL-VARIANT",
         help="stored model whose trunk's weights are taken, such as linearity-hardened-plus (default: the start's own)",
+    )
+    parser.add_argument(
+        "--weights-from",
+        metavar="VARIANT",
+        help="variant of the same model whose weights are taken, to tune on or to mix (default: the start's own)",
     )
     parser.add_argument("--name", default="hardened", help="of the new variant (default: %(default)s)")
     _add_block(parser)
@@ -189,6 +197,7 @@ def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.devic
         block=None if position is None else block,
         start=arguments.start,
         trunk=arguments.trunk_from,
+        weights=arguments.weights_from,
         pruning=PruningSettings(arguments.criterion, arguments.pruning_ratio, arguments.scope),
         tuned=arguments.tuned,
         objective=objective,
@@ -229,14 +238,16 @@ def run(arguments: argparse.Namespace) -> int:
     start = load_card(arguments.model, arguments.start)
     recipe = _recipe(arguments, start, device)
     trunk = None if recipe.trunk is None else load_trunk(recipe.trunk)
+    weights = None if recipe.weights is None else load_weights(recipe.model, recipe.weights)
     known = [
         card
         for card in (list_cards(arguments.out) if arguments.out.is_dir() else ())
         if (card.model, card.variant, card.hardening.get("key")) == (recipe.model, arguments.name, recipe.key())
         and card.hardening.get("start_sha256") == start.sha256
         and card.hardening.get("trunk_sha256") == (None if trunk is None else trunk.card.sha256)
+        and card.hardening.get("weights_sha256") == (None if weights is None else weights.card.sha256)
     ]
-    card = known[0] if known else _harden(arguments, recipe, start, trunk, device)
+    card = known[0] if known else _harden(arguments, recipe, start, trunk, weights, device)
     if arguments.json:
         print_json(card.to_json())
     else:
@@ -249,6 +260,7 @@ def _harden(
     recipe: HardeningRecipe,
     start: ModelCard,
     trunk: Trunk | None,
+    weights: Weights | None,
     device: torch.device,
 ) -> ModelCard:
     """Do the work; return the card as written."""
@@ -260,6 +272,7 @@ def _harden(
         start,
         data,
         trunk=trunk,
+        weights=weights,
         name=arguments.name,
         command=command if arguments.dataset is None else f"{command} --root FOLDER",
         cache=HardeningCache(arguments.cache),

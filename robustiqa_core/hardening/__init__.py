@@ -8,7 +8,7 @@ from robustiqa_core.hardening.recipe import DISTILLATION, TUNED, HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned, Stage
 from robustiqa_core.hardening.run import SHORT_ATTACK, harden
 from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
-from robustiqa_core.hardening.trunk import Trunk, load_trunk
+from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weights
 
 __all__ = [
     "DISTILLATION",
@@ -37,11 +37,13 @@ __all__ = [
     "Trunk",
     "Tuned",
     "TuningData",
+    "Weights",
     "distillation_data",
     "find_cut",
     "harden",
     "labelled_data",
     "load_trunk",
+    "load_weights",
     "parse_objective",
     "positions_of",
     "spell_objective",

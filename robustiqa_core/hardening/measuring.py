@@ -17,7 +17,7 @@ from robustiqa_core.hardening.crops import KeptCrops, to_images
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Progressed
-from robustiqa_core.hardening.trunk import Trunk
+from robustiqa_core.hardening.trunk import Trunk, Weights
 from robustiqa_core.metrics.figures import RobustnessFigures, robustness_figures
 from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
@@ -112,7 +112,7 @@ def hardened_card(
     recipe: HardeningRecipe,
     data: TuningData,
     *,
-    trunk: Trunk | None,
+    donor: Trunk | Weights | None,
     name: str,
     command: str,
     seconds: float,
@@ -124,7 +124,7 @@ def hardened_card(
         start: card of the variant that was hardened.
         recipe: how it was hardened.
         data: what it was tuned on.
-        trunk: whose weights took the place of its own, if any.
+        donor: whose weights took the place of its own, if any.
         name: of the new variant.
         command: that repeats it.
         seconds: that it took.
@@ -136,7 +136,7 @@ def hardened_card(
         training=Training(
             dataset=data.name,
             photos=data.photos,
-            start=f"{start.stem}, sha256 {start.sha256}" + ("" if trunk is None else f"; {trunk.words}"),
+            start=f"{start.stem}, sha256 {start.sha256}" + ("" if donor is None else f"; {donor.words}"),
             command=command,
             seconds=round(seconds, 1),
             settings={},

@@ -23,7 +23,7 @@ Tuned = Literal["rest", "all"]
 TUNED: tuple[Tuned, ...] = ("rest", "all")
 
 _KEY_LENGTH = 16
-_LATER = {"trunk": None, "degraded": 0.0}
+_LATER = {"trunk": None, "weights": None, "degraded": 0.0}
 """Settings that the first recipes did not have, with what those did."""
 _MOST_WEIGHT = 1e6
 
@@ -40,6 +40,8 @@ class HardeningRecipe:
         trunk: stem of a checkpoint with the same trunk, such as `linearity-hardened-plus`, whose trunk's weights take
             the place of the start's before anything is tuned; None for the start's own. One robust trunk serves
             several architectures.
+        weights: another variant of the same architecture, without block and pruning, whose weights are taken before
+            anything is tuned; None for the start's. Without epochs, the result is a mix of that variant and the start.
         pruning: what goes; a ratio of 0 prunes nothing.
         tuned: `rest` tunes the block and what it reaches, everything else stays as it is; `all` tunes every layer.
         objective: what is minimised.
@@ -73,6 +75,7 @@ class HardeningRecipe:
     block: BlockSettings | None
     start: str = "baseline"
     trunk: str | None = None
+    weights: str | None = None
     pruning: PruningSettings = field(default_factory=PruningSettings)
     tuned: Tuned = "rest"
     objective: Objective = field(default_factory=Objective)
@@ -113,9 +116,14 @@ class HardeningRecipe:
                 "expected statistics to be learnt only where all layers are tuned, got them with tuned rest; "
                 "the frozen layers were made for the old ones: tune all layers, or leave it off"
             )
-        for name in ("start", "data", "trunk"):
+        for name in ("start", "data", "trunk", "weights"):
             if getattr(self, name) == "":
                 raise ConfigurationError(f"{name} must be a name, got nothing; give one")
+        if self.trunk is not None and self.weights is not None:
+            raise ConfigurationError(
+                f"expected a trunk or all weights of another model, got the trunk of {self.trunk} and the weights of "
+                f"{self.weights}; leave one out"
+            )
         if self.crops is None and self.data == DISTILLATION:
             raise ConfigurationError("distillation draws as many crops as it is asked for, got None; give a number")
         check_fraction("degraded", self.degraded, zero=True)

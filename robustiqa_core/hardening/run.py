@@ -25,7 +25,7 @@ from robustiqa_core.hardening.photo_tuning import tune_on_photos
 from robustiqa_core.hardening.preparation import BATCH, Answers, kept_answers, kept_crops, kept_maps
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned
-from robustiqa_core.hardening.trunk import Trunk
+from robustiqa_core.hardening.trunk import Trunk, Weights
 from robustiqa_core.hardening.tuning import tune_on_maps
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
@@ -48,6 +48,7 @@ def harden(
     data: TuningData,
     *,
     trunk: Trunk | None = None,
+    weights: Weights | None = None,
     name: str = "hardened",
     command: str = "",
     attack: Attack = SHORT_ATTACK,
@@ -70,6 +71,7 @@ def harden(
         card: of that variant.
         data: from `distillation_data` or `labelled_data`, of this recipe.
         trunk: from `load_trunk`, of the stem that the recipe names; None where it names none.
+        weights: from `load_weights`, of the variant that the recipe names; None where it names none.
         name: of the hardened variant.
         command: that repeats it, for the card.
         attack: what the result and the baseline are attacked with.
@@ -93,6 +95,11 @@ def harden(
             f"expected the trunk that the recipe names ({recipe.trunk}), got "
             f"{None if trunk is None else trunk.card.stem}; give `load_trunk` of that name"
         )
+    if recipe.weights != (None if weights is None else weights.card.variant):
+        raise ConfigurationError(
+            f"expected the weights that the recipe names ({recipe.weights}), got "
+            f"{None if weights is None else weights.card.stem}; give `load_weights` of that variant"
+        )
     most = data.validation_count
     attacked_crops = check_count("attacked_crops", attacked_crops or min(_ATTACKED_CROPS, most), low=2, high=most)
     task = _Task(
@@ -101,6 +108,7 @@ def harden(
         card,
         data,
         trunk,
+        weights,
         name,
         command,
         attack,
@@ -121,6 +129,7 @@ class _Task:
     card: ModelCard
     data: TuningData
     trunk: Trunk | None
+    weights: Weights | None
     name: str
     command: str
     attack: Attack
@@ -132,8 +141,7 @@ class _Task:
     def remembered(self) -> Iterator[HardeningRecord]:
         """Yield the records that are known, else those of the work."""
         crops = [key_of(self.data.training, []), key_of(self.data.validation, self.data.validation_samples)]
-        trunk = self.trunk and self.trunk.card.sha256
-        named = (self.name, self.command, spell_attack(self.attack), self.attacked_crops, trunk)
+        named = (self.name, self.command, spell_attack(self.attack), self.attacked_crops, self._donor_sha256)
         key = fingerprint(numbers_of(self.baseline), self.recipe.key(), crops, named)
         known = self.cache.results.get(key)
         if known is not None:
@@ -168,6 +176,12 @@ class _Task:
         yield from self._measured(network, pruning, standard, started)
 
     @property
+    def _donor_sha256(self) -> dict[str, str]:
+        """Which weights of another model are taken, for the card."""
+        taken = {"trunk_sha256": self.trunk, "weights_sha256": self.weights}
+        return {name: donor.card.sha256 for name, donor in taken.items() if donor is not None}
+
+    @property
     def _state_dir(self) -> Path | None:
         """Where tuning on photos saves its state.
 
@@ -187,8 +201,10 @@ class _Task:
         return start
 
     def _inserted(self, start: QualityModel) -> QualityModel:
-        """Return a copy of the start, with its block, whose weights are free to learn."""
+        """Return a copy of the start, with the weights it takes and its block; all are free to learn."""
         network = copy.deepcopy(start).eval().requires_grad_(True)
+        if self.weights is not None:
+            self.weights.put_into(network)
         if self.recipe.position is not None and self.recipe.block is not None:
             network = insert(network, self.recipe.position, self.recipe.block)
         return network.to(memory_format=torch.channels_last)
@@ -266,7 +282,7 @@ class _Task:
         after = yield from attacked(network, crops, self.attack, self.cache)
         figures = {
             "start_sha256": self.card.sha256,
-            **({} if self.trunk is None else {"trunk_sha256": self.trunk.card.sha256}),
+            **self._donor_sha256,
             "agreement": {"crops": len(scores), **asdict(agreement)},
             "mos": None if mos is None else {"crops": len(scores), **asdict(mos)},
             "spread": round((raw.std() / standard.baseline.std()).item(), 4),
@@ -284,7 +300,7 @@ class _Task:
             self.card,
             self.recipe,
             self.data,
-            trunk=self.trunk,
+            donor=self.trunk or self.weights,
             name=self.name,
             command=self.command,
             seconds=time.monotonic() - started,

@@ -1,4 +1,4 @@
-"""The trunk of another model, to start from: one that was made robust once serves several architectures."""
+"""Weights of another model to start from: all of them, or those of its trunk, which serves several architectures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.storage import list_cards, load_network
+from robustiqa_core.storage import list_cards, load_card, load_network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,3 +75,61 @@ def load_trunk(stem: str, *, root: Path | None = None) -> Trunk:
     card = cards[stem]
     network = load_network(card.model, card.variant, root=root, device=torch.device("cpu"))
     return Trunk(card, network.settings.backbone, network.features.state_dict())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """All weights of a model, and its card.
+
+    Args:
+        card: of the model.
+        state: its state.
+
+    Raises:
+        ConfigurationError: the model has a block or lost filters, so that no other network can take its weights.
+    """
+
+    card: ModelCard
+    state: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        if self.card.blocks or self.card.pruning:
+            raise ConfigurationError(
+                f"expected a model without blocks and with all its filters, got {self.card.stem}; "
+                "name one that was trained without either"
+            )
+
+    def put_into(self, network: QualityModel) -> None:
+        """Set the weights of a network, in place.
+
+        Raises:
+            ConfigurationError: the network is another one.
+        """
+        try:
+            network.load_state_dict(self.state, strict=True)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"expected the weights of a model with the same layers, got those of {self.card.stem}, which has "
+                "others; name another variant"
+            ) from error
+
+    @property
+    def words(self) -> str:
+        """Where they are from, for a card."""
+        return f"weights of {self.card.stem}, sha256 {self.card.sha256}"
+
+
+def load_weights(model: str, variant: str, *, root: Path | None = None) -> Weights:
+    """Return the weights of a stored model, on the CPU.
+
+    Args:
+        model: architecture.
+        variant: of the model.
+        root: folder of the checkpoints; the usual one where None.
+
+    Raises:
+        ConfigurationError: there is no such model, or its weights fit no other network.
+        InputError: its file is damaged.
+    """
+    card = load_card(model, variant, root=root)
+    return Weights(card, load_network(model, variant, root=root, device=torch.device("cpu")).state_dict())

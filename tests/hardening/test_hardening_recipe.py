@@ -20,6 +20,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "block": {"block": BlockSettings("paper")},
     "start": {"start": "hardened"},
     "trunk": {"trunk": "linearity-hardened-plus"},
+    "weights": {"weights": "hardened-at"},
     "pruning": {"pruning": PruningSettings(ratio=0.2)},
     "tuned": {"tuned": "all"},
     "objective": {"objective": parse_objective("at+nt:weight=0.5")},
@@ -53,7 +54,7 @@ def test_every_setting_survives_json_and_changes_the_key(field: str) -> None:
 
 
 def test_what_recipes_did_not_say_at_first_is_left_out_where_it_is_not_asked_for() -> None:
-    assert not {"trunk", "degraded"} & RECIPE.to_json().keys()
+    assert not {"trunk", "weights", "degraded"} & RECIPE.to_json().keys()
 
 
 def test_a_recipe_without_a_block_survives_json() -> None:

@@ -1,0 +1,73 @@
+"""A hardening may start from the weights of another variant, and be mixed with the baseline's."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hardening_networks import lively
+from workshop import RECIPE, Workshop
+
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening import Hardened, HardeningCache, Weights, load_weights, parse_objective
+from robustiqa_core.models.card import ModelCard
+from robustiqa_core.pruning import PruningSettings
+from robustiqa_core.storage import save_checkpoint
+
+MIXED = replace(
+    RECIPE,
+    weights="hardened-at",
+    position=None,
+    block=None,
+    tuned="all",
+    pruning=PruningSettings(ratio=0.0),
+    epochs=0,
+    mix=0.75,
+)
+
+
+@pytest.fixture
+def other(card: ModelCard, tmp_path: Path) -> Weights:
+    """Another variant: the baseline with weights moved by a little, all the same way."""
+    network = lively("linearity")
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.01)
+    save_checkpoint(network, replace(card, variant="hardened-at"), root=tmp_path)
+    return load_weights("linearity", "hardened-at", root=tmp_path)
+
+
+def test_without_epochs_the_result_lies_between_the_two(workshop: Workshop, other: Weights) -> None:
+    _, result = workshop.run(MIXED, weights=other)
+    own, theirs, mixed = workshop.baseline.state_dict(), other.state, result.network.state_dict()
+    for name, value in mixed.items():
+        if name not in ("k", "b") and value.is_floating_point():
+            wanted = torch.lerp(own[name], theirs[name], 0.75).half().float()
+            torch.testing.assert_close(value, wanted, rtol=2e-3, atol=1e-6)
+    assert result.card.training.start.endswith(f"; weights of linearity-hardened-at, sha256 {other.card.sha256}")
+    assert result.card.hardening["weights_sha256"] == other.card.sha256
+    assert MIXED.key() != replace(MIXED, weights=None).key()
+
+
+def test_a_tuning_goes_on_from_them(workshop: Workshop, other: Weights) -> None:
+    recipe = replace(MIXED, epochs=1, mix=1.0, objective=parse_objective("at:steps=1"))
+    _, from_others = workshop.run(recipe, weights=other)
+    _, from_own = workshop.run(replace(recipe, weights=None))
+
+    def distance(result: Hardened) -> float:
+        weights = result.network.features.named_parameters()
+        return sum((value - other.state[f"features.{name}"]).square().sum().item() for name, value in weights)
+
+    assert distance(from_others) < 0.1 * distance(from_own)
+
+
+def test_weights_that_do_not_fit_are_refused(workshop: Workshop, other: Weights) -> None:
+    with pytest.raises(ConfigurationError, match="the weights that the recipe names"):
+        workshop.run(MIXED)
+    with pytest.raises(ConfigurationError, match="leave one out"):
+        replace(MIXED, trunk="tres-baseline")
+    with pytest.raises(ConfigurationError, match="with all its filters"):
+        Weights(replace(other.card, pruning={"features.0": [0]}), other.state)
+    less = Weights(other.card, {name: value for name, value in other.state.items() if name != "k"})
+    with pytest.raises(ConfigurationError, match="with the same layers"):
+        workshop.run(MIXED, weights=less, cache=HardeningCache())
