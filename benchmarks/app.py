@@ -62,6 +62,22 @@ def wait_until_healthy(address: str, seconds: float = WAIT / 1000) -> None:
     raise SystemExit("the server did not answer; start it by hand to see why")
 
 
+@contextmanager
+def chromium(executable: str | None) -> Iterator[Browser]:
+    """Start a Chromium, the one at a path or Playwright's own, without a screen."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+def found_chromium() -> str | None:
+    """Return the path of the Chromium that is installed."""
+    return shutil.which("chromium") or shutil.which("google-chrome")
+
+
 def opened(browser: Browser, address: str) -> Page:
     """Return the page of a new visitor."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -158,22 +174,18 @@ def main() -> None:
     """Print the figures; write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--short", action="store_true", help="a few repeats, two sessions, six attacks: does it run?")
-    parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
+    parser.add_argument("--chromium", default=found_chromium())
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=arguments.chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
+    found = {}
+    with chromium(arguments.chromium) as browser:
         if arguments.short:
             figures = measure(browser, repeats=3, sessions=2, attacks=(2, 6))
         else:
             figures = measure(browser, repeats=30, sessions=8, attacks=(20, 200))
-        found = {}
         for name, value in figures:
             found[name] = value
             print(f"{name:<28}{json.dumps(value)}", flush=True)
-        browser.close()
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")

@@ -11,18 +11,16 @@ import argparse
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from app import ROOT, opened, settled, wait_until_healthy
+from app import ROOT, chromium, found_chromium, opened, settled, wait_until_healthy
 
 PORT = 8637
 INSTALLATION_S = 1800.0
@@ -56,18 +54,14 @@ def measure(browser: Browser, folder: Path) -> Iterator[tuple[str, float]]:
 def main() -> None:
     """Print the marks; write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
+    parser.add_argument("--chromium", default=found_chromium())
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(
-            executable_path=arguments.chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        found = {}
+    found = {}
+    with chromium(arguments.chromium) as browser, tempfile.TemporaryDirectory() as folder:
         for name, seconds in measure(browser, Path(folder)):
             found[name] = round(seconds, 1)
-            print(f"{name:<24}{seconds:8.1f} s", file=sys.stdout, flush=True)
-        browser.close()
+            print(f"{name:<24}{seconds:8.1f} s", flush=True)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
