@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side", type=int, default=_DEFAULTS.side, help="of the pattern (default: %(default)s px)")
     parser.add_argument("--epochs", type=int, default=_DEFAULTS.epochs, help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=_DEFAULTS.batch_size, help="default: %(default)s")
+    parser.add_argument(
+        "--smallest-crop",
+        type=float,
+        default=_DEFAULTS.smallest_crop,
+        metavar="SHARE",
+        help="of each side that a crop keeps at least; 1 for photos of one size (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="default: %(default)s")
     parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
     parser.add_argument(
@@ -63,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         side=arguments.side,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
+        smallest_crop=arguments.smallest_crop,
         seed=arguments.seed,
     )
     path = _path(arguments)
@@ -80,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         eps=training.eps,
         side=training.side,
         photos={photo.sha256: photo.name for photo in photos},
-        settings={"epochs": training.epochs, "batch_size": training.batch_size, "seed": training.seed},
+        settings={name: getattr(training, name) for name in ("epochs", "batch_size", "smallest_crop", "seed")},
         gain=round(trained.gain, 4),
         command=_command(training, arguments),
         sha256="",

@@ -261,22 +261,38 @@ def test_a_record_a_step_then_the_perturbation() -> None:
     assert isinstance(last, TrainedPerturbation)
 
 
-def test_crops_vary_and_keep_two_thirds_of_the_photo_and_what_models_need() -> None:
-    sizes: list[tuple[int, int]] = []
+class Watching(SmallNet):
+    """Keeps what it is asked for the gradient of."""
 
-    def scorer(images: Tensor) -> Tensor:
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
         if images.requires_grad:
-            sizes.append((images.shape[2], images.shape[3]))
-        return images.mean((1, 2, 3))
+            self.seen.append(images.detach())
+        scores: Tensor = super().forward(images)
+        return scores
 
-    scorer.score_range = SmallNet.score_range  # type: ignore[attr-defined]
-    train(scorer, singles(2, 66, 120), epochs=12)
-    heights, widths = zip(*sizes, strict=True)
+
+def test_crops_vary_and_keep_their_share_of_the_photo_and_what_models_need() -> None:
+    scorer = Watching()
+    train(scorer, singles(2, 66, 120), epochs=12, smallest_crop=0.67)
+    heights, widths = zip(*((images.shape[2], images.shape[3]) for images in scorer.seen), strict=True)
     assert min(heights) >= 64
     assert max(heights) <= 66
-    assert min(widths) >= 80
+    assert min(widths) >= 81
     assert max(widths) <= 120
     assert len(set(widths)) > 8
+
+
+def test_whole_photos_are_seen_as_they_are_and_in_the_mirror() -> None:
+    scorer, (photo,) = Watching(), singles(1)
+    train(scorer, [photo], epochs=12, smallest_crop=1.0, eps=1e-6)
+    mirrored = [bool((images - photo.flip(3)).abs().max() < 1e-5) for images in scorer.seen]
+    as_it_is = [bool((images - photo).abs().max() < 1e-5) for images in scorer.seen]
+    assert 0 < sum(mirrored) < len(scorer.seen)
+    assert sum(mirrored) + sum(as_it_is) == len(scorer.seen)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +304,8 @@ def test_crops_vary_and_keep_two_thirds_of_the_photo_and_what_models_need() -> N
         ("side", 0),
         ("epochs", 0),
         ("batch_size", 0),
+        ("smallest_crop", 0.0),
+        ("smallest_crop", 1.5),
         ("seed", -1),
     ],
 )

@@ -32,8 +32,9 @@ class UniversalTraining:
       far, and clipped to the ball;
     - `generative`: Adam on a small network that makes the perturbation from noise.
 
-    Each photo is cropped at random to at least two thirds of its sides every time: a network with strides lays its
-    grid over the photo according to its size, and a perturbation trained at one size works at that size alone.
+    Every time each photo is cropped and mirrored at random. A network with strides lays its grid over a photo according
+    to its size: a perturbation that was trained on whole photos of one size is strongest on photos of this size, one
+    that saw many sizes holds on others as well.
 
     Args:
         method: one of `METHODS`.
@@ -43,6 +44,7 @@ class UniversalTraining:
             many places at once; a multiple of the strides of the network is best.
         epochs: passes over the photos.
         batch_size: photos whose gradients are averaged for one step.
+        smallest_crop: share of each side that a crop keeps at least; with 1 photos stay whole.
         seed: of the order, the crops, the noise and the network.
 
     Raises:
@@ -60,6 +62,7 @@ class UniversalTraining:
     side: int = 64
     epochs: int = 3
     batch_size: int = 2
+    smallest_crop: float = 0.7
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +72,7 @@ class UniversalTraining:
         check_count("side", self.side, high=4096)
         check_count("epochs", self.epochs)
         check_count("batch_size", self.batch_size)
+        check_fraction("smallest_crop", self.smallest_crop)
         check_count("seed", self.seed, low=0, high=MAX_SEED)
 
 
@@ -156,18 +160,21 @@ def _source(
 
 
 def _batches(photos: Sequence[Tensor], training: UniversalTraining, draws: torch.Generator) -> Iterator[list[Tensor]]:
-    """Yield the random crops of each step."""
+    """Yield what each step sees of the photos."""
     for _ in range(training.epochs):
         order = torch.randperm(len(photos), generator=draws).tolist()
         for start in range(0, len(order), training.batch_size):
-            yield [_crop(photos[index], draws) for index in order[start : start + training.batch_size]]
+            drawn = order[start : start + training.batch_size]
+            yield [_seen(photos[index], training.smallest_crop, draws) for index in drawn]
 
 
-def _crop(photo: Tensor, draws: torch.Generator) -> Tensor:
-    """Return a random part of the photo, of at least two thirds of each side and of MIN_SIDE where it has that."""
+def _seen(photo: Tensor, smallest: float, draws: torch.Generator) -> Tensor:
+    """Return a random part of the photo or of its mirror image, of at least MIN_SIDE where the photo has that."""
+    if torch.rand((), generator=draws) < 0.5:
+        photo = photo.flip(3)
     for axis in (2, 3):
         whole = photo.shape[axis]
-        least = min(whole, max(MIN_SIDE, math.ceil(2 * whole / 3)))
+        least = min(whole, max(MIN_SIDE, math.ceil(smallest * whole)))
         length = int(torch.randint(least, whole + 1, (1,), generator=draws))
         start = int(torch.randint(whole - length + 1, (1,), generator=draws))
         photo = photo.narrow(axis, start, length)
