@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui import cache, glossary, pages
-from ui.hardening_texts import hardened_by, under_attack
+from ui.hardening_texts import hardened_by, overview_row, under_attack
 from ui.markdown import plain
 from ui.model_texts import model_name, start_name
 from ui.result import credit_line
@@ -27,15 +27,23 @@ score, without any original to compare with. This app shows how easily such a sc
 )
 
 st.header("The models", anchor=False)
-for card in cache.cards().values():
-    with st.container(border=True):
-        st.subheader(f"{model_name(card)}, {card.variant}", anchor=False)
+cards = list(cache.cards().values())
+st.table(
+    [overview_row(card) for card in cards], hide_index=True, border="horizontal", alt="The models and their figures"
+)
+st.caption(
+    "SROCC and PLCC to people: higher = agrees better; 1 is the most. AbsGain: how far an attack moves the score, as a "
+    "share of its range, of the model and of the one that it was made from, on the same few photos; nearer 0 = more "
+    "robust. A first impression: the page Compare measures with your photos, the Audit asks whether to believe it."
+)
+for card in cards:
+    with st.expander(f"{model_name(card)}, {card.variant}: where it comes from, and its limits"):
         for figures in card.measurements:
             with st.container(horizontal=True):
                 st.metric("SROCC to people", f"{figures.srocc:.3f}", help=glossary.WORDS["SROCC"], width="content")
                 st.metric("PLCC to people", f"{figures.plcc:.3f}", help=glossary.WORDS["PLCC"], width="content")
                 st.metric("Test photos", f"{figures.photos}", width="content")
-            st.caption(f"Measured on {plain(figures.dataset)}; higher = agrees better with people; 1 is the most.")
+            st.caption(f"Measured on {plain(figures.dataset)}.")
         source = "on its training photos" if card.training.photos else "is its range"
         low, high = card.score_range.low, card.score_range.high
         trained = f"{card.training.photos} photos of " if card.training.photos else ""

@@ -5,7 +5,7 @@ from robustiqa_core.models.card import ModelCard
 from ui.diagnosis import HardenedFigures
 from ui.hardening_job import Trial
 from ui.hardening_progress import front_share
-from ui.model_texts import place_name
+from ui.model_texts import model_name, place_name
 
 ORTHOGONALIZATION_NAMES = {
     "cayley": "Cayley (orthogonal)",
@@ -81,6 +81,27 @@ def under_attack(card: ModelCard) -> str:
         f"AbsGain {after:.3f}, that of its baseline {before:.3f} (nearer 0 = more robust); {figures['attack']} on "
         f"{figures['crops']} held-out crops of {figures['side']} px, a first impression{doubt}"
     )
+
+
+def overview_row(card: ModelCard) -> dict[str, str]:
+    """Return a model's row of the table of all models, by its columns.
+
+    Args:
+        card: of the model; where it was not measured or not attacked, the row says nothing.
+    """
+    people = card.measurements[0] if card.measurements else None
+    gains = (
+        [card.hardening["attacked"][which]["absolute_gain"] for which in ("hardened", "baseline")]
+        if card.hardening
+        else []
+    )
+    return {
+        "Model": model_name(card),
+        "Version": card.variant,
+        "SROCC": f"{people.srocc:.3f}" if people else "",
+        "PLCC": f"{people.plcc:.3f}" if people else "",
+        "AbsGain (before)": "{:.3f} ({:.3f})".format(*gains) if gains else "",
+    }
 
 
 def block_text(trial: Trial) -> str:

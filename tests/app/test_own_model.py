@@ -58,4 +58,4 @@ def test_its_card_has_the_range_that_it_gave_to_the_sample_photos(app: AppTest) 
     assert card.score_unit == "darkness, -2 to 0, negated so that larger is better"
     page = app.switch_page("pages/how_it_works.py").run()
     assert not page.exception
-    assert any("brightness, own" in header.value for header in page.subheader)
+    assert any("brightness, own" in expander.label for expander in page.expander)
