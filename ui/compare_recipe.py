@@ -35,7 +35,7 @@ class AttackChoice:
     """
 
     names: tuple[str, ...] = ("pgd", "noise")
-    strengths: tuple[float, ...] = (2 / 255, 8 / 255)
+    strengths: tuple[float, ...] = (1 / 255, 4 / 255)
     direction: str = "up"
     steps: int = 5
     queries: int = 200

@@ -21,6 +21,9 @@ MOMENTUM = 0.75
 SUCCESS = 0.75
 """Share of steps that must improve for the step size to be kept (rho in the paper)."""
 
+LONGEST = 1 / 255
+"""Longest first step by default, where it is long enough."""
+
 
 @dataclass(frozen=True, slots=True)
 class APGD(BallAttack):
@@ -67,9 +70,16 @@ class APGD(BallAttack):
         """`step_size`, or by default eps / 4, and for restarts of fewer than ten steps PGD's 2.5 * eps / steps.
 
         The published 2 * eps suits classifiers and a hundred steps. On the score of a bundled baseline it gained less
-        than PGD in ten or twenty steps, and eps / 4 more than PGD and than any other size; see docs/attacks.md.
+        than PGD in ten or twenty steps, and eps / 4 more than PGD and than any other size. There the score bends
+        within one level of 255; a first step is no longer than that where the border can be reached all the same, so
+        that a larger ball does not gain less. See docs/attacks.md.
         """
-        return self.eps * max(1 / 4, 2.5 / (self.steps // self.restarts)) if self.step_size is None else self.step_size
+        if self.step_size is not None:
+            return self.step_size
+        steps = self.steps // self.restarts
+        # From a random point the farthest one is on the other side.
+        reach = 2.5 if self.random_start or self.restarts > 1 else 1.25
+        return max(min(self.eps * max(1 / 4, 2.5 / steps), LONGEST), reach * self.eps / steps)
 
     def iterate(self, scorer: Scorer, images: Tensor) -> Iterator[Trial]:
         """Yield the start and the point after each step, restart after restart; see `Attack`."""

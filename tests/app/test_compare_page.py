@@ -99,11 +99,11 @@ def test_what_takes_long_is_not_run_without_being_asked_for(page: AppTest) -> No
 def test_a_run_shows_the_exact_numbers_of_a_linear_scorer(page: AppTest) -> None:
     page.session_state["compare_samples"] = PHOTOS
     finish(page.run(), JOBS)
-    gain = SLOPE * 8 / 255
-    assert page.header[0].value.startswith("PGD 8/255 moves the scores of Linearity, baseline by +6")
+    gain = SLOPE * 4 / 255
+    assert page.header[0].value.startswith(f"PGD 4/255 moves the scores of Linearity, baseline by +{100 * gain:.0f} %")
     assert page.header[0].value.endswith("noise of this strength by +0 %.")
     table = page.table[0].value
-    row = table[(table["Attack"] == "PGD") & (table["Strength"] == "8/255")].iloc[0]
+    row = table[(table["Attack"] == "PGD") & (table["Strength"] == "4/255")].iloc[0]
     assert float(row["Gain"].split()[0]) == pytest.approx(gain, abs=0.02)
     assert (row["Photos"], row["Unmoved photos"].split()[0]) == ("2", "0.00")
     assert set(table[table["Attack"] == "Noise"]["Note"]) == {"did nothing"}
@@ -122,7 +122,7 @@ def test_the_worst_cases_are_pictures_of_what_the_rows_say(page: AppTest) -> Non
     found = outcome(page)
     assert len(found.worst) == 2, "one a photo"
     for worst in found.worst:
-        assert (worst.report.attack, worst.report.settings["eps"]) == ("pgd", 8 / 255)
+        assert (worst.report.attack, worst.report.settings["eps"]) == ("pgd", 4 / 255)
         row = next(row for row in found.rows if row.report.command == worst.report.command)
         score = float(TinyScorer()(decode_image(worst.adversarial_png).images))
         assert score == pytest.approx(row.report.rounded_score, abs=1e-5)
@@ -153,7 +153,7 @@ def test_another_scale_changes_the_figures_and_attacks_nothing(monkeypatch: pyte
 def test_a_row_that_is_chosen_is_shown_as_a_pair(page: AppTest) -> None:
     page.session_state["compare_samples"] = PHOTOS
     finish(page.run(), JOBS)
-    row = next(row for row in outcome(page).rows if row.strength == 2 / 255 and row.report.attack == "pgd")
+    row = next(row for row in outcome(page).rows if row.strength == 1 / 255 and row.report.attack == "pgd")
     page.selectbox(key="compare_pair").set_value(row.key).run()
     job = page.session_state["compare_pair_jobs"].active
     if job is not None:
