@@ -47,7 +47,8 @@ def hardened_by(card: ModelCard) -> str:
     recipe = HardeningRecipe.from_json(card.hardening["recipe"], place=card.stem)
     done = [] if recipe.trunk is None else [f"the trunk of {recipe.trunk}"]
     if recipe.weights is not None:
-        done.append(f"the weights of {recipe.model}-{recipe.weights}")
+        named = [f"{recipe.model}-{variant}" for variant in recipe.weights.split("+")]
+        done.append(("the weights of " if len(named) == 1 else "the mean of the weights of ") + " and ".join(named))
     if recipe.block is not None:
         kind = f"{VARIANT_NAMES[recipe.block.variant].lower()}, {recipe.block.orthogonalization}"
         done.append(f"a RobustBlock {place_name(recipe.position)} ({kind})")

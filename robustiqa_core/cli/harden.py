@@ -92,8 +92,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights-from",
-        metavar="VARIANT",
-        help="variant of the same model whose weights are taken, to tune on or to mix (default: the start's own)",
+        metavar="VARIANT[+VARIANT...]",
+        help="variant of the same model whose weights are taken, to tune on or to mix, or several for the mean of "
+        "theirs (default: the start's own)",
     )
     parser.add_argument("--name", default="hardened", help="of the new variant (default: %(default)s)")
     _add_block(parser)
@@ -244,8 +245,8 @@ def run(arguments: argparse.Namespace) -> int:
         for card in (list_cards(arguments.out) if arguments.out.is_dir() else ())
         if (card.model, card.variant, card.hardening.get("key")) == (recipe.model, arguments.name, recipe.key())
         and card.hardening.get("start_sha256") == start.sha256
-        and card.hardening.get("trunk_sha256") == (None if trunk is None else trunk.card.sha256)
-        and card.hardening.get("weights_sha256") == (None if weights is None else weights.card.sha256)
+        and card.hardening.get("trunk_sha256") == (None if trunk is None else trunk.sha256)
+        and card.hardening.get("weights_sha256") == (None if weights is None else weights.sha256)
     ]
     card = known[0] if known else _harden(arguments, recipe, start, trunk, weights, device)
     if arguments.json:

@@ -71,7 +71,7 @@ def harden(
         card: of that variant.
         data: from `distillation_data` or `labelled_data`, of this recipe.
         trunk: from `load_trunk`, of the stem that the recipe names; None where it names none.
-        weights: from `load_weights`, of the variant that the recipe names; None where it names none.
+        weights: from `load_weights`, of what the recipe names; None where it names none.
         name: of the hardened variant.
         command: that repeats it, for the card.
         attack: what the result and the baseline are attacked with.
@@ -95,10 +95,10 @@ def harden(
             f"expected the trunk that the recipe names ({recipe.trunk}), got "
             f"{None if trunk is None else trunk.card.stem}; give `load_trunk` of that name"
         )
-    if recipe.weights != (None if weights is None else weights.card.variant):
+    if recipe.weights != (None if weights is None else weights.variants):
         raise ConfigurationError(
             f"expected the weights that the recipe names ({recipe.weights}), got "
-            f"{None if weights is None else weights.card.stem}; give `load_weights` of that variant"
+            f"{None if weights is None else weights.variants}; give `load_weights` of these"
         )
     most = data.validation_count
     attacked_crops = check_count("attacked_crops", attacked_crops or min(_ATTACKED_CROPS, most), low=2, high=most)
@@ -179,7 +179,7 @@ class _Task:
     def _donor_sha256(self) -> dict[str, str]:
         """Which weights of another model are taken, for the card."""
         taken = {"trunk_sha256": self.trunk, "weights_sha256": self.weights}
-        return {name: donor.card.sha256 for name, donor in taken.items() if donor is not None}
+        return {name: donor.sha256 for name, donor in taken.items() if donor is not None}
 
     @property
     def _state_dir(self) -> Path | None:

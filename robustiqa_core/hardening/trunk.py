@@ -51,6 +51,11 @@ class Trunk:
         network.features.load_state_dict(self.weights, strict=True)
 
     @property
+    def sha256(self) -> str:
+        """The checksum of the model's file."""
+        return self.card.sha256
+
+    @property
     def words(self) -> str:
         """Where it is from, for a card."""
         return f"trunk of {self.card.stem}, sha256 {self.card.sha256}"
@@ -79,25 +84,29 @@ def load_trunk(stem: str, *, root: Path | None = None) -> Trunk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """All weights of a model, and its card.
+    """All weights of a model, or the mean of those of several, and their cards.
 
     Args:
-        card: of the model.
-        state: its state.
+        cards: of the models.
+        state: the weights.
 
     Raises:
-        ConfigurationError: the model has a block or lost filters, so that no other network can take its weights.
+        ConfigurationError: a model has a block or lost filters, so that no other network can take its weights.
+
+    Source of the mean: M. Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
+    accuracy without increasing inference time", ICML 2022.
     """
 
-    card: ModelCard
+    cards: tuple[ModelCard, ...]
     state: Mapping[str, Tensor]
 
     def __post_init__(self) -> None:
-        if self.card.blocks or self.card.pruning:
-            raise ConfigurationError(
-                f"expected a model without blocks and with all its filters, got {self.card.stem}; "
-                "name one that was trained without either"
-            )
+        for card in self.cards:
+            if card.blocks or card.pruning:
+                raise ConfigurationError(
+                    f"expected a model without blocks and with all its filters, got {card.stem}; "
+                    "name one that was trained without either"
+                )
 
     def put_into(self, network: QualityModel) -> None:
         """Set the weights of a network, in place.
@@ -109,27 +118,50 @@ class Weights:
             network.load_state_dict(self.state, strict=True)
         except RuntimeError as error:
             raise ConfigurationError(
-                f"expected the weights of a model with the same layers, got those of {self.card.stem}, which has "
-                "others; name another variant"
+                f"expected the weights of a model with the same layers, got {self.words}, which has others; "
+                "name another variant"
             ) from error
+
+    @property
+    def variants(self) -> str:
+        """The names of the variants as a recipe has them, such as `hardened-at` or `mine+yours`."""
+        return "+".join(card.variant for card in self.cards)
+
+    @property
+    def sha256(self) -> str:
+        """The checksums of their files, in this order."""
+        return "+".join(card.sha256 for card in self.cards)
 
     @property
     def words(self) -> str:
         """Where they are from, for a card."""
-        return f"weights of {self.card.stem}, sha256 {self.card.sha256}"
+        named = ", ".join(f"{card.stem}, sha256 {card.sha256}" for card in self.cards)
+        return f"weights of {named}" if len(self.cards) == 1 else f"mean of the weights of {named}"
 
 
-def load_weights(model: str, variant: str, *, root: Path | None = None) -> Weights:
-    """Return the weights of a stored model, on the CPU.
+def load_weights(model: str, variants: str, *, root: Path | None = None) -> Weights:
+    """Return the weights of a stored model, or the mean of those of several, on the CPU.
 
     Args:
         model: architecture.
-        variant: of the model.
+        variants: a variant of the model, or several with `+` between them.
         root: folder of the checkpoints; the usual one where None.
 
     Raises:
         ConfigurationError: there is no such model, or its weights fit no other network.
         InputError: its file is damaged.
     """
-    card = load_card(model, variant, root=root)
-    return Weights(card, load_network(model, variant, root=root, device=torch.device("cpu")).state_dict())
+    names = variants.split("+")
+    cards = tuple(load_card(model, name, root=root) for name in names)
+    states = [load_network(model, name, root=root, device=torch.device("cpu")).state_dict() for name in names]
+    for card, state in zip(cards[1:], states[1:], strict=True):
+        if {name: value.shape for name, value in state.items()} != {n: v.shape for n, v in states[0].items()}:
+            raise ConfigurationError(
+                f"expected variants with the same layers, got {cards[0].stem} and {card.stem}; leave one out"
+            )
+    return Weights(cards, {name: _mean([state[name] for state in states]) for name in states[0]})
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    """Return the mean of tensors of floating numbers; of others, such as counts, the first."""
+    return torch.stack(values).mean(0) if values[0].is_floating_point() and len(values) > 1 else values[0]

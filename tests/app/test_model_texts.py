@@ -41,6 +41,11 @@ NOTHING = HardeningRecipe("linearity", None, None, pruning=WHOLE, tuned="all", e
             replace(ATTACKED, trunk="linearity-hardened-plus", mix=1.0),
             "the trunk of linearity-hardened-plus, 1 epoch of fine-tuning on photos, as they are and attacked",
         ),
+        (
+            replace(NOTHING, weights="mine", mix=0.75),
+            "the weights of linearity-mine, 25 % of its weights those from before",
+        ),
+        (replace(NOTHING, weights="a+b"), "the mean of the weights of linearity-a and linearity-b"),
         (NOTHING, "nothing"),
     ],
 )

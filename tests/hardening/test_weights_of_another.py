@@ -26,14 +26,19 @@ MIXED = replace(
 )
 
 
-@pytest.fixture
-def other(card: ModelCard, tmp_path: Path) -> Weights:
-    """Another variant: the baseline with weights moved by a little, all the same way."""
+def store(card: ModelCard, variant: str, moved: float, root: Path) -> None:
+    """Store another variant: the baseline with weights moved by a little, all the same way."""
     network = lively("linearity")
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.add_(0.01)
-    save_checkpoint(network, replace(card, variant="hardened-at"), root=tmp_path)
+            parameter.add_(moved)
+    save_checkpoint(network, replace(card, variant=variant), root=root)
+
+
+@pytest.fixture
+def other(card: ModelCard, tmp_path: Path) -> Weights:
+    """Another variant."""
+    store(card, "hardened-at", 0.01, tmp_path)
     return load_weights("linearity", "hardened-at", root=tmp_path)
 
 
@@ -44,9 +49,29 @@ def test_without_epochs_the_result_lies_between_the_two(workshop: Workshop, othe
         if name not in ("k", "b") and value.is_floating_point():
             wanted = torch.lerp(own[name], theirs[name], 0.75).half().float()
             torch.testing.assert_close(value, wanted, rtol=2e-3, atol=1e-6)
-    assert result.card.training.start.endswith(f"; weights of linearity-hardened-at, sha256 {other.card.sha256}")
-    assert result.card.hardening["weights_sha256"] == other.card.sha256
+    assert result.card.training.start.endswith(f"; weights of linearity-hardened-at, sha256 {other.sha256}")
+    assert result.card.hardening["weights_sha256"] == other.sha256
     assert MIXED.key() != replace(MIXED, weights=None).key()
+
+
+def test_of_several_their_mean_is_taken(workshop: Workshop, other: Weights, card: ModelCard, tmp_path: Path) -> None:
+    store(card, "mine", 0.03, tmp_path)
+    both = load_weights("linearity", "hardened-at+mine", root=tmp_path)
+    single = load_weights("linearity", "mine", root=tmp_path)
+    assert both.variants == "hardened-at+mine"
+    for name, value in both.state.items():
+        if not value.is_floating_point():
+            continue
+        torch.testing.assert_close(value, (other.state[name] + single.state[name]) / 2)
+    recipe = replace(MIXED, weights="hardened-at+mine", mix=1.0)
+    _, result = workshop.run(recipe, weights=both)
+    mixed = result.network.state_dict()
+    for name in ("features.stem.conv.weight", "features.stem.norm.running_var"):
+        torch.testing.assert_close(mixed[name], both.state[name].half().float(), rtol=2e-3, atol=1e-6)
+    assert "mean of the weights of linearity-hardened-at, sha256" in result.card.training.start
+    assert result.card.hardening["weights_sha256"] == f"{other.sha256}+{single.sha256}"
+    with pytest.raises(ConfigurationError, match="model and variant must be one of"):
+        load_weights("linearity", "hardened-at+", root=tmp_path)
 
 
 def test_a_tuning_goes_on_from_them(workshop: Workshop, other: Weights) -> None:
@@ -67,7 +92,7 @@ def test_weights_that_do_not_fit_are_refused(workshop: Workshop, other: Weights)
     with pytest.raises(ConfigurationError, match="leave one out"):
         replace(MIXED, trunk="tres-baseline")
     with pytest.raises(ConfigurationError, match="with all its filters"):
-        Weights(replace(other.card, pruning={"features.0": [0]}), other.state)
-    less = Weights(other.card, {name: value for name, value in other.state.items() if name != "k"})
+        Weights((replace(other.cards[0], pruning={"features.0": [0]}),), other.state)
+    less = Weights(other.cards, {name: value for name, value in other.state.items() if name != "k"})
     with pytest.raises(ConfigurationError, match="with the same layers"):
         workshop.run(MIXED, weights=less, cache=HardeningCache())
