@@ -44,7 +44,7 @@ def test_the_file_is_stored_with_a_card_that_says_all(
     assert card.photos == {read_image(folder / f"{n}.png").sha256: f"{n}.png" for n in range(2)}
     assert card.command == (
         "robustiqa train-uap PHOTOS --model linearity --variant baseline --method plain --direction up --eps 6/255 "
-        "--side 32 --epochs 1 --batch-size 2 --seed 0"
+        "--side 32 --epochs 1 --batch-size 2 --smallest-crop 0.7 --seed 0"
     )
     assert values.abs().max() <= 6 / 255 * (1 + 1e-6)
 
