@@ -72,7 +72,7 @@ class APGD(BallAttack):
         The published 2 * eps suits classifiers and a hundred steps. On the score of a bundled baseline it gained less
         than PGD in ten or twenty steps, and eps / 4 more than PGD and than any other size. There the score bends
         within one level of 255; a first step is no longer than that where the border can be reached all the same, so
-        that a larger ball does not gain less. See docs/attacks.md.
+        that a larger ball hardly ever gains less. See docs/attacks.md.
         """
         if self.step_size is not None:
             return self.step_size
