@@ -175,16 +175,18 @@ def test_it_is_kept_where_it_fails_and_asks_for_no_gradient(values: Tensor) -> N
 def test_what_the_repository_ships_loads_and_moves_held_out_photos_far_more_than_noise() -> None:
     cards = {card.name: card for card in list_perturbations()}
     scorer = load_scorer(device=choose_device("cpu"))
-    samples = [read_image(sample.path, max_side=256) for sample in list_samples()[:3]]
+    samples = [read_image(sample.path) for sample in list_samples()[:3]]
+    # Of the size of the photos that the patterns were trained on, all of them whole.
+    held_out = [sample.images[:, :, :299, :299] for sample in samples]
     for card in (cards["linearity-baseline-plain-up"], cards["linearity-baseline-plain-down"]):
         assert not {photo.sha256 for photo in samples} & set(card.photos)
         moved, noisy = 0.0, 0.0
-        for photo in samples:
-            result = complete(UAP(4 / 255, perturbation=card.name), scorer, photo.images)
-            noise = complete(Noise(4 / 255), scorer, photo.images)
+        for images in held_out:
+            result = complete(UAP(4 / 255, perturbation=card.name), scorer, images)
+            noise = complete(Noise(4 / 255), scorer, images)
             moved += (result.adversarial_scores - result.clean_scores).item()
             noisy += (noise.adversarial_scores - noise.clean_scores).abs().item()
-        assert (moved if card.direction == "up" else -moved) > 2.5 * noisy
+        assert (moved if card.direction == "up" else -moved) > 3 * noisy
 
 
 # The training
