@@ -330,3 +330,21 @@ def test_momentum_goes_on_where_the_gradient_turns() -> None:
         result = complete(MIFGSM(EPS, decay=decay, norm="l2", steps=20), Ridge(), images)
         gained[decay] = (result.adversarial_scores - result.clean_scores).item()
     assert gained[1.0] > 1.05 * gained[0.0] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("attack", "size"),
+    [
+        (APGD(4 / 255, steps=20), 1 / 255),
+        (APGD(2 / 255, steps=20), 0.5 / 255),
+        (APGD(8 / 255, steps=10), 1 / 255),
+        (APGD(16 / 255, steps=10), 2 / 255),
+        (APGD(8 / 255, steps=10, random_start=True), 2 / 255),
+        (APGD(8 / 255, steps=20, restarts=2), 2 / 255),
+        (APGD(8 / 255, steps=10, step_size=3 / 255), 3 / 255),
+    ],
+)
+def test_the_first_step_of_apgd_is_no_longer_than_a_level_where_the_border_can_be_reached(
+    attack: APGD, size: float
+) -> None:
+    assert attack.first_step_size == pytest.approx(size)
