@@ -58,6 +58,8 @@ def hardened_by(card: ModelCard) -> str:
         attacked = any(isinstance(term, AdversarialTraining) for term in recipe.objective.terms)
         photos = "photos, as they are and attacked" if attacked else "photos"
         photos += f", {100 * recipe.degraded:.0f} % of them degraded" if recipe.degraded else ""
+        photos += f", {100 * recipe.better_half:.0f} % of the batches good photos alone" if recipe.better_half else ""
+        photos += ", by the baseline's scores" if recipe.targets == "baseline" else ""
         done.append(f"{recipe.epochs} epoch{'' if recipe.epochs == 1 else 's'} of fine-tuning on {photos}")
     if recipe.mix < 1.0:
         done.append(f"{100 * (1.0 - recipe.mix):.0f} % of its weights those from before")

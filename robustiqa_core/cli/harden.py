@@ -19,7 +19,9 @@ from robustiqa_core.device import choose_device, fast_training_precision
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening import (
     DISTILLATION,
+    LOSSES,
     OBJECTIVES,
+    TARGETS,
     TUNED,
     Epoch,
     Hardened,
@@ -67,8 +69,12 @@ _DECIDING = (
     *("block_seed", "criterion", "pruning_ratio", "scope", "objective", "tuned", "epochs", "crops"),
     *(
         "degraded",
+        "targets",
+        "loss",
+        "better_half",
         "validation_crops",
         "resize",
+        "smallest_resize",
         "crop",
         "batch_size",
         "rate",
@@ -154,11 +160,31 @@ def _add_tuning(parser: argparse.ArgumentParser) -> None:
         help="of the labelled crops that are degraded and scored by the baseline (default: %(default)s)",
     )
     parser.add_argument(
+        "--targets",
+        default=_RECIPE.targets,
+        choices=TARGETS,
+        help="of the labelled crops: their labels, or the baseline's scores (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--loss",
+        default=_RECIPE.loss,
+        choices=LOSSES,
+        help="the architecture's own, or one that no narrowing of the scores lowers (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--better-half",
+        type=float,
+        default=_RECIPE.better_half,
+        metavar="SHARE",
+        help="of the batches whose labelled photos are all of the better half (default: %(default)s)",
+    )
+    parser.add_argument(
         "--validation-crops",
         type=int,
         help=f"default: {_RECIPE.validation_crops}, or {_LABELLED_VALIDATION} of labelled photos",
     )
     parser.add_argument("--resize", type=int, default=_RECIPE.resize, help="shorter side before the crop")
+    parser.add_argument("--smallest-resize", type=int, metavar="PX", help="draw the shorter side from this to --resize")
     parser.add_argument("--crop", type=int, default=_RECIPE.crop, help="side of a crop (default: %(default)s px)")
     parser.add_argument("--batch-size", type=int, default=_RECIPE.batch_size, help="default: %(default)s")
     parser.add_argument("--rate", type=float, default=_RECIPE.rate, help="learning rate (default: %(default)s)")
@@ -205,8 +231,12 @@ def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.devic
         data=arguments.dataset or DISTILLATION,
         crops=arguments.crops or (None if labelled else _RECIPE.crops),
         degraded=arguments.degraded,
+        targets=arguments.targets,
+        loss=arguments.loss,
+        better_half=arguments.better_half,
         validation_crops=arguments.validation_crops or (_LABELLED_VALIDATION if labelled else _RECIPE.validation_crops),
         resize=arguments.resize,
+        smallest_resize=arguments.smallest_resize,
         crop=arguments.crop,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,

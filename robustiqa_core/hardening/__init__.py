@@ -4,7 +4,17 @@ from robustiqa_core.hardening.cache import HardeningCache
 from robustiqa_core.hardening.cut import Cut, Front, Maps, Rest, find_cut
 from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
 from robustiqa_core.hardening.objectives import OBJECTIVES, TERMS, Objective, parse_objective, spell_objective
-from robustiqa_core.hardening.recipe import DISTILLATION, TUNED, HardeningRecipe, Tuned, positions_of
+from robustiqa_core.hardening.recipe import (
+    DISTILLATION,
+    LOSSES,
+    TARGETS,
+    TUNED,
+    HardeningRecipe,
+    Loss,
+    Targets,
+    Tuned,
+    positions_of,
+)
 from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned, Stage
 from robustiqa_core.hardening.run import SHORT_ATTACK, harden
 from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
@@ -12,8 +22,10 @@ from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weig
 
 __all__ = [
     "DISTILLATION",
+    "LOSSES",
     "OBJECTIVES",
     "SHORT_ATTACK",
+    "TARGETS",
     "TERMS",
     "TUNED",
     "AdversarialTraining",
@@ -27,12 +39,14 @@ __all__ = [
     "HardeningRecord",
     "Inserted",
     "Lesson",
+    "Loss",
     "Maps",
     "Objective",
     "Progressed",
     "Pruned",
     "Rest",
     "Stage",
+    "Targets",
     "Term",
     "Trunk",
     "Tuned",

@@ -26,15 +26,15 @@ from robustiqa_core.training.datasets import (
     resize_short_side,
     select,
 )
-from robustiqa_core.training.sampling import Sample, combined_seed, random_order
+from robustiqa_core.training.sampling import Sample, combined_seed, partly_better_order, random_order
 from robustiqa_core.training.splits import held_out
 
 # Of the sample photos; whole scenes at a time.
 _VALIDATION_SHARE = 0.25
 # Share of the crops that are not degraded.
 _CLEAN_SHARE = 0.25
-# So that how a crop is degraded has nothing to do with where it was cut.
-_DEGRADING = 1
+# So that how a crop is degraded or its photo reduced has nothing to do with where it was cut.
+_DEGRADING, _RESIZING = 1, 2
 # Of held-out photos and crops, so that every recipe is judged by the same.
 _VALIDATION_SEED = 0
 
@@ -78,33 +78,43 @@ class DistillationCrops(Dataset[tuple[Tensor, float]]):
         return pixels, torch.nan
 
 
-class PartlyDegradedCrops(TrainingCrops):
-    """Random crops of labelled photos, of which some are degraded by a random kind and level, and have no label then.
+class TuningCrops(TrainingCrops):
+    """Random crops of labelled photos, as a recipe wants them: some degraded, some of photos that were made smaller.
 
-    A crop depends on the seed and the sample alone, and is the one of `TrainingCrops` before it is degraded.
+    A crop depends on the seed and the sample alone, and is the one of `TrainingCrops` where nothing is asked for.
     """
 
-    def __init__(self, photos: Sequence[LabelledPhoto], *, share: float, resize: int, crop: int, seed: int) -> None:
+    def __init__(self, photos: Sequence[LabelledPhoto], recipe: HardeningRecipe) -> None:
         """Keep the settings; nothing is read.
 
         Args:
             photos: where the photos lie.
-            share: of the crops that are degraded.
-            resize: pixels of a photo's shorter side before cropping.
-            crop: pixels of a side of the crop, at most `resize`.
-            seed: of crops and degradations.
+            recipe: with sizes and seed; which share is degraded; from which side on photos are reduced; and whether
+                the baseline says all targets.
         """
-        super().__init__(photos, resize=resize, crop=crop, seed=seed)
-        self.share = share
+        super().__init__(photos, resize=recipe.resize, crop=recipe.crop, seed=recipe.seed)
+        self.share, self.smallest = recipe.degraded, recipe.smallest_resize
+        self.unlabelled = recipe.targets == "baseline"
+
+    def _generator(self, sample: Sample, purpose: int) -> torch.Generator:
+        return torch.Generator().manual_seed(
+            combined_seed(self.seed, sample.epoch, sample.index + sample.repeat * len(self.photos), purpose)
+        )
+
+    def side(self, sample: Sample) -> int:
+        """Return the pixels of the shorter side of a sample's photo before cropping."""
+        if self.smallest is None:
+            return self.resize
+        generator = self._generator(sample, _RESIZING)
+        return int(torch.randint(self.smallest, self.resize + 1, (), generator=generator))
 
     def __getitem__(self, sample: Sample) -> tuple[Tensor, float]:
         """Return 8-bit pixels (3, crop, crop), and the MOS, or NaN where only the baseline knows the target."""
         pixels, mos = super().__getitem__(sample)
-        seed = combined_seed(self.seed, sample.epoch, sample.index, _DEGRADING)
-        generator = torch.Generator().manual_seed(seed)
-        if torch.rand((), generator=generator) >= self.share:
-            return pixels, mos
-        return _degraded(pixels, generator, seed), torch.nan
+        generator = self._generator(sample, _DEGRADING)
+        if torch.rand((), generator=generator) < self.share:
+            return _degraded(pixels, generator, generator.initial_seed()), torch.nan
+        return pixels, torch.nan if self.unlabelled else mos
 
 
 def _degraded(pixels: Tensor, generator: torch.Generator, seed: int) -> Tensor:
@@ -129,6 +139,8 @@ class TuningData:
         validation_count: how many of them.
         labelled: whether the targets are human scores, from 0 to 1; else they are the baseline's own scores.
         photos: number of training photos.
+        better_half: share of the batches of `batch` crops whose photos are all of the better half.
+        batch: crops of a batch; it matters where there is such a share.
         test: labelled photos that decide nothing, in the data set's unit; empty without labels.
     """
 
@@ -139,11 +151,18 @@ class TuningData:
     validation_count: int
     labelled: bool
     photos: int
+    better_half: float = 0.0
+    batch: int = 1
     test: tuple[LabelledPhoto, ...] = ()
 
     def training_samples(self, epoch: int, seed: int) -> list[Sample]:
         """Return the samples of an epoch, counted from 0, shuffled."""
-        return random_order(len(self.training), seed=seed, epoch=epoch)[: self.epoch]
+        if self.better_half and isinstance(self.training, TrainingCrops):
+            mos = [photo.mos for photo in self.training.photos]
+            order = partly_better_order(mos, self.batch, share=self.better_half, seed=seed, epoch=epoch)
+        else:
+            order = random_order(len(self.training), seed=seed, epoch=epoch)
+        return order[: self.epoch]
 
     @property
     def validation_samples(self) -> list[Sample]:
@@ -158,8 +177,8 @@ def key_of(crops: Crops, samples: Sequence[Sample]) -> str:
         photos: list[object] = [(path.name, path.stat().st_size) for path in crops.paths]
     else:
         photos = [(str(photo.path), photo.mos) for photo in crops.photos]
-    share = crops.share if isinstance(crops, PartlyDegradedCrops) else None
-    told = (type(crops).__name__, share, photos, crops.resize, crops.crop, crops.seed, samples)
+    asked = (crops.share, crops.smallest, crops.unlabelled) if isinstance(crops, TuningCrops) else None
+    told = (type(crops).__name__, asked, photos, crops.resize, crops.crop, crops.seed, samples)
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
@@ -233,14 +252,15 @@ def labelled_data(
     scale = mos_range or ScoreRange(min(photo.mos for photo in learning), max(photo.mos for photo in learning))
     training, validation = (to_unit_interval(part, scale) for part in (learning, select(known, "validation")))
     sizes = {"resize": recipe.resize, "crop": recipe.crop}
-    degrade = functools.partial(PartlyDegradedCrops, share=recipe.degraded) if recipe.degraded else TrainingCrops
     return TuningData(
         name=f"{title}, training split",
-        training=degrade(training, seed=recipe.seed, **sizes),
+        training=TuningCrops(training, recipe),
         epoch=min(recipe.crops or len(learning), len(learning)),
         validation=TrainingCrops(validation, seed=_VALIDATION_SEED, **sizes),
         validation_count=min(recipe.validation_crops, len(validation)),
         labelled=True,
         photos=len(learning),
+        better_half=recipe.better_half,
+        batch=recipe.batch_size,
         test=tuple(photo for photo in known if photo.split == "test"),
     )

@@ -12,11 +12,12 @@ from robustiqa_core.hardening.crops import KeptCrops, to_images
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.hints import Hints
 from robustiqa_core.hardening.objectives import Objective
+from robustiqa_core.hardening.recipe import Loss
 from robustiqa_core.hardening.terms import Lesson
 from robustiqa_core.metrics.correlation import Agreement, agreement, srocc
 from robustiqa_core.models import QualityModel
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.training.losses import training_loss
+from robustiqa_core.training.losses import norm_in_norm, training_loss
 from robustiqa_core.training.ranks import gather
 from robustiqa_core.training.sampling import combined_seed
 
@@ -66,26 +67,34 @@ class Standard:
         return targets.masked_scatter(missing, guesses)
 
 
-def lesson_of(network: QualityModel, data: TuningData, scale: ScoreRange, hints: Hints) -> Lesson:
-    """Return what a network learns: human scores with its architecture's own loss, or the baseline's scores and maps.
+def lesson_of(network: QualityModel, data: TuningData, loss: Loss, scale: ScoreRange, hints: Hints) -> Lesson:
+    """Return what a network learns: the targets of a labelled set, or the baseline's scores and maps.
 
-    The latter by mean ((s - t) / width)^2, with the width of the baseline's score range, plus the weighted error of the
-    hints.
+    With the loss `own` the former by its architecture's own loss, the latter by mean ((s - t) / width)^2, with the
+    width of the baseline's score range; with `norm_in_norm` both by that. Without labels the weighted error of the
+    hints is added.
 
     Args:
         network: what learns.
         data: with labels or without.
+        loss: a recipe's.
         scale: range of the baseline's scores.
         hints: what is wanted of the network's maps; nothing where there are labels.
     """
-    if data.labelled:
-        return Lesson(network, lambda images, targets: training_loss(network, images, targets))
 
-    def regression(images: Tensor, targets: Tensor) -> Tensor:
-        loss = F.mse_loss(gather(network(images)) / scale.width, gather(targets) / scale.width)
-        return loss + hints.weight * hints.error() if hints.wanted else loss
+    def error(images: Tensor, targets: Tensor) -> Tensor:
+        if loss == "own" and data.labelled:
+            return training_loss(network, images, targets)
+        scores, wanted = gather(network(images)), gather(targets)
+        if loss == "own":
+            return F.mse_loss(scores / scale.width, wanted / scale.width)
+        return norm_in_norm(scores[:, None], wanted)[0]
 
-    return Lesson(network, regression, span=scale.width)
+    def error_with_hints(images: Tensor, targets: Tensor) -> Tensor:
+        scores_error = error(images, targets)
+        return scores_error + hints.weight * hints.error() if hints.wanted else scores_error
+
+    return Lesson(network, error_with_hints, span=1.0 if data.labelled else scale.width)
 
 
 def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_size: int) -> tuple[Tensor, float]:

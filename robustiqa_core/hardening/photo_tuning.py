@@ -86,7 +86,7 @@ class _Learner:
         places = hint_places(network, reached) if not data.labelled and recipe.hint_weight else ()
         self.hints = Hints(network, places, recipe.hint_weight)
         self.shown, self._stop = watch(teacher, places)
-        self.lesson = lesson_of(network, data, standard.scale, self.hints)
+        self.lesson = lesson_of(network, data, recipe.loss, standard.scale, self.hints)
 
     def close(self) -> None:
         """Leave network and teacher without hooks."""

@@ -21,9 +21,21 @@ DISTILLATION = "distillation"
 
 Tuned = Literal["rest", "all"]
 TUNED: tuple[Tuned, ...] = ("rest", "all")
+Targets = Literal["labels", "baseline"]
+TARGETS: tuple[Targets, ...] = ("labels", "baseline")
+Loss = Literal["own", "norm_in_norm"]
+LOSSES: tuple[Loss, ...] = ("own", "norm_in_norm")
 
 _KEY_LENGTH = 16
-_LATER = {"trunk": None, "weights": None, "degraded": 0.0}
+_LATER = {
+    "trunk": None,
+    "weights": None,
+    "degraded": 0.0,
+    "targets": "labels",
+    "loss": "own",
+    "better_half": 0.0,
+    "smallest_resize": None,
+}
 """Settings that the first recipes did not have, with what those did."""
 _MOST_WEIGHT = 1e6
 
@@ -52,8 +64,17 @@ class HardeningRecipe:
             crops in every epoch, any other tuning draws new ones.
         degraded: share of the crops of a labelled set that are degraded, by a random kind and level; what is learnt of
             these is the baseline's own score. (Distillation degrades three of four in any case.)
+        targets: of the crops of a labelled set: `labels`, or the `baseline`'s own scores, which also tell apart what
+            people's few opinions do not. (Distillation knows no others.)
+        loss: of scores and targets: `own` is the architecture's, in distillation the mean squared error;
+            `norm_in_norm` does not care about the scale of a batch's scores, so that they cannot be narrowed to move
+            less under attack.
+        better_half: share of the batches of a labelled set whose photos are all of its better half. Among good photos
+            alone, what an attack gains weighs against the small differences between them.
         validation_crops: crops of held-out photos, the same for every seed.
         resize: pixels of a photo's shorter side before cropping.
+        smallest_resize: for the crops of a labelled set the shorter side is drawn from this to `resize`; None for
+            `resize` always.
         crop: pixels of a side of a crop.
         epochs: passes over the crops; 0 leaves the weights as they are.
         batch_size: crops in a step.
@@ -84,8 +105,12 @@ class HardeningRecipe:
     data: str = DISTILLATION
     crops: int | None = 192
     degraded: float = 0.0
+    targets: Targets = "labels"
+    loss: Loss = "own"
+    better_half: float = 0.0
     validation_crops: int = 64
     resize: int = 384
+    smallest_resize: int | None = None
     crop: int = 224
     epochs: int = 5
     batch_size: int = 16
@@ -127,6 +152,19 @@ class HardeningRecipe:
             )
         if self.crops is None and self.data == DISTILLATION:
             raise ConfigurationError("distillation draws as many crops as it is asked for, got None; give a number")
+        check_choice("targets", self.targets, TARGETS)
+        check_choice("loss", self.loss, LOSSES)
+        check_fraction("better_half", self.better_half, zero=True)
+        if self.is_distillation and (self.targets, self.better_half, self.smallest_resize) != ("labels", 0.0, None):
+            raise ConfigurationError(
+                f"expected targets, better_half and smallest_resize only with a labelled set, got {self.targets}, "
+                f"{self.better_half:g} and {self.smallest_resize} with distillation; name a set, or leave them out"
+            )
+        if self.better_half and self.keeps_maps:
+            raise ConfigurationError(
+                "expected batches of the better half only where fresh crops are drawn, got them with kept maps; "
+                "tune all layers, or add a term to the objective"
+            )
         check_fraction("degraded", self.degraded, zero=True)
         if self.degraded and self.is_distillation:
             raise ConfigurationError(
@@ -146,6 +184,8 @@ class HardeningRecipe:
         check_count("validation_crops", self.validation_crops, low=4)
         check_count("crop", self.crop, low=MIN_SIDE, high=4096)
         check_count("resize", self.resize, low=self.crop, high=4096)
+        if self.smallest_resize is not None:
+            check_count("smallest_resize", self.smallest_resize, low=self.crop, high=self.resize)
         if not 0.0 <= self.hint_weight <= _MOST_WEIGHT:
             raise ConfigurationError(
                 f"hint_weight must be from 0 to {_MOST_WEIGHT:g}, got {self.hint_weight:g}; change it"

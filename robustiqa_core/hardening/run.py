@@ -221,10 +221,11 @@ class _Task:
         crops = yield from self._training()
         known = crops.first(_CRITERION_CROPS)
         pixels, mos = known.pixels, known.targets
-        if self.data.labelled:
-            pixels, mos = pixels[mos.isfinite()], mos[mos.isfinite()]
+        labelled = mos.isfinite()
+        if labelled.any():
+            pixels, mos = pixels[labelled], mos[labelled]
         images = (to_images(part, network.k.device) for part in torch.split(pixels, BATCH))
-        return plan(network, settings, images=images, mos=mos if self.data.labelled else None)
+        return plan(network, settings, images=images, mos=mos if labelled.any() else None)
 
     def _standard(self, teacher: QualityModel) -> Generator[Progressed, None, Standard]:
         """Return what the network is held against."""
@@ -259,7 +260,7 @@ class _Task:
         if not self.data.labelled:
             places = hint_places(network, cut) if self.recipe.hint_weight else ()
             answers = yield from kept_answers(teacher, crops, self.cache, places=places)
-        elif self.recipe.degraded:
+        elif crops.targets.isnan().any():
             taught = (yield from kept_answers(teacher, crops, self.cache)).scores
             answers = Answers(standard.complete(crops.targets, taught.__getitem__), {})
         else:

@@ -54,7 +54,7 @@ def tune_on_maps(
     """
     rest = Rest(network, cut)
     hints = Hints(rest.network, tuple(answers.maps), recipe.hint_weight)
-    lesson = lesson_of(rest.network, data, standard.scale, hints)
+    lesson = lesson_of(rest.network, data, recipe.loss, standard.scale, hints)
     state = TrainingState(rest.network, recipe.rate_of(cut.block), recipe.loop)
     per_epoch = len(maps) // recipe.batch_size
     started = time.monotonic()

@@ -109,10 +109,14 @@ class TrainingCrops(Dataset[tuple[Tensor, float]]):
     def __len__(self) -> int:
         return len(self.photos)
 
+    def side(self, sample: Sample) -> int:
+        """Return the pixels of the shorter side of a sample's photo before cropping."""
+        return self.resize
+
     def __getitem__(self, sample: Sample) -> tuple[Tensor, float]:
         """Return 8-bit pixels (3, crop, crop) and the MOS."""
         photo = self.photos[sample.index]
-        pixels = resize_short_side(load_pixels(photo.path), self.resize)[0]
+        pixels = resize_short_side(load_pixels(photo.path), self.side(sample))[0]
         place = sample.index + sample.repeat * len(self.photos)
         generator = torch.Generator().manual_seed(combined_seed(self.seed, sample.epoch, place))
         return random_crop(pixels, self.crop, generator), photo.mos

@@ -1,7 +1,8 @@
 """Which photos an epoch shows, in which order: decided by the seed and the epoch alone, so that it can be repeated."""
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,7 +39,8 @@ def combined_seed(*numbers: int) -> int:
     seed = 0
     for number in numbers:
         seed = seed * _BASE + number
-    return seed
+    # A generator takes no larger one.
+    return seed % 2**63
 
 
 def random_order(count: int, *, seed: int, epoch: int) -> list[Sample]:
@@ -95,6 +97,45 @@ def balanced_order(mos: Sequence[float], *, seed: int, epoch: int) -> list[Sampl
     order = torch.randperm(len(mos), generator=generator)
     edges = expected_draws(mos)[order].cumsum(0)
     return _counted(order[_systematic(edges, generator)], epoch, generator)
+
+
+def partly_better_order(mos: Sequence[float], batch: int, *, share: float, seed: int, epoch: int) -> list[Sample]:
+    """Return as many samples as there are photos, of which some batches are of the better half alone.
+
+    Both kinds of batches go through their photos in a shuffled order, again and again, so that no photo of a kind
+    comes twice before all have come once.
+
+    Args:
+        mos: of the training photos, in any unit, larger is better.
+        batch: samples of a batch.
+        share: of the batches that show photos of at least median MOS only; they are spread evenly.
+        seed: of the training.
+        epoch: from 0.
+
+    Example:
+        >>> order = partly_better_order([0.1, 0.2, 0.3, 0.4] * 2, 2, share=0.5, seed=0, epoch=0)
+        >>> [sample.index % 4 >= 2 for sample in order[2:4] + order[6:]]
+        [True, True, True, True]
+    """
+    generator = torch.Generator().manual_seed(combined_seed(seed, epoch))
+    values = torch.tensor(mos, dtype=torch.float64)
+    pools = (torch.arange(len(mos)), (values >= values.median()).nonzero()[:, 0])
+    draws = [_endless(pool, generator) for pool in pools]
+    seen: Counter[int] = Counter()
+    samples = []
+    for place in range(len(mos)):
+        number = place // batch
+        better = math.floor((number + 1) * share) > math.floor(number * share)
+        index = next(draws[better])
+        samples.append(Sample(index, epoch, seen[index]))
+        seen[index] += 1
+    return samples
+
+
+def _endless(pool: Tensor, generator: Generator) -> Iterator[int]:
+    """Yield the elements of a pool in a random order, and again in another one."""
+    while True:
+        yield from pool[torch.randperm(len(pool), generator=generator)].tolist()
 
 
 def _systematic(edges: Tensor, generator: Generator) -> Tensor:

@@ -28,6 +28,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "data": {"data": "koniq10k", "crops": None},
     "crops": {"crops": 100},
     "degraded": {"degraded": 0.25, "data": "csv"},
+    "targets": {"targets": "baseline", "data": "csv"},
+    "loss": {"loss": "norm_in_norm"},
+    "better_half": {"better_half": 0.5, "data": "csv", "tuned": "all"},
+    "smallest_resize": {"smallest_resize": 300, "data": "csv"},
     "validation_crops": {"validation_crops": 32},
     "resize": {"resize": 400},
     "crop": {"crop": 200},
@@ -54,7 +58,8 @@ def test_every_setting_survives_json_and_changes_the_key(field: str) -> None:
 
 
 def test_what_recipes_did_not_say_at_first_is_left_out_where_it_is_not_asked_for() -> None:
-    assert not {"trunk", "weights", "degraded"} & RECIPE.to_json().keys()
+    later = {"trunk", "weights", "degraded", "targets", "loss", "better_half", "smallest_resize"}
+    assert not later & RECIPE.to_json().keys()
 
 
 def test_a_recipe_without_a_block_survives_json() -> None:
@@ -87,6 +92,14 @@ def test_every_insertion_point_is_a_position(model: str) -> None:
         ({"crops": 8}, "crops must be a whole number from 16"),
         ({"degraded": 0.5}, "three of four in any case"),
         ({"degraded": 1.5, "data": "csv"}, "degraded"),
+        ({"targets": "baseline"}, "only with a labelled set"),
+        ({"better_half": 0.5, "tuned": "all"}, "only with a labelled set"),
+        ({"smallest_resize": 300}, "only with a labelled set"),
+        ({"targets": "people", "data": "csv"}, "labels, baseline"),
+        ({"loss": "mse"}, "own, norm_in_norm"),
+        ({"better_half": -0.1, "data": "csv", "tuned": "all"}, "better_half"),
+        ({"better_half": 0.5, "data": "csv"}, "only where fresh crops are drawn"),
+        ({"smallest_resize": 200, "data": "csv"}, "smallest_resize must be a whole number from 224 to 384"),
         ({"validation_crops": 2}, "validation_crops"),
         ({"crop": 32}, "crop must be"),
         ({"resize": 100}, "resize must be a whole number from 224"),

@@ -6,7 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustiqa_core.training.sampling import MOST_DRAWS, balanced_order, combined_seed, expected_draws, random_order
+from robustiqa_core.training.sampling import (
+    MOST_DRAWS,
+    balanced_order,
+    combined_seed,
+    expected_draws,
+    partly_better_order,
+    random_order,
+)
 
 # Photos a tenth of the MOS in BIQ2021's training split.
 BIQ2021 = (14, 315, 612, 459, 851, 980, 1386, 3414, 1942, 27)
@@ -57,7 +64,26 @@ def test_photos_of_one_score_come_once_each() -> None:
     assert sorted(sample.index for sample in samples) == list(range(7))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_some_batches_are_of_the_better_half(share: float) -> None:
+    mos = torch.rand(80, generator=torch.Generator().manual_seed(0)).tolist()
+    samples = partly_better_order(mos, 4, share=share, seed=2, epoch=1)
+    assert samples == partly_better_order(mos, 4, share=share, seed=2, epoch=1)
+    assert samples != partly_better_order(mos, 4, share=share, seed=3, epoch=1)
+    assert len(set(samples)) == len(samples) == 80, "a photo that comes twice is another crop"
+    half = sorted(mos)[39]
+    good = [[mos[sample.index] >= half for sample in samples[place : place + 4]] for place in range(0, 80, 4)]
+    kinds = [all(batch) for batch in good]
+    wanted = [int((number + 1) * share) > int(number * share) for number in range(20)]
+    assert all(kind for kind, better in zip(kinds, wanted, strict=True) if better)
+    others = [value for batch, better in zip(good, wanted, strict=True) if not better for value in batch]
+    assert share == 1.0 or 0.3 < sum(others) / len(others) < 0.7
+    if share == 0.0:
+        assert {sample.index for sample in samples} == set(range(80))
+
+
 def test_seeds_of_other_numbers_differ_and_fit_into_63_bits() -> None:
     most = 1_000_000
     assert len({combined_seed(a, b, c) for a in range(5) for b in range(5) for c in range(5)}) == 125
     assert combined_seed(most, most, most) < 2**63
+    assert 0 <= combined_seed(most, most, most, most) < 2**63

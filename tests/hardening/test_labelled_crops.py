@@ -1,4 +1,4 @@
-"""Some labelled crops are degraded; what is learnt of these is the baseline's own score, in people's unit."""
+"""Labelled crops as a recipe wants them, and what is learnt of them where there is no label: the baseline's score."""
 
 from dataclasses import replace
 
@@ -9,11 +9,11 @@ from workshop import RECIPE, Workshop
 
 from robustiqa_core.hardening import Epoch, HardeningCache, HardeningRecipe, labelled_data, parse_objective
 from robustiqa_core.hardening.crops import KeptCrops
-from robustiqa_core.hardening.data import PartlyDegradedCrops, key_of
+from robustiqa_core.hardening.data import key_of
 from robustiqa_core.hardening.lessons import Standard
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.training.datasets import LabelledPhoto
+from robustiqa_core.training.datasets import LabelledPhoto, TrainingCrops
 from robustiqa_core.training.sampling import Sample
 
 LABELLED = replace(RECIPE, data="csv", crops=None, batch_size=4, validation_crops=4, degraded=0.5)
@@ -22,7 +22,6 @@ LABELLED = replace(RECIPE, data="csv", crops=None, batch_size=4, validation_crop
 def test_a_share_of_the_crops_is_degraded_and_has_no_label(labelled: tuple[LabelledPhoto, ...]) -> None:
     whole = labelled_data(replace(LABELLED, degraded=0.0), labelled, title="Textures").training
     some, again = (labelled_data(LABELLED, labelled, title="Textures").training for _ in range(2))
-    assert isinstance(some, PartlyDegradedCrops)
     degraded = 0
     for epoch in range(10):
         for index in range(len(some)):
@@ -37,6 +36,39 @@ def test_a_share_of_the_crops_is_degraded_and_has_no_label(labelled: tuple[Label
     assert key_of(some, []) != key_of(whole, [])
     other = labelled_data(replace(LABELLED, degraded=0.25), labelled, title="Textures").training
     assert key_of(some, []) != key_of(other, [])
+
+
+def test_photos_are_reduced_as_far_as_asked_for_and_labels_left_out(labelled: tuple[LabelledPhoto, ...]) -> None:
+    reduced = replace(LABELLED, degraded=0.0, resize=96, smallest_resize=64)
+    crops = labelled_data(reduced, labelled, title="Textures").training
+    assert isinstance(crops, TrainingCrops)
+    samples = [Sample(index, epoch, repeat) for index in range(12) for epoch in range(3) for repeat in range(3)]
+    sides = [crops.side(sample) for sample in samples]
+    assert sides == [crops.side(sample) for sample in samples]
+    assert 64 <= min(sides) < 70
+    assert 90 < max(sides) <= 96
+    pixels, mos = crops[Sample(3, 0)]
+    assert pixels.shape == (3, 64, 64)
+    assert mos == crops.photos[3].mos
+    taught = labelled_data(replace(reduced, targets="baseline"), labelled, title="Textures")
+    crop, target = taught.training[Sample(3, 0)]
+    assert torch.equal(crop, pixels)
+    assert torch.tensor(target).isnan()
+    assert not torch.tensor(taught.validation[Sample(0, 0)][1]).isnan(), "what judges has its labels"
+    keys = {
+        key_of(labelled_data(recipe, labelled, title="Textures").training, [])
+        for recipe in (reduced, replace(reduced, smallest_resize=None), replace(reduced, targets="baseline"))
+    }
+    assert len(keys) == 3
+
+
+def test_a_share_of_the_batches_is_of_the_better_half(labelled: tuple[LabelledPhoto, ...]) -> None:
+    data = labelled_data(replace(LABELLED, better_half=0.5, tuned="all"), labelled, title="Textures")
+    assert isinstance(data.training, TrainingCrops)
+    mos = [photo.mos for photo in data.training.photos]
+    samples = data.training_samples(1, 0)
+    batches = [[mos[sample.index] for sample in samples[place : place + 4]] for place in (0, 4, 8)]
+    assert [min(batch) >= sorted(mos)[5] for batch in batches] == [False, True, False]
 
 
 def test_the_baselines_opinion_stands_where_a_label_is_missing() -> None:
@@ -59,14 +91,16 @@ def test_the_baselines_opinion_stands_where_a_label_is_missing() -> None:
         LABELLED,
         replace(LABELLED, objective=parse_objective("at:steps=1"), tuned="all"),
         replace(LABELLED, pruning=PruningSettings("pls_vip", 0.1)),
+        replace(LABELLED, pruning=PruningSettings("pls_vip", 0.1), targets="baseline"),
+        replace(LABELLED, loss="norm_in_norm", better_half=0.5, tuned="all", resize=96, smallest_resize=64),
     ],
-    ids=["maps", "photos", "criterion"],
+    ids=["maps", "photos", "criterion", "unlabelled", "better"],
 )
 def test_a_model_learns_from_both(
     recipe: HardeningRecipe, workshop: Workshop, labelled: tuple[LabelledPhoto, ...]
 ) -> None:
     found = []
-    for wanted in (recipe, replace(recipe, degraded=0.0)):
+    for wanted in (recipe, replace(recipe, degraded=0.0, targets="labels", seed=1)):
         data = labelled_data(wanted, labelled, title="Textures")
         records, result = workshop.run(wanted, data=data, cache=HardeningCache())
         epochs = [record for record in records if isinstance(record, Epoch)]
