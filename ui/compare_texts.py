@@ -39,7 +39,12 @@ FIGURES: dict[str, FigureText] = {
 }
 """Figures that can be drawn against the strength, by the name that they have in the core."""
 
-CONVENTION_NAMES: dict[Convention, str] = {"own": "Own", "baseline": "Baseline's", "fixed": "Fixed"}
+CONVENTION_NAMES: dict[Convention, str] = {
+    "own": "Own",
+    "photos": "These photos'",
+    "baseline": "Baseline's",
+    "fixed": "Fixed",
+}
 
 
 def value_of(run: RunSummary, name: str) -> float | None:

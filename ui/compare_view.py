@@ -3,6 +3,7 @@
 import streamlit as st
 
 from robustiqa_core.attacks.settings import format_fraction
+from robustiqa_core.errors import InputError
 from robustiqa_core.metrics.scale import CONVENTIONS, MEANING, Convention
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.tables.summary import Summary
@@ -65,7 +66,11 @@ def draw_outcome(outcome: CompareOutcome) -> None:
     if reading is None:
         return
     result = state.compare().shown or ""
-    summary = cache.compare_summary(result, reading.convention, reading.baseline, reading.fixed, outcome)
+    try:
+        summary = cache.compare_summary(result, reading.convention, reading.baseline, reading.fixed, outcome)
+    except InputError:
+        st.error("A model gives all these photos the same score, or there is one photo only. Choose another scale.")
+        return
     st.header(headline(summary, [(stem, names[stem]) for stem in outcome.recipe.models]), anchor=False)
     _asked(outcome)
     _symptoms(outcome, names)

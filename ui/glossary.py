@@ -28,8 +28,9 @@ WORDS: dict[str, str] = {
     "Flipped pairs": "The share of pairs of photos whose order the attack reversed; one half is an order by chance.",
     "Unmoved photos": "The share of photos whose score moved by less than a thousandth of the scale: the attack did "
     "nothing there, which is not robustness by itself.",
-    "Scale convention": "Whose lowest and highest clean score become 0 and 1: each model's own (fair), the baseline's "
-    "(a model that squeezes its scores looks robust), or a fixed scale.",
+    "Scale convention": "Whose lowest and highest clean score become 0 and 1: each model's own, over photos of all "
+    "kinds; its own over these photos alone (the strictest: who gives all of them one score has won nothing); the "
+    "baseline's (a model that squeezes its scores looks robust); or a fixed scale.",
     "Bootstrap interval": "Where a mean would lie with other photos of the same kind: 95 % of a thousand draws of the "
     "photos, with replacement.",
     "Black box": "The attacker can ask the model for scores, and knows nothing else of it.",

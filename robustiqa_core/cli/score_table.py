@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     baseline = check_choice("--baseline", arguments.baseline or next(iter(own)), own)
     fixed = None if arguments.fixed_range is None else ScoreRange(*arguments.fixed_range)
     reference = Reference(own, dict.fromkeys(own, baseline), own, fixed)
-    conventions: list[Convention] = [name for name in CONVENTIONS if name != "fixed" or fixed is not None]
+    # A model's own range is that of the photos of the table, so that `photos` would say `own` again.
+    left_out = {"photos"} if fixed is not None else {"photos", "fixed"}
+    conventions: list[Convention] = [name for name in CONVENTIONS if name not in left_out]
     summaries = summarise([*runs, *worst_runs(runs)], reference, conventions, resamples=arguments.resamples)
     if arguments.json:
         print_json({"baseline": baseline, "conventions": [summary.to_json() for summary in summaries]})

@@ -11,10 +11,11 @@ from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.metrics.pairing import Array
 from robustiqa_core.scorer import ScoreRange
 
-Convention = Literal["own", "baseline", "fixed"]
-CONVENTIONS: tuple[Convention, ...] = ("own", "baseline", "fixed")
+Convention = Literal["own", "photos", "baseline", "fixed"]
+CONVENTIONS: tuple[Convention, ...] = ("own", "photos", "baseline", "fixed")
 MEANING: dict[Convention, str] = {
     "own": "each model by the range of its own clean scores",
+    "photos": "each model by the range of its clean scores of these photos alone",
     "baseline": "every model by the range of the baseline's clean scores",
     "fixed": "every model by the nominal scale of human scores",
 }
@@ -28,8 +29,10 @@ class Scale:
     Scores s become s' = (s - low) / (high - low); values outside the range stay outside [0, 1].
 
     Args:
-        convention: `own` (the fair default), `baseline` (a model that merely narrows its scores looks robust on it)
-            or `fixed` (a model that never used the whole scale looks robust on it).
+        convention: `own` (the usual one), `photos` (the strictest: a model that gives the photos at hand nearly the
+            same score has little to divide by; it depends on how many photos there are), `baseline` (a model that
+            merely narrows its scores looks robust on it) or `fixed` (a model that never used the whole scale looks
+            robust on it).
         score_range: low and high, in the unit of the scores.
 
     Raises:
@@ -52,18 +55,24 @@ class Scale:
 
 
 def choose_scale(
-    convention: Convention, *, own: ScoreRange, baseline: ScoreRange, fixed: ScoreRange | None = None
+    convention: Convention,
+    *,
+    own: ScoreRange,
+    baseline: ScoreRange,
+    fixed: ScoreRange | None = None,
+    photos: ScoreRange | None = None,
 ) -> Scale:
     """Return the scale of a model under a convention.
 
     Args:
-        convention: `own`, `baseline` or `fixed`.
+        convention: one of `CONVENTIONS`.
         own: range of the model's own clean scores.
         baseline: range of the clean scores of the model that it is compared with.
         fixed: the nominal scale, where it is known; BIQ2021 has 0 to 1.
+        photos: range of the model's clean scores of the photos at hand, where they are known.
 
     Raises:
-        ConfigurationError: unknown convention, or `fixed` where no nominal scale was given.
+        ConfigurationError: unknown convention, or `fixed` or `photos` without its range.
     """
     check_choice("convention", convention, CONVENTIONS)
     if convention == "fixed":
@@ -72,4 +81,10 @@ def choose_scale(
                 "the convention fixed needs the nominal scale of the scores, got none; give its low and high end"
             )
         return Scale(convention, fixed)
+    if convention == "photos":
+        if photos is None:
+            raise ConfigurationError(
+                "the convention photos needs the model's clean scores of the photos at hand, got none; give their range"
+            )
+        return Scale(convention, photos)
     return Scale(convention, own if convention == "own" else baseline)

@@ -1,7 +1,7 @@
 """What a table says: figures of each run, areas under their curves, and paired comparisons with the baseline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from robustiqa_core.metrics.figures import RobustnessFigures, gain_intervals, ra
 from robustiqa_core.metrics.robustness import area_under_curve
 from robustiqa_core.metrics.scale import MEANING, Convention, Scale, choose_scale
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.tables.runs import ScoreRun, common_images
+from robustiqa_core.tables.runs import ScoreRun, clean_ranges, common_images
 
 AREAS = ("absolute_gain", "relative_gain", "r_score")
 """Figures that have an area under their curve over the strengths."""
@@ -93,17 +93,20 @@ class Reference:
         baselines: the model that each is compared with, by name; itself where there is none.
         baseline_ranges: range of the clean scores of each of these, by name.
         fixed: the nominal scale, where it is known.
+        photos: range of the clean scores of the photos at hand of each model, by name; `summarise` finds them.
     """
 
     own: Mapping[str, ScoreRange]
     baselines: Mapping[str, str]
     baseline_ranges: Mapping[str, ScoreRange]
     fixed: ScoreRange | None = None
+    photos: Mapping[str, ScoreRange] = field(default_factory=dict)
 
     def scale(self, convention: Convention, model: str) -> Scale:
         """Return the scale of a model under a convention."""
         baseline = self.baseline_ranges[self.baselines[model]]
-        return choose_scale(convention, own=self.own[model], baseline=baseline, fixed=self.fixed)
+        photos = self.photos.get(model)
+        return choose_scale(convention, own=self.own[model], baseline=baseline, fixed=self.fixed, photos=photos)
 
 
 def summarise(
@@ -125,7 +128,10 @@ def summarise(
 
     Raises:
         ConfigurationError: `fixed` is asked for without a nominal scale.
+        InputError: `photos` is asked for, and a model gives all photos the same score.
     """
+    if "photos" in conventions:
+        reference = replace(reference, photos=clean_ranges(runs))
     # Ranks are the same under every convention, and their intervals are what takes time.
     ranks = [
         rank_intervals(run.clean, run.attacked, mos=run.mos, resamples=resamples, seed=seed)

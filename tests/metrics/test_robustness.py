@@ -117,11 +117,11 @@ def test_a_model_that_merely_narrows_its_scores_gains_on_the_baselines_scale_onl
     baseline, narrow = ScoreRange(0, 1), ScoreRange(0.4, 0.65)
     gains = {}
     for convention in CONVENTIONS:
-        scale = choose_scale(convention, own=narrow, baseline=baseline, fixed=baseline)
+        scale = choose_scale(convention, own=narrow, baseline=baseline, fixed=baseline, photos=narrow)
         narrowed = (scale.apply(0.4 + 0.25 * scores) for scores in (clean, attacked))
         gains[convention] = robustness.absolute_gain(*narrowed)
     true = robustness.absolute_gain(clean, attacked)
-    assert gains == pytest.approx({"own": true, "baseline": true / 4, "fixed": true / 4})
+    assert gains == pytest.approx({"own": true, "photos": true, "baseline": true / 4, "fixed": true / 4})
 
 
 @QUICK
@@ -185,7 +185,10 @@ def test_a_scale_names_its_convention_and_is_refused_without_its_range() -> None
     own, baseline = ScoreRange(0, 1), ScoreRange(0, 2)
     assert choose_scale("own", own=own, baseline=baseline).score_range is own
     assert choose_scale("baseline", own=own, baseline=baseline) == Scale("baseline", baseline)
+    assert choose_scale("photos", own=own, baseline=baseline, photos=ScoreRange(0, 0.5)).score_range.high == 0.5
+    with pytest.raises(ConfigurationError, match="clean scores of the photos at hand"):
+        choose_scale("photos", own=own, baseline=baseline)
     with pytest.raises(ConfigurationError, match="nominal scale"):
         choose_scale("fixed", own=own, baseline=baseline)
-    with pytest.raises(ConfigurationError, match="own, baseline, fixed"):
+    with pytest.raises(ConfigurationError, match="own, photos, baseline, fixed"):
         Scale("mine", own)  # type: ignore[arg-type]

@@ -43,15 +43,31 @@ def test_a_model_that_only_narrows_its_scores_is_seen_through_by_its_own_scale()
     assert gains["own"][1] == pytest.approx(gains["own"][0])
     assert gains["baseline"][1] == pytest.approx(gains["own"][0] / 4)
     assert gains["fixed"] == gains["baseline"]
+    assert gains["photos"] == gains["own"], "a reference that is of these photos as well"
     # The narrowing itself is in the table.
-    assert [run.figures.clean_range for run in summaries[1].runs] == pytest.approx([1.0, 0.25])
-    own, baseline = (summary.comparisons[0] for summary in summaries[:2])
+    assert [run.figures.clean_range for run in summaries[2].runs] == pytest.approx([1.0, 0.25])
+    own, _, baseline = (summary.comparisons[0] for summary in summaries[:3])
     assert own.test.mean_difference == pytest.approx(0.0)
     assert baseline.test.mean_difference == pytest.approx(-0.75 * gains["own"][0])
     assert baseline.test.rank_biserial == -1.0
     assert (baseline.model, baseline.baseline, baseline.convention) == ("narrow", "base", "baseline")
     for summary in summaries:
         assert {run.figures.scale.convention for run in summary.runs} == {summary.convention}
+
+
+def test_the_range_of_the_photos_at_hand_sees_through_a_model_that_narrows_on_these() -> None:
+    base, narrow = score_run("base", "pgd", 4.0, 0.5), score_run("narrow", "pgd", 4.0, 0.5, width=0.25)
+    both = [base, narrow]
+    wide = dict.fromkeys(("base", "narrow"), ScoreRange(0.0, 1.0))
+    ranges = Reference(wide, dict.fromkeys(wide, "base"), wide)
+    own, photos = summarise(both, ranges, ["own", "photos"], resamples=10)
+    before, after = (run.figures.absolute_gain for run in own.runs)
+    assert after == pytest.approx(before / 4)
+    before, after = (run.figures.absolute_gain for run in photos.runs)
+    assert after == pytest.approx(before)
+    alone = [base.over(IMAGES[:1])]
+    with pytest.raises(InputError, match="add images"):
+        summarise(alone, ranges, ["photos"], resamples=10)
 
 
 def test_intervals_and_areas_are_those_of_the_figures() -> None:
