@@ -150,6 +150,25 @@ def test_another_scale_changes_the_figures_and_attacks_nothing(monkeypatch: pyte
     assert counted.calls == calls
 
 
+def test_the_scale_of_these_photos_needs_two_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, TinyScorer())
+    page = open_page({"photos": ",".join(PHOTOS), "attacks": "fgsm", "eps": "2/255,8/255"})
+    finish(page, JOBS)
+    scores = [row.report.clean_score for row in outcome(page).rows]
+    own = float(page.table[0].value["Gain"].iloc[1].split()[0])
+    page.segmented_control(key="compare_convention").set_value("photos").run()
+    assert not page.exception
+    gain = float(page.table[0].value["Gain"].iloc[1].split()[0])
+    assert gain == pytest.approx(own * TinyScorer().score_range.width / (max(scores) - min(scores)), rel=0.05)
+    assert "--convention photos" in page.code[-1].value
+    page.session_state["compare_samples"] = PHOTOS[:1]
+    finish(page.run(), JOBS)
+    assert not page.exception
+    assert "Choose another scale" in page.error[0].value
+    page.segmented_control(key="compare_convention").set_value("own").run()
+    assert not page.error
+
+
 def test_a_row_that_is_chosen_is_shown_as_a_pair(page: AppTest) -> None:
     page.session_state["compare_samples"] = PHOTOS
     finish(page.run(), JOBS)
