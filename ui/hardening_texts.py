@@ -1,6 +1,6 @@
 """What recipes and trials are called, and what their figures mean. Knows nothing of Streamlit."""
 
-from robustiqa_core.hardening import AdversarialTraining, HardeningRecipe
+from robustiqa_core.hardening import AdversarialTraining, HardeningRecipe, read_variants
 from robustiqa_core.models.card import ModelCard
 from ui.diagnosis import HardenedFigures
 from ui.hardening_job import Trial
@@ -47,8 +47,11 @@ def hardened_by(card: ModelCard) -> str:
     recipe = HardeningRecipe.from_json(card.hardening["recipe"], place=card.stem)
     done = [] if recipe.trunk is None else [f"the trunk of {recipe.trunk}"]
     if recipe.weights is not None:
-        named = [f"{recipe.model}-{variant}" for variant in recipe.weights.split("+")]
-        done.append(("the weights of " if len(named) == 1 else "the mean of the weights of ") + " and ".join(named))
+        variants = read_variants(recipe.weights)
+        named = " and ".join(f"{recipe.model}-{name}" for name, _ in variants)
+        shares = [str(share) for _, share in variants]
+        told = f" ({' to '.join(shares)})" if len(set(shares)) > 1 else ""
+        done.append(f"the weights of {named}" if len(variants) == 1 else f"the mean{told} of the weights of {named}")
     if recipe.block is not None:
         kind = f"{VARIANT_NAMES[recipe.block.variant].lower()}, {recipe.block.orthogonalization}"
         done.append(f"a RobustBlock {place_name(recipe.position)} ({kind})")

@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights-from",
-        metavar="VARIANT[+VARIANT...]",
+        metavar="VARIANT[:SHARE][+...]",
         help="variant of the same model whose weights are taken, to tune on or to mix, or several for the mean of "
         "theirs (default: the start's own)",
     )

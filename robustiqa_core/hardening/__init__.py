@@ -18,7 +18,7 @@ from robustiqa_core.hardening.recipe import (
 from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned, Stage
 from robustiqa_core.hardening.run import SHORT_ATTACK, harden
 from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
-from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weights
+from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weights, read_variants
 
 __all__ = [
     "DISTILLATION",
@@ -60,5 +60,6 @@ __all__ = [
     "load_weights",
     "parse_objective",
     "positions_of",
+    "read_variants",
     "spell_objective",
 ]

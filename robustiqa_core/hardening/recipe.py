@@ -53,8 +53,8 @@ class HardeningRecipe:
             the place of the start's before anything is tuned; None for the start's own. One robust trunk serves
             several architectures.
         weights: another variant of the same architecture, without block and pruning, whose weights are taken before
-            anything is tuned, or several with `+` between them, for the mean of theirs; None for the start's. Without
-            epochs, the result is a mix of these and the start.
+            anything is tuned, or several with `+` between them, for the mean of theirs (`mine:3+yours:2` where they
+            count unequally); None for the start's. Without epochs, the result is a mix of these and the start.
         pruning: what goes; a ratio of 0 prunes nothing.
         tuned: `rest` tunes the block and what it reaches, everything else stays as it is; `all` tunes every layer.
         objective: what is minimised.

@@ -1,6 +1,6 @@
 """Weights of another model to start from: all of them, or those of its trunk, which serves several architectures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,11 +84,12 @@ def load_trunk(stem: str, *, root: Path | None = None) -> Trunk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """All weights of a model, or the mean of those of several, and their cards.
+    """All weights of a model, or a mean of those of several, and their cards.
 
     Args:
         cards: of the models.
         state: the weights.
+        shares: how often each counts in the mean; empty where all count once.
 
     Raises:
         ConfigurationError: a model has a block or lost filters, so that no other network can take its weights.
@@ -99,6 +100,7 @@ class Weights:
 
     cards: tuple[ModelCard, ...]
     state: Mapping[str, Tensor]
+    shares: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for card in self.cards:
@@ -124,8 +126,10 @@ class Weights:
 
     @property
     def variants(self) -> str:
-        """The names of the variants as a recipe has them, such as `hardened-at` or `mine+yours`."""
-        return "+".join(card.variant for card in self.cards)
+        """The names of the variants as a recipe has them, such as `hardened-at`, `mine+yours` or `mine:3+yours:2`."""
+        shares = self.shares or [1] * len(self.cards)
+        named = zip(self.cards, shares, strict=True)
+        return "+".join(card.variant if share == 1 else f"{card.variant}:{share}" for card, share in named)
 
     @property
     def sha256(self) -> str:
@@ -136,22 +140,25 @@ class Weights:
     def words(self) -> str:
         """Where they are from, for a card."""
         named = ", ".join(f"{card.stem}, sha256 {card.sha256}" for card in self.cards)
-        return f"weights of {named}" if len(self.cards) == 1 else f"mean of the weights of {named}"
+        if len(self.cards) == 1:
+            return f"weights of {named}"
+        told = f" ({' to '.join(map(str, self.shares))})" if len(set(self.shares)) > 1 else ""
+        return f"mean{told} of the weights of {named}"
 
 
 def load_weights(model: str, variants: str, *, root: Path | None = None) -> Weights:
-    """Return the weights of a stored model, or the mean of those of several, on the CPU.
+    """Return the weights of a stored model, or a mean of those of several, on the CPU.
 
     Args:
         model: architecture.
-        variants: a variant of the model, or several with `+` between them.
+        variants: as `read_variants` reads them.
         root: folder of the checkpoints; the usual one where None.
 
     Raises:
-        ConfigurationError: there is no such model, or its weights fit no other network.
+        ConfigurationError: there is no such model, its weights fit no other network, or a share cannot be read.
         InputError: its file is damaged.
     """
-    names = variants.split("+")
+    names, shares = zip(*read_variants(variants), strict=True)
     cards = tuple(load_card(model, name, root=root) for name in names)
     states = [load_network(model, name, root=root, device=torch.device("cpu")).state_dict() for name in names]
     for card, state in zip(cards[1:], states[1:], strict=True):
@@ -159,9 +166,40 @@ def load_weights(model: str, variants: str, *, root: Path | None = None) -> Weig
             raise ConfigurationError(
                 f"expected variants with the same layers, got {cards[0].stem} and {card.stem}; leave one out"
             )
-    return Weights(cards, {name: _mean([state[name] for state in states]) for name in states[0]})
+    mean = {name: _mean([state[name] for state in states], shares) for name in states[0]}
+    return Weights(cards, mean, shares)
 
 
-def _mean(values: list[Tensor]) -> Tensor:
-    """Return the mean of tensors of floating numbers; of others, such as counts, the first."""
-    return torch.stack(values).mean(0) if values[0].is_floating_point() and len(values) > 1 else values[0]
+def read_variants(text: str) -> tuple[tuple[str, int], ...]:
+    """Return the variants that a recipe's weights name, each with how often it counts in their mean.
+
+    Args:
+        text: a variant, or several with `+` between them; `:N` behind one that counts N times, as in `mine:3+yours:2`.
+
+    Raises:
+        ConfigurationError: a share is no whole number of at least 2. (What counts once has none.)
+
+    Example:
+        >>> read_variants("hardened-at:2+mine")
+        (('hardened-at', 2), ('mine', 1))
+    """
+    found = []
+    for part in text.split("+"):
+        name, colon, share = part.partition(":")
+        if colon and not (share.isascii() and share.isdigit() and int(share) > 1):
+            raise ConfigurationError(
+                f"expected how often {name!r} counts as a whole number of at least 2, got {share!r}; "
+                "correct it, or leave it out with its colon"
+            )
+        found.append((name, int(share) if colon else 1))
+    return tuple(found)
+
+
+def _mean(values: Sequence[Tensor], shares: Sequence[int]) -> Tensor:
+    """Return the weighted mean of tensors of floating numbers; of others, such as counts, the first."""
+    if len(values) == 1 or not values[0].is_floating_point():
+        return values[0]
+    if len(set(shares)) == 1:
+        return torch.stack([*values]).mean(0)
+    weighted = [value * (share / sum(shares)) for value, share in zip(values, shares, strict=True)]
+    return torch.stack(weighted).sum(0)

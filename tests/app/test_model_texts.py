@@ -46,6 +46,7 @@ NOTHING = HardeningRecipe("linearity", None, None, pruning=WHOLE, tuned="all", e
             "the weights of linearity-mine, 25 % of its weights those from before",
         ),
         (replace(NOTHING, weights="a+b"), "the mean of the weights of linearity-a and linearity-b"),
+        (replace(NOTHING, weights="a:3+b"), "the mean (3 to 1) of the weights of linearity-a and linearity-b"),
         (NOTHING, "nothing"),
     ],
 )

@@ -70,6 +70,14 @@ def test_of_several_their_mean_is_taken(workshop: Workshop, other: Weights, card
         torch.testing.assert_close(mixed[name], both.state[name].half().float(), rtol=2e-3, atol=1e-6)
     assert "mean of the weights of linearity-hardened-at, sha256" in result.card.training.start
     assert result.card.hardening["weights_sha256"] == f"{other.sha256}+{single.sha256}"
+    uneven = load_weights("linearity", "hardened-at:3+mine", root=tmp_path)
+    assert uneven.variants == "hardened-at:3+mine"
+    assert uneven.words.startswith("mean (3 to 1) of the weights of linearity-hardened-at, sha256")
+    for name in ("features.stem.conv.weight", "regression.bias"):
+        torch.testing.assert_close(uneven.state[name], 0.75 * other.state[name] + 0.25 * single.state[name])
+    for share in ("0", "1", "1.5", "-2", ""):
+        with pytest.raises(ConfigurationError, match="whole number of at least 2"):
+            load_weights("linearity", f"hardened-at:{share}+mine", root=tmp_path)
     with pytest.raises(ConfigurationError, match="model and variant must be one of"):
         load_weights("linearity", "hardened-at+", root=tmp_path)
 
