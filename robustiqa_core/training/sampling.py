@@ -119,7 +119,7 @@ def partly_better_order(mos: Sequence[float], batch: int, *, share: float, seed:
     """
     generator = torch.Generator().manual_seed(combined_seed(seed, epoch))
     values = torch.tensor(mos, dtype=torch.float64)
-    pools = (torch.arange(len(mos)), (values >= values.median()).nonzero()[:, 0])
+    pools = (torch.arange(len(mos)), (values >= values.sort().values[len(values) // 2]).nonzero()[:, 0])
     draws = [_endless(pool, generator) for pool in pools]
     seen: Counter[int] = Counter()
     samples = []
