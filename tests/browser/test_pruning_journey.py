@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from test_journey import press
-from visiting import WAIT, Visit, download, fits, serious_faults
+from visiting import WAIT, Visit, download, fits, serious_faults, wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
@@ -50,6 +50,8 @@ def test_from_the_plan_to_a_pruned_model_that_is_attacked(app: str, visit: Visit
     assert fits(again)
     page.get_by_label("Its name").fill("slim")
     page.get_by_label("Its name").press("Enter")
+    # Enter draws the page anew, in which a click may be lost.
+    wait_until_drawn(page)
     page.get_by_role("button", name="Keep for every page").click()
     expect(page.get_by_text("Kept as Linearity, slim.")).to_be_visible(timeout=WAIT)
     lab = visit(f"{app}/attack_lab?model=linearity&variant=slim&attack=fgsm")
