@@ -1,6 +1,6 @@
 """Orthogonal convolutions, the RobustBlock that is made of them, and its insertion into a network."""
 
-from robustiqa_core.blocks.convolution import ConstrainedConvolution, Guarantee, LayerCost
+from robustiqa_core.blocks.convolution import BlockConvolution, ConstrainedConvolution, Guarantee, LayerCost
 from robustiqa_core.blocks.insertion import block_at, blocks_of, insert, insertion_points
 from robustiqa_core.blocks.measure import orthogonality_error, response, singular_values
 from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
@@ -11,6 +11,7 @@ from robustiqa_core.blocks.settings import VARIANTS, BlockSettings, Variant
 __all__ = [
     "ORTHOGONALIZATIONS",
     "VARIANTS",
+    "BlockConvolution",
     "BlockSettings",
     "ConstrainedConvolution",
     "CostPreview",

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from robustiqa_core.blocks.convolution import ConstrainedConvolution, Guarantee, LayerCost, SpatialConvolution, dirac
+from robustiqa_core.blocks.convolution import BlockConvolution, Guarantee, LayerCost, SpatialConvolution, dirac
 from robustiqa_core.checks import check_fraction
 
 
@@ -41,7 +41,7 @@ class Plain(SpatialConvolution):
         self.weight.copy_(dirac(self.weight))
 
 
-class Identity(ConstrainedConvolution):
+class Identity(BlockConvolution):
     """No convolution: channels that both sides have pass, others are 0 or dropped.
 
     A Cayley layer with small weights is close to it, which is why it must be beaten.

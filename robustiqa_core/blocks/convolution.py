@@ -1,5 +1,6 @@
 """What every orthogonalisation has in common: a kernel that is built from weights, and its circular convolution."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,15 +84,11 @@ def wrap(x: Tensor, side: int) -> Tensor:
     return x[:, :, rows[:, None], columns]
 
 
-class ConstrainedConvolution(nn.Module):
-    """A stride-1 circular convolution whose kernel is built from its weights under a constraint.
+class BlockConvolution(nn.Module, ABC):
+    """What can stand in the middle of a block: it keeps the size of maps, and says what it promises and costs.
 
-    The kernel is built with gradient where a weight asks for it, and else once, and kept until a weight, the grid, the
-    device or the precision changes (see `KernelCache`). Nothing is learnt from the first input: every weight exists
-    from the start, and any batch and any grid may follow any other.
-
-    A subclass says how a kernel is built (`build`) and applied (`convolve`), and what it costs (`cost`). It is tested
-    by being listed in `ORTHOGONALIZATIONS`.
+    Nothing is learnt from the first input: every weight exists from the start, and any batch and any size of maps may
+    follow any other. A subclass is tested by being listed in `ORTHOGONALIZATIONS`.
     """
 
     title: ClassVar[str]
@@ -119,27 +116,46 @@ class ConstrainedConvolution(nn.Module):
         if kernel_size not in KERNEL_SIZES:
             raise ConfigurationError(f"kernel_size must be one of {KERNEL_SIZES}, got {kernel_size}; choose one")
         self.kernel_size = kernel_size
-        self._kernels: KernelCache[Tensor] = KernelCache()
 
     @classmethod
+    @abstractmethod
     def cost(cls, channels_in: int, channels_out: int, kernel_size: int, height: int, width: int) -> LayerCost:
         """Return what a layer of this shape costs on a grid of height x width, in single precision."""
-        raise NotImplementedError
 
-    def build(self, height: int, width: int) -> Tensor:
-        """Return the kernel for a grid, differentiable with respect to the weights."""
-        raise NotImplementedError
-
-    def convolve(self, kernel: Tensor, x: Tensor) -> Tensor:
-        """Return (N, channels_out, H, W): the kernel applied to x (N, channels_in, H, W)."""
-        raise NotImplementedError
-
+    @abstractmethod
     def start_at_identity(self) -> None:
         """Set the weights so that the layer, which must have as many outputs as inputs, returns its input.
 
         Only a layer that cannot, `Contraction`, stays what it is.
         """
-        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        """Return the shape and the promise for the printed model."""
+        shape = f"{self.channels_in}, {self.channels_out}, kernel_size={self.kernel_size}"
+        return f"{shape}, {self.padding} padding, guarantee={self.guarantee}"
+
+
+class ConstrainedConvolution(BlockConvolution):
+    """A stride-1 circular convolution whose kernel is built from its weights under a constraint.
+
+    The kernel is built with gradient where a weight asks for it, and else once, and kept until a weight, the grid, the
+    device or the precision changes (see `KernelCache`).
+
+    A subclass says how a kernel is built (`build`) and applied (`convolve`), and what it costs (`cost`).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, kernel_size: int = 3) -> None:
+        """Keep the shape; see `BlockConvolution`."""
+        super().__init__(channels_in, channels_out, kernel_size)
+        self._kernels: KernelCache[Tensor] = KernelCache()
+
+    @abstractmethod
+    def build(self, height: int, width: int) -> Tensor:
+        """Return the kernel for a grid, differentiable with respect to the weights."""
+
+    @abstractmethod
+    def convolve(self, kernel: Tensor, x: Tensor) -> Tensor:
+        """Return (N, channels_out, H, W): the kernel applied to x (N, channels_in, H, W)."""
 
     def _kernel_key(self, height: int, width: int) -> tuple[int, ...]:
         """Return on what of the grid the kernel depends."""
@@ -175,11 +191,6 @@ class ConstrainedConvolution(nn.Module):
         self.forget()
         moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return moved
-
-    def extra_repr(self) -> str:
-        """Return the shape and the promise for the printed model."""
-        shape = f"{self.channels_in}, {self.channels_out}, kernel_size={self.kernel_size}"
-        return f"{shape}, {self.padding} padding, guarantee={self.guarantee}"
 
 
 class SpatialConvolution(ConstrainedConvolution):

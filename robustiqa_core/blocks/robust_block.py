@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from robustiqa_core.blocks.cache import KernelCache
 from robustiqa_core.blocks.controls import Contraction
-from robustiqa_core.blocks.convolution import ConstrainedConvolution, full_precision
+from robustiqa_core.blocks.convolution import BlockConvolution, ConstrainedConvolution, full_precision
 from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
 from robustiqa_core.blocks.orthonormal import semi_orthogonal
 from robustiqa_core.blocks.settings import BlockSettings
 from robustiqa_core.checks import check_count
 
 
-def new_convolution(settings: BlockSettings, channels_in: int, channels_out: int) -> ConstrainedConvolution:
+def new_convolution(settings: BlockSettings, channels_in: int, channels_out: int) -> BlockConvolution:
     """Return the convolution that the settings name, with random weights.
 
     Raises:

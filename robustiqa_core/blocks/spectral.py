@@ -1,6 +1,7 @@
 """Convolutions that are orthogonal because their matrix at every frequency is."""
 
 import math
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -49,9 +50,9 @@ class SpectralConvolution(ConstrainedConvolution):
         self.weight = nn.Parameter(torch.empty(channels_out, channels_in, kernel_size, kernel_size))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
 
+    @abstractmethod
     def columns(self, weight: Tensor, height: int, width: int) -> Tensor:
         """Return (F, m, n) with orthonormal columns from a kernel (m, n, k, k), m >= n."""
-        raise NotImplementedError
 
     @classmethod
     def cost(cls, channels_in: int, channels_out: int, kernel_size: int, height: int, width: int) -> LayerCost:
@@ -68,9 +69,9 @@ class SpectralConvolution(ConstrainedConvolution):
         )
 
     @classmethod
+    @abstractmethod
     def build_matrices(cls, channels_in: int, channels_out: int) -> int:
         """Return how many complex numbers per frequency, besides the kernel, are alive at the peak of a build."""
-        raise NotImplementedError
 
     def _kernel_key(self, height: int, width: int) -> tuple[int, ...]:
         return height, width

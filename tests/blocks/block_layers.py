@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from robustiqa_core.blocks import ORTHOGONALIZATIONS, ConstrainedConvolution
+from robustiqa_core.blocks import ORTHOGONALIZATIONS, BlockConvolution
 
 EXACT = tuple(name for name, kind in ORTHOGONALIZATIONS.items() if kind.guarantee == "orthogonal")
 TRAINED = tuple(name for name, kind in ORTHOGONALIZATIONS.items() if list(kind(2, 2).parameters()))
 
 
-def new(name: str, channels_in: int, channels_out: int, kernel_size: int = 3) -> ConstrainedConvolution:
+def new(name: str, channels_in: int, channels_out: int, kernel_size: int = 3) -> BlockConvolution:
     """Return a layer with the same random weights on every call."""
     torch.manual_seed(0)
     return ORTHOGONALIZATIONS[name](channels_in, channels_out, kernel_size)
