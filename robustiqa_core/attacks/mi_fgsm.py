@@ -50,10 +50,21 @@ class MIFGSM(BallAttack):
         for _ in range(self.steps):
             scores, gradient = ascent.gradient(adversarial)
             yield Trial(adversarial, scores)
-            # Row by row, so that an image gets the same bits alone and in a batch.
-            mean = gradient.abs().mean(3, keepdim=True).mean((1, 2), keepdim=True)
-            momentum = self.decay * momentum + gradient / mean.clamp_min(torch.finfo(mean.dtype).tiny)
+            momentum = accumulate(momentum, gradient, decay=self.decay)
             move = projections.steepest(momentum, self.norm)
             sizes = ascent.step_sizes(scores, gradient, move, size)
             adversarial = self.project(adversarial + sizes * move, images)
         yield Trial(adversarial, objective.score(scorer, adversarial))
+
+
+def accumulate(momentum: Tensor, gradient: Tensor, *, decay: float) -> Tensor:
+    """Return decay * momentum + gradient / mean |gradient| (N, 3, H, W), the mean being each image's own.
+
+    Args:
+        momentum: (N, 3, H, W), of the steps before; zeros at first.
+        gradient: (N, 3, H, W), float; where it is 0 nothing is added.
+        decay: share of the momentum that is kept.
+    """
+    # Row by row, so that an image gets the same bits alone and in a batch.
+    mean = gradient.abs().mean(3, keepdim=True).mean((1, 2), keepdim=True)
+    return decay * momentum + gradient / mean.clamp_min(torch.finfo(mean.dtype).tiny)

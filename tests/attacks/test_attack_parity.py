@@ -127,7 +127,7 @@ def test_apgd_goes_where_torchattacks_goes_for_a_hundred_steps(
     with torch.random.fork_rng():
         torch.manual_seed(3)
         expected, *_ = theirs.attack_single_run(images, labels(images, direction))
-    attack = APGD(EPS, step_size=2 * EPS, steps=100, random_start=True, norm=norm, direction=direction)
+    attack = APGD(EPS, step_size=2 * EPS, decay=0.0, steps=100, random_start=True, norm=norm, direction=direction)
     result = complete(attack, scorer, images)
     assert (expected - start).abs().amax() > 0.02, "the attack went somewhere"
     torch.testing.assert_close(result.adversarial, expected, rtol=0, atol=1e-6)
