@@ -1,6 +1,6 @@
 """How long from "position or ratio changed" to the hardened model's score and agreement?
 
-    python benchmarks/interactive.py [--models linearity dbcnn tres] [--epochs 5] [--json FILE]
+    python benchmarks/interactive.py [--models linearity dbcnn tres] [--epochs 5] [--precision auto] [--json FILE]
 
 For each architecture a visitor of the page Block placement, in one process: a first recipe, with nothing kept; then
 another kind of block at the same place, another place, another ratio, and the first recipe again. Each is hardened by
@@ -22,7 +22,7 @@ import torch
 
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings, insertion_points
-from robustiqa_core.device import describe_device, keep_freed_memory
+from robustiqa_core.device import PRECISIONS, Precision, describe_device, fast_training_precision, keep_freed_memory
 from robustiqa_core.hardening import Epoch, Hardened, HardeningCache, HardeningRecipe, distillation_data, harden
 from robustiqa_core.images import read_image
 from robustiqa_core.models import ARCHITECTURES, QualityModel
@@ -34,11 +34,16 @@ from robustiqa_core.storage import as_scorer, load_card, load_network
 CPU = torch.device("cpu")
 
 
-def visits(network: QualityModel, model: str, epochs: int) -> dict[str, HardeningRecipe]:
+def visits(network: QualityModel, model: str, epochs: int, precision: Precision) -> dict[str, HardeningRecipe]:
     """Return what a visitor asks for, in order, by what changed."""
     trunk = [point.name for point in insertion_points(network) if point.module.startswith("features.")]
     first = HardeningRecipe(
-        model, trunk[-1], BlockSettings("paper"), pruning=PruningSettings("l1", 0.1, "layer"), epochs=epochs
+        model,
+        trunk[-1],
+        BlockSettings("paper"),
+        pruning=PruningSettings("l1", 0.1, "layer"),
+        epochs=epochs,
+        precision=precision,
     )
     return {
         "first recipe": first,
@@ -69,15 +74,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=list(ARCHITECTURES), choices=list(ARCHITECTURES))
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--precision", choices=["auto", *PRECISIONS], default="auto", help="auto: the app's own choice")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the numbers")
     options = parser.parse_args()
     keep_freed_memory()
+    precision = fast_training_precision(CPU) if options.precision == "auto" else options.precision
     environment = {
         "device": describe_device(CPU),
         "processor": platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "epochs": options.epochs,
+        "precision": precision,
     }
     print(", ".join(f"{name} {value}" for name, value in environment.items()))
     print(f"{'model':<11}{'what changed':<22}{'cold s':>9}{'kept s':>9}{'score':>9}{'agreement':>11}")
@@ -87,7 +95,7 @@ def main() -> None:
         network, card = load_network(model, device=CPU), load_card(model)
         kept = HardeningCache()
         seen: set[str] = set()
-        for name, recipe in visits(network, model, options.epochs).items():
+        for name, recipe in visits(network, model, options.epochs, precision).items():
             # With nothing kept, a recipe that comes again is the same work.
             cold = None if recipe.key() in seen else answer(recipe, network, card, HardeningCache(), photo)
             seen.add(recipe.key())

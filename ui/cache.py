@@ -12,7 +12,7 @@ import streamlit as st
 import torch
 
 from robustiqa_core.blocks import BlockSettings, new_block, preview, with_build_time
-from robustiqa_core.device import choose_device, keep_freed_memory
+from robustiqa_core.device import Precision, choose_device, fast_training_precision, keep_freed_memory
 from robustiqa_core.errors import InputError
 from robustiqa_core.hardening import HardeningCache, TuningData
 from robustiqa_core.images import Photo, decode_image, preview_png, read_image
@@ -45,6 +45,11 @@ def device() -> torch.device:
     """Return the device that all jobs of this server run on; the first call also sets the process up for them."""
     keep_freed_memory()
     return choose_device(os.environ.get(DEVICE_VARIABLE, "auto"))
+
+
+def tuning_precision() -> Precision:
+    """Return in what the app's models are tuned, as `robustiqa harden --precision auto` does on that device."""
+    return fast_training_precision(device())
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.checks import check_choice
+from robustiqa_core.device import Precision
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.hardening import HardeningRecipe, spell_objective
 from robustiqa_core.models import ARCHITECTURES
@@ -30,7 +31,9 @@ _BLOCK: dict[str, Callable[[str], object]] = {
 _TUNING: dict[str, Callable[[str], object]] = {"epochs": int, "crops": int, "seed": int}
 
 
-def new_recipe(model: str, position: str | None, block: BlockSettings | None, *, data: str) -> HardeningRecipe:
+def new_recipe(
+    model: str, position: str | None, block: BlockSettings | None, *, data: str, precision: Precision = "float32"
+) -> HardeningRecipe:
     """Return a short hardening of a baseline: what the pages begin with.
 
     Args:
@@ -38,10 +41,19 @@ def new_recipe(model: str, position: str | None, block: BlockSettings | None, *,
         position: insertion point; None for no block.
         block: the block; None where there is no position.
         data: name of the labelled set, or `distillation`.
+        precision: of the tuning.
     """
     tuned = "all" if position is None else "rest"
     nothing = PruningSettings(ratio=0.0)
-    return HardeningRecipe(model=model, position=position, block=block, pruning=nothing, tuned=tuned, data=data)  # type: ignore[arg-type]
+    return HardeningRecipe(
+        model=model,
+        position=position,
+        block=block,
+        pruning=nothing,
+        tuned=tuned,  # type: ignore[arg-type]
+        data=data,
+        precision=precision,
+    )
 
 
 def key_of(recipe: HardeningRecipe, start_sha256: str) -> str:

@@ -65,7 +65,13 @@ def _read(parameters: dict[str, str]) -> HardeningRecipe:
     model = parameters.get("model", models[0])
     default = default_position(points_of(model)) if model in models else None
     data = data_name(hardening_live.labelled())
-    begun = new_recipe(models[0], default_position(points_of(models[0])), BlockSettings(), data=data)
+    begun = new_recipe(
+        models[0],
+        default_position(points_of(models[0])),
+        BlockSettings(),
+        data=data,
+        precision=cache.tuning_precision(),
+    )
     recipe = read_recipe({"position": default or "", **parameters}, begun)
     names = [point.name for point in points_of(recipe.model)]
     if recipe.position not in names:
@@ -133,7 +139,8 @@ def recipe_of(model: str, block: BlockSettings | None) -> HardeningRecipe | None
     """Return what the controls ask for, or None while they ask for nothing that can be run."""
     if block is None:
         return None
-    recipe = new_recipe(model, st.session_state[POSITION], block, data=data_name(hardening_live.labelled()))
+    data, precision = data_name(hardening_live.labelled()), cache.tuning_precision()
+    recipe = new_recipe(model, st.session_state[POSITION], block, data=data, precision=precision)
     pruning = PruningSettings(st.session_state[_key("criterion")], st.session_state[_key("ratio")])
     try:
         return replace(recipe, pruning=pruning, **{name: st.session_state[_key(name)] for name in _TUNING})

@@ -34,7 +34,7 @@ class APGD(BallAttack):
     whose step size and best value have both not changed since then, has its step halved and goes back to its best
     point. Steps follow the accumulated gradient of MI-FGSM, which begins anew there; the published ones follow the
     newest gradient and then go on as before by a quarter. On the score of a bundled baseline what is accumulated
-    gained more, on each of the three and for ten as for sixty steps; see docs/attacks.md.
+    gained as much or more, on each of the three, in ten and in thirty steps; see docs/attacks.md.
 
     Args:
         eps: size of the ball; see `BallAttack` for this, `norm`, `direction` and `target`.

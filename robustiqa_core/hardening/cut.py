@@ -4,6 +4,7 @@ No architecture says where it can be cut. Autograd knows what depends on what: t
 modules the block reaches, and which outputs of the others those need.
 """
 
+import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -158,6 +159,10 @@ class Maps:
         return Maps(joined, parts[0].shapes, parts[0].size)
 
 
+class _Enough(Exception):  # noqa: N818  (nothing went wrong)
+    """Everything that the rest needs is known: ends a pass, whose last layers nobody asks for."""
+
+
 class Front:
     """What comes before the cut: from photos to maps. The network is not touched, and may be in use elsewhere."""
 
@@ -172,6 +177,7 @@ class Front:
         self._network = weight_sharing_copy(network).eval()
         self._tensors: dict[str, Tensor] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._awaited: set[str] = set()
         for name in cut.front:
             self._network.get_submodule(name).register_forward_hook(self._noting(name))
         self._network.get_submodule(cut.block).register_forward_pre_hook(self._entering)
@@ -182,11 +188,18 @@ class Front:
             if name in self._cut.kept:
                 # The next layer may write to it.
                 self._tensors[name] = output.clone()
+            self._tick_off(name)
 
         return note
 
     def _entering(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
         self._tensors[self._cut.block] = arguments[0].clone()
+        self._tick_off(self._cut.block)
+
+    def _tick_off(self, name: str) -> None:
+        self._awaited.discard(name)
+        if not self._awaited:
+            raise _Enough
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Maps:
@@ -195,7 +208,9 @@ class Front:
         Raises:
             ConfigurationError: the network makes several maps of a photo, as TReS does with `crops`.
         """
-        self._network(images)
+        self._awaited = {*self._cut.front, self._cut.block}
+        with contextlib.suppress(_Enough):
+            self._network(images)
         for tensor in self._tensors.values():
             if len(tensor) != len(images):
                 raise ConfigurationError(

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from robustiqa_core.attacks.objective import score
+from robustiqa_core.device import Precision, autocast
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import GIB, HardeningCache, Stored, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
@@ -72,7 +73,12 @@ class Answers:
 
 
 def kept_answers(
-    network: QualityModel, crops: KeptCrops, cache: HardeningCache, *, places: tuple[str, ...] = ()
+    network: QualityModel,
+    crops: KeptCrops,
+    cache: HardeningCache,
+    *,
+    places: tuple[str, ...] = (),
+    precision: Precision = "float32",
 ) -> Generator[Progressed, None, Answers]:
     """Return a network's scores of crops, and what its modules at some paths made of them.
 
@@ -81,11 +87,12 @@ def kept_answers(
         crops: what is scored.
         cache: where the answers are kept.
         places: paths.
+        precision: of the passes.
 
     Raises:
         ConfigurationError: the maps would take more than 4 GiB.
     """
-    key = fingerprint(numbers_of(network), "answers", network.settings, crops.key, places)
+    key = fingerprint(numbers_of(network), "answers", network.settings, crops.key, places, precision)
     found = cache.find(key)
     if found is None:
         watched = weight_sharing_copy(network)
@@ -93,7 +100,8 @@ def kept_answers(
         parts: dict[str, list[Tensor]] = {name: [] for name in (_SCORES, *places)}
 
         def compute(pixels: Tensor) -> None:
-            parts[_SCORES].append(score(watched, to_images(pixels, network.k.device)).float().cpu())
+            with autocast(network.k.device, precision):
+                parts[_SCORES].append(score(watched, to_images(pixels, network.k.device)).float().cpu())
             for place, output in newest.items():
                 parts[place].append(output.float().cpu())
             _check_memory(sum(part[0][0].nbytes for part in parts.values()) * len(crops), "maps")
@@ -105,22 +113,30 @@ def kept_answers(
 
 
 def kept_maps(
-    network: QualityModel, cut: Cut, crops: KeptCrops, cache: HardeningCache
+    network: QualityModel, cut: Cut, crops: KeptCrops, cache: HardeningCache, *, precision: Precision = "float32"
 ) -> Generator[Progressed, None, Maps]:
     """Return what the front of a network makes of crops, on the CPU; it depends on the weights of the front alone.
+
+    Args:
+        network: with a block; not touched.
+        cut: of this network.
+        crops: what is looked at.
+        cache: where the maps are kept.
+        precision: of the passes, and so of the maps.
 
     Raises:
         ConfigurationError: the maps would take more than 4 GiB.
     """
     front = ((name, value) for name, value in numbers_of(network) if cut.is_front(name))
-    key = fingerprint(front, "maps", network.settings, cut, crops.key)
+    key = fingerprint(front, "maps", network.settings, cut, crops.key, precision)
     found = cache.find(key)
     if found is None:
         parts: list[Maps] = []
         ahead = Front(network, cut)
 
         def compute(part: Tensor) -> None:
-            parts.append(ahead(to_images(part, network.k.device)).to(torch.device("cpu")))
+            with autocast(network.k.device, precision):
+                parts.append(ahead(to_images(part, network.k.device)).to(torch.device("cpu")))
             _check_memory(parts[0].bytes // len(parts[0]) * len(crops), "maps")
 
         yield from _in_batches("mapping", crops.pixels, compute)

@@ -85,7 +85,8 @@ class HardeningRecipe:
             trades robustness for agreement with people; a block's weights have no start, and are all tuned ones.
         learn_statistics: whether batch normalisations go on measuring; only where all layers are tuned. Off, they keep
             the statistics of the start: those of a few photos, or of attacked ones, are worse.
-        precision: of the forward pass in tuning.
+        precision: of the forward passes in tuning, and of what is computed once for it. What judges the result is
+            computed in float32.
         seed: of order and crops. (The block and the criterion `random` have their own.)
 
     Raises:

@@ -255,17 +255,18 @@ class _Task:
     def _on_maps(
         self, network: QualityModel, cut: Cut, teacher: QualityModel, standard: Standard
     ) -> Iterator[Progressed | Epoch]:
-        """Tune on maps that are computed once."""
+        """Tune on maps that are computed once; what judges is computed in float32."""
+        precision = self.recipe.precision
         crops = yield from self._training()
         if not self.data.labelled:
             places = hint_places(network, cut) if self.recipe.hint_weight else ()
-            answers = yield from kept_answers(teacher, crops, self.cache, places=places)
+            answers = yield from kept_answers(teacher, crops, self.cache, places=places, precision=precision)
         elif crops.targets.isnan().any():
             taught = (yield from kept_answers(teacher, crops, self.cache)).scores
             answers = Answers(standard.complete(crops.targets, taught.__getitem__), {})
         else:
             answers = Answers(crops.targets, {})
-        maps = yield from kept_maps(network, cut, crops, self.cache)
+        maps = yield from kept_maps(network, cut, crops, self.cache, precision=precision)
         held_out = yield from kept_maps(network, cut, standard.crops, self.cache)
         yield from tune_on_maps(
             network, cut, self.recipe, self.data, maps=maps, answers=answers, held_out=held_out, standard=standard

@@ -68,6 +68,19 @@ def test_the_front_is_not_run_again(images: Tensor) -> None:
     assert rest.scores(maps).isfinite().all()
 
 
+def test_the_front_does_not_run_what_follows_the_block(images: Tensor) -> None:
+    network, cut = cut_network()
+    for name in (cut.block, "features.stage6", "features.stage7"):
+        for parameter in network.get_submodule(name).parameters():
+            parameter.data.fill_(torch.nan)
+    maps = Front(network, cut)(images)
+    assert all(tensor.isfinite().all() for tensor in maps.tensors.values())
+    network.get_submodule("features.stage7").register_forward_pre_hook(lambda *_: pytest.fail("ran on"))
+    network.get_submodule(cut.block).register_forward_hook(lambda *_: pytest.fail("ran the block"))
+    again = Front(network, cut)(images)
+    assert all(torch.equal(tensor, maps.tensors[name]) for name, tensor in again.tensors.items())
+
+
 def test_gradients_are_those_of_the_whole_network(images: Tensor) -> None:
     network, cut = cut_network()
     learning = {name: value for name, value in network.named_parameters() if not cut.is_front(name)}
