@@ -18,7 +18,9 @@ class AttackText:
 
 TEXTS: dict[str, AttackText] = {
     "pgd": AttackText("PGD", "Follows the model's gradient in many small steps. The usual strong attack."),
-    "apgd": AttackText("APGD", "PGD that halves its steps where they stop to help. The strongest with a gradient."),
+    "apgd": AttackText(
+        "APGD", "Follows all gradients so far in steps that halve where they stop to help. The strongest."
+    ),
     "mi_fgsm": AttackText("MI-FGSM", "PGD with a memory of earlier gradients, which carries over to other models."),
     "fgsm": AttackText("FGSM", "One big step along the model's gradient. Quick and crude."),
     "noise": AttackText("Noise", "Random changes of the same size, blind to the model. What an attack has to beat."),
