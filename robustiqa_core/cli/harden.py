@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trunk-from",
         metavar="MODEL-VARIANT",
-        help="stored model whose trunk's weights are taken, such as linearity-hardened-plus (default: the start's own)",
+        help="stored model whose trunk's weights are taken, such as linearity-hardened-at (default: the start's own)",
     )
     parser.add_argument(
         "--weights-from",

@@ -49,7 +49,7 @@ class HardeningRecipe:
         position: insertion point of the block, such as `after_stage7`; None for no block.
         block: the block; None where there is no position, and only there.
         start: variant that is hardened.
-        trunk: stem of a checkpoint with the same trunk, such as `linearity-hardened-plus`, whose trunk's weights take
+        trunk: stem of a checkpoint with the same trunk, such as `linearity-hardened-at`, whose trunk's weights take
             the place of the start's before anything is tuned; None for the start's own. One robust trunk serves
             several architectures.
         weights: another variant of the same architecture, without block and pruning, whose weights are taken before

@@ -65,7 +65,7 @@ def load_trunk(stem: str, *, root: Path | None = None) -> Trunk:
     """Return the trunk of a stored model, on the CPU.
 
     Args:
-        stem: of its checkpoint, such as `linearity-hardened-plus`.
+        stem: of its checkpoint, such as `linearity-hardened-at`.
         root: folder of the checkpoints; the usual one where None.
 
     Raises:
