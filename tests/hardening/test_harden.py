@@ -73,17 +73,15 @@ def test_the_same_recipe_gives_the_same_network(workshop: Workshop) -> None:
     assert one.card.hardening == other.card.hardening
 
 
-def test_in_bfloat16_nearly_the_same_is_learnt(workshop: Workshop, images: Tensor) -> None:
+def test_in_bfloat16_nearly_the_same_is_learnt(workshop: Workshop) -> None:
     in_full, _ = workshop.run(cache=HardeningCache())
-    in_half, result = workshop.run(replace(RECIPE, precision="bfloat16"), cache=HardeningCache())
+    in_half, _ = workshop.run(replace(RECIPE, precision="bfloat16"), cache=HardeningCache())
     for one, other in zip(epochs_of(in_full), epochs_of(in_half), strict=True):
         assert one.loss == other.loss or other.loss == pytest.approx(one.loss, rel=0.2)
     # What judges is computed in full precision, and so is the same before anything was learnt.
     assert epochs_of(in_full)[0].agreement == epochs_of(in_half)[0].agreement
     # Other maps: the losses cannot be the same to the last bit.
     assert epochs_of(in_full)[1].loss != epochs_of(in_half)[1].loss
-    with torch.no_grad():
-        assert result.network(images).dtype == torch.float32
 
 
 def test_a_recipe_that_was_seen_is_not_worked_on_again(workshop: Workshop) -> None:
