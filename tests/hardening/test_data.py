@@ -8,8 +8,9 @@ import torch
 
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.hardening import HardeningRecipe, distillation_data, labelled_data
+from robustiqa_core.hardening import HardeningCache, HardeningRecipe, distillation_data, labelled_data
 from robustiqa_core.hardening.data import DistillationCrops, key_of, sample_split
+from robustiqa_core.hardening.preparation import kept_crops
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, TrainingCrops
 from robustiqa_core.training.sampling import Sample
@@ -31,6 +32,21 @@ def test_a_crop_depends_on_the_seed_and_the_sample_alone(sample_root: Path) -> N
     shifted = distillation_data(replace(RECIPE, seed=1), root=sample_root).training
     assert not any(torch.equal(shifted[Sample(index, 0)][0], pixels) for index, pixels in enumerate(first))
     assert all(torch.tensor(crops[Sample(index, 0)][1]).isnan() for index in range(3))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_crops_made_side_by_side_are_those_made_one_by_one(sample_root: Path, workers: int) -> None:
+    data, again = (distillation_data(RECIPE, root=sample_root) for _ in range(2))
+    samples = data.training_samples(0, 0)
+    making = kept_crops(data.training, samples, HardeningCache(), workers=workers)
+    done = []
+    with pytest.raises(StopIteration) as end:
+        while True:
+            done.append(next(making).done)
+    assert done == [8, 16, 24]
+    made = end.value.value
+    assert made.targets.isnan().all() and made.targets.dtype == torch.float32
+    assert torch.equal(made.pixels, torch.stack([again.training[sample][0] for sample in samples]))
 
 
 def test_a_quarter_of_the_crops_is_clean_and_the_others_are_degraded(sample_root: Path) -> None:
