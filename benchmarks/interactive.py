@@ -22,7 +22,14 @@ import torch
 
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings, insertion_points
-from robustiqa_core.device import PRECISIONS, Precision, describe_device, fast_training_precision, keep_freed_memory
+from robustiqa_core.device import (
+    PRECISIONS,
+    Precision,
+    describe_device,
+    fast_training_precision,
+    keep_freed_memory,
+    load_compiler,
+)
 from robustiqa_core.hardening import Epoch, Hardened, HardeningCache, HardeningRecipe, distillation_data, harden
 from robustiqa_core.images import read_image
 from robustiqa_core.models import ARCHITECTURES, QualityModel
@@ -77,7 +84,9 @@ def main() -> None:
     parser.add_argument("--precision", choices=["auto", *PRECISIONS], default="auto", help="auto: the app's own choice")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the numbers")
     options = parser.parse_args()
+    # As the app has done by the time that its page is read.
     keep_freed_memory()
+    load_compiler()
     precision = fast_training_precision(CPU) if options.precision == "auto" else options.precision
     environment = {
         "device": describe_device(CPU),

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib
 import platform
 from typing import Literal
 
@@ -73,6 +74,15 @@ def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractC
     if precision == "float32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def load_compiler() -> None:
+    """Import torch's compiler, which torch does by itself, unasked, at a process's first step of an optimiser.
+
+    Nothing here is compiled, but it takes one to two seconds: a program that knows that it will tune can have that
+    behind it before anybody waits.
+    """
+    importlib.import_module("torch._dynamo")
 
 
 # Parameters of mallopt(3) in glibc's malloc.h, with the values that they are given.

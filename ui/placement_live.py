@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import streamlit as st
+from torch import Tensor
 
+from robustiqa_core.device import load_compiler
 from robustiqa_core.jobs import JobSnapshot
+from robustiqa_core.scorer import Scorer
 from ui import cache, job_view, state
 from ui.placement_probe import PHOTO, ProbeOutcome, ProbeStep, prepared, probe_records
 
@@ -34,7 +37,14 @@ def follow() -> None:
 def _prepare(stem: str) -> Callable[[], Iterator[ProbeStep | ProbeOutcome]]:
     card = cache.cards()[stem]
     images = prepared(cache.sample_photo(PHOTO).images, cache.device())
-    return partial(probe_records, stem, cache.scorer(card.model, card.variant), images)
+    return partial(_records, stem, cache.scorer(card.model, card.variant), images)
+
+
+def _records(stem: str, scorer: Scorer, images: Tensor) -> Iterator[ProbeStep | ProbeOutcome]:
+    """Measure; before that, load what the first tuning needs, while the visitor still reads the page."""
+    yield ProbeStep(0.0)
+    load_compiler()
+    yield from probe_records(stem, scorer, images)
 
 
 def _draw(snapshot: JobSnapshot) -> None:
