@@ -3,8 +3,7 @@
 Generators that yield their progress and return their result; what is in the cache already is returned at once.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +38,7 @@ def kept_crops(
         crops: where they come from.
         samples: which.
         cache: where they are kept.
-        workers: processes that make them; 0 for threads of this one.
+        workers: processes that make them; 0 for this one.
 
     Raises:
         ConfigurationError: they would take more than 4 GiB.
@@ -49,26 +48,15 @@ def kept_crops(
     found = cache.find(key)
     if found is None:
         pixels, targets = [], []
-        for part, known in _by_processes(crops, samples, workers) if workers else _by_threads(crops, samples):
+        # A batch as a list of samples: the default collation needs tensors, which a sample is not.
+        loader = DataLoader(crops, sampler=list(samples), batch_size=BATCH, num_workers=workers)
+        for part, known in loader:
             pixels.append(part)
             targets.append(known.float())
             yield Progressed("cropping", sum(map(len, pixels)), len(samples))
         found = Stored({"pixels": torch.cat(pixels), "targets": torch.cat(targets)}, {})
         cache.keep(key, found)
     return KeptCrops(key, found.tensors["pixels"], found.tensors["targets"])
-
-
-def _by_processes(crops: Crops, samples: Sequence[Sample], workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    # A batch as a list of samples: the default collation needs tensors, which a sample is not.
-    yield from DataLoader(crops, sampler=list(samples), batch_size=BATCH, num_workers=workers)
-
-
-def _by_threads(crops: Crops, samples: Sequence[Sample]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield crops by threads of this process: decoders, codecs and palettes leave the interpreter to others."""
-    with ThreadPoolExecutor(torch.get_num_threads(), "robustiqa-crops") as pool:
-        for start in range(0, len(samples), BATCH):
-            pixels, targets = zip(*pool.map(crops.__getitem__, samples[start : start + BATCH]), strict=True)
-            yield torch.stack(pixels), torch.tensor(targets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
