@@ -24,6 +24,7 @@ from robustiqa_core.hardening import (
     TARGETS,
     TUNED,
     Epoch,
+    Finished,
     Hardened,
     HardeningCache,
     HardeningRecipe,
@@ -40,6 +41,7 @@ from robustiqa_core.hardening import (
     load_weights,
     parse_objective,
 )
+from robustiqa_core.metrics.correlation import Agreement
 from robustiqa_core.models import ARCHITECTURES, QualityModel, architecture
 from robustiqa_core.models.card import Measurement, ModelCard
 from robustiqa_core.mos_evaluation import score_photos
@@ -331,14 +333,18 @@ def _report(records: Iterable[HardeningRecord]) -> Iterator[Hardened]:
                 line = f"{record.plan.removed} of {record.plan.filters} filters go"
             case Epoch():
                 loss = "" if record.loss is None else f"loss {record.loss:.4f}, "
-                mos = "" if record.mos is None else f", SROCC to MOS {record.mos.srocc:.4f}"
-                line = (
-                    f"epoch {record.epoch}/{record.epochs}: {loss}agreement with the baseline "
-                    f"{record.agreement.srocc:.4f}{mos}, figure {record.figure:.4f}"
-                )
+                agree = _agree(record.agreement, record.mos)
+                line = f"epoch {record.epoch}/{record.epochs}: {loss}{agree}, figure {record.figure:.4f}"
+            case Finished():
+                line = f"finished: {_agree(record.agreement, record.mos)}; attacking it"
             case _:
                 continue
         print(line, file=sys.stderr, flush=True)
+
+
+def _agree(baseline: Agreement, mos: Agreement | None) -> str:
+    people = "" if mos is None else f", SROCC to MOS {mos.srocc:.4f}"
+    return f"agreement with the baseline {baseline.srocc:.4f}{people}"
 
 
 def _measured(

@@ -15,7 +15,16 @@ from robustiqa_core.hardening.recipe import (
     Tuned,
     positions_of,
 )
-from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned, Stage
+from robustiqa_core.hardening.records import (
+    Epoch,
+    Finished,
+    Hardened,
+    HardeningRecord,
+    Inserted,
+    Progressed,
+    Pruned,
+    Stage,
+)
 from robustiqa_core.hardening.run import SHORT_ATTACK, harden
 from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
 from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weights, read_variants
@@ -31,6 +40,7 @@ __all__ = [
     "AdversarialTraining",
     "Cut",
     "Epoch",
+    "Finished",
     "Front",
     "GradientNorm",
     "Hardened",

@@ -74,11 +74,26 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """The network is as it will stay; what follows is the attack on it.
+
+    Args:
+        network: in eval mode, rounded as its checkpoint will be. It may be kept in a cache: copy it to change it.
+        agreement: of its scores of held-out crops with the baseline's; RMSE in the baseline's unit.
+        mos: of the same scores with human ones, where there are labels.
+    """
+
+    network: QualityModel
+    agreement: Agreement
+    mos: Agreement | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Hardened:
     """The result.
 
     Args:
-        network: in eval mode, rounded as its checkpoint will be. It may be kept in a cache: copy it to change it.
+        network: that of `Finished`.
         card: with the recipe and the figures in `hardening`, without sha256.
     """
 
@@ -86,4 +101,4 @@ class Hardened:
     card: ModelCard
 
 
-HardeningRecord: TypeAlias = Inserted | Pruned | Progressed | Epoch | Hardened
+HardeningRecord: TypeAlias = Inserted | Pruned | Progressed | Epoch | Finished | Hardened

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from robustiqa_core.attacks import PGD, Attack, spell_attack
 from robustiqa_core.blocks import block_at, insert
@@ -16,7 +16,7 @@ from robustiqa_core.checks import check_count
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import HardeningCache, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
-from robustiqa_core.hardening.cut import Cut, find_cut
+from robustiqa_core.hardening.cut import Cut, Rest, find_cut
 from robustiqa_core.hardening.data import TuningData, key_of
 from robustiqa_core.hardening.hints import hint_places
 from robustiqa_core.hardening.lessons import Standard, agreements
@@ -24,9 +24,9 @@ from robustiqa_core.hardening.measuring import attacked, calibrate, hardened_car
 from robustiqa_core.hardening.photo_tuning import tune_on_photos
 from robustiqa_core.hardening.preparation import BATCH, Answers, kept_answers, kept_crops, kept_maps
 from robustiqa_core.hardening.recipe import HardeningRecipe
-from robustiqa_core.hardening.records import Epoch, Hardened, HardeningRecord, Inserted, Progressed, Pruned
+from robustiqa_core.hardening.records import Epoch, Finished, Hardened, HardeningRecord, Inserted, Progressed, Pruned
 from robustiqa_core.hardening.trunk import Trunk, Weights
-from robustiqa_core.hardening.tuning import tune_on_maps
+from robustiqa_core.hardening.tuning import scores_of, tune_on_maps
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import CRITERIA, PruningPlan, bake, masked, plan
@@ -171,9 +171,10 @@ class _Task:
         standard = yield from self._standard(teacher)
         yield from self._tuned(network, teacher, standard)
         mix_with(network, start, self.recipe.mix)
-        network = bake(network, pruning).eval().requires_grad_(False)
         round_to_half(network)
-        yield from self._measured(network, pruning, standard, started)
+        raw = yield from self._scores(network, standard)
+        network = bake(network, pruning).eval().requires_grad_(False)
+        yield from self._measured(network, raw, pruning, standard, started)
 
     @property
     def _donor_sha256(self) -> dict[str, str]:
@@ -234,10 +235,13 @@ class _Task:
         baseline = yield from kept_answers(teacher, crops, self.cache)
         return Standard(crops, baseline.scores, data.labelled, self.baseline.score_range)
 
+    def _cut(self, network: QualityModel) -> Cut | None:
+        """Return where the network is cut; None without a block."""
+        return None if self.recipe.position is None else find_cut(network, self.recipe.position)
+
     def _tuned(self, network: QualityModel, teacher: QualityModel, standard: Standard) -> Iterator[Progressed | Epoch]:
         """Tune the network in place."""
-        position = self.recipe.position
-        cut = None if position is None else find_cut(network, position)
+        cut = self._cut(network)
         if cut is not None and self.recipe.keeps_maps:
             yield from self._on_maps(network, cut, teacher, standard)
             return
@@ -272,13 +276,24 @@ class _Task:
             network, cut, self.recipe, self.data, maps=maps, answers=answers, held_out=held_out, standard=standard
         )
 
+    def _scores(self, network: QualityModel, standard: Standard) -> Generator[Progressed, None, Tensor]:
+        """Return the scores (N,) of the standard's crops by the rounded network.
+
+        Where its front did not learn, its maps of them are there already, unless rounding has changed it.
+        """
+        cut = self._cut(network)
+        if cut is None or not self.recipe.keeps_maps:
+            return (yield from kept_answers(network, standard.crops, self.cache)).scores
+        maps = yield from kept_maps(network, cut, standard.crops, self.cache)
+        return scores_of(Rest(network, cut), maps)
+
     def _measured(
-        self, network: QualityModel, pruning: PruningPlan, standard: Standard, started: float
+        self, network: QualityModel, raw: Tensor, pruning: PruningPlan, standard: Standard, started: float
     ) -> Iterator[HardeningRecord]:
-        """Bring the scores to the baseline's scale, and measure what the card says."""
-        raw = (yield from kept_answers(network, standard.crops, self.cache)).scores
+        """Bring the raw scores to the baseline's scale, and measure what the card says."""
         scores = calibrate(network, raw, standard.baseline)
         agreement, mos = agreements(scores, standard.baseline, standard.mos)
+        yield Finished(network, agreement, mos)
         crops = standard.crops.first(self.attacked_crops)
         before = yield from attacked(self.baseline, crops, self.attack, self.cache)
         after = yield from attacked(network, crops, self.attack, self.cache)
@@ -322,6 +337,9 @@ def mix_with(network: QualityModel, start: QualityModel, share: float) -> None:
 
     Source: M. Wortsman et al., "Robust Fine-Tuning of Zero-Shot Models", CVPR 2022.
     """
+    if share == 1.0:
+        # Not the same to the last bit otherwise: -0 would become 0, and what is kept under a hash be lost.
+        return
     known = start.state_dict()
     for name, value in network.state_dict().items():
         if name in known and value.is_floating_point():

@@ -60,7 +60,7 @@ def tune_on_maps(
     started = time.monotonic()
 
     def report(loss: float | None) -> Epoch:
-        scores = torch.cat([_scores_of(rest, held_out.pick(part)) for part in _batches(len(held_out), BATCH)])
+        scores = scores_of(rest, held_out)
         figure = srocc(scores.numpy(), standard.targets.numpy())
         agreement, mos = agreements(scores, standard.baseline, standard.mos)
         return Epoch(state.epoch, recipe.epochs, loss, agreement, mos, figure, time.monotonic() - started)
@@ -79,13 +79,12 @@ def tune_on_maps(
         yield report(sum(losses) / len(losses))
 
 
-def _batches(count: int, size: int) -> list[range]:
-    return [range(start, min(start + size, count)) for start in range(0, count, size)]
-
-
 @torch.no_grad()
-def _scores_of(rest: Rest, maps: Maps) -> Tensor:
-    return rest.scores(maps).float().cpu()
+def scores_of(rest: Rest, maps: Maps) -> Tensor:
+    """Return the scores (N,), float32 on the CPU, of the photos whose maps these are."""
+    parts = [range(start, min(start + BATCH, len(maps))) for start in range(0, len(maps), BATCH)]
+    device = rest.network.k.device
+    return torch.cat([rest.scores(maps.pick(part).to(device)).float().cpu() for part in parts])
 
 
 def _step(state: TrainingState, rest: Rest, lesson: Lesson, maps: Maps, targets: Tensor) -> float:

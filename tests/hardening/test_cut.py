@@ -10,6 +10,7 @@ from torch import Tensor
 from robustiqa_core.blocks import BlockSettings, insert, insertion_points
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening import Cut, Front, Maps, Rest, find_cut
+from robustiqa_core.hardening.tuning import scores_of
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.pruning import PruningSettings, masked, plan
 from robustiqa_core.scorer import ScoreRange
@@ -51,6 +52,23 @@ def test_the_front_is_everything_that_the_block_does_not_reach(images: Tensor) -
     assert branch.kept == ("features",)
     tapped = find_cut(insert(lively("tres"), "after_stage6", PAPER), "after_stage6")
     assert tapped.kept == ("features.stage2", "features.stage3", "features.stage5")
+
+
+def test_scores_of_maps_are_computed_on_the_device_of_the_network(
+    images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, cut = cut_network()
+    maps, rest = Front(network, cut)(images), Rest(network, cut)
+    rest.network.to("meta")
+    seen: list[torch.device] = []
+
+    def scores(part: Maps) -> Tensor:
+        seen.extend(tensor.device for tensor in part.tensors.values())
+        return torch.zeros(len(part))
+
+    monkeypatch.setattr(rest, "scores", scores)
+    assert scores_of(rest, maps).shape == (2,)
+    assert {device.type for device in seen} == {"meta"}
 
 
 def cut_network(position: str = "after_stage5", model: str = "linearity") -> tuple[QualityModel, Cut]:

@@ -1,7 +1,7 @@
 """From a recipe to a hardened network with its card."""
 
 import copy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +10,12 @@ from hardening_networks import lively
 from torch import Tensor
 from workshop import RECIPE, Workshop
 
+from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings, block_at, blocks_of
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
 from robustiqa_core.hardening import (
     Epoch,
+    Finished,
     Hardened,
     HardeningCache,
     HardeningRecipe,
@@ -28,12 +30,16 @@ from robustiqa_core.hardening import (
     load_trunk,
     parse_objective,
 )
+from robustiqa_core.hardening.crops import to_images
+from robustiqa_core.hardening.data import key_of
 from robustiqa_core.hardening.measuring import calibrate, rescale_last_layer
+from robustiqa_core.metrics.correlation import agreement
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.storage import load_network, save_checkpoint
+from robustiqa_core.training.baseline import round_to_half
 from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.state import read_progress
 
@@ -49,7 +55,7 @@ def test_the_records_tell_what_happens_in_order(workshop: Workshop) -> None:
     before = copy.deepcopy(workshop.baseline.state_dict())
     records, result = workshop.run(cache=HardeningCache())
     kinds = [type(record) for record in records if not isinstance(record, Progressed)]
-    assert kinds == [Inserted, Pruned, Epoch, Epoch, Epoch, Hardened]
+    assert kinds == [Inserted, Pruned, Epoch, Epoch, Epoch, Finished, Hardened]
     stages = list(dict.fromkeys(record.stage for record in records if isinstance(record, Progressed)))
     assert stages == ["cropping", "scoring", "mapping", "tuning", "attacking"]
     for stage in stages:
@@ -63,6 +69,30 @@ def test_the_records_tell_what_happens_in_order(workshop: Workshop) -> None:
     assert not result.network.training
     weight = result.network.get_parameter("features.stage6.0.expand.conv.weight")
     assert len(weight) < len(workshop.baseline.get_parameter("features.stage6.0.expand.conv.weight"))
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_what_is_finished_scores_photos_as_the_card_says(half: bool, workshop: Workshop) -> None:
+    baseline = copy.deepcopy(workshop.baseline)
+    if half:
+        # As every shipped baseline is: rounding leaves its front as it is, whose maps serve again.
+        round_to_half(baseline)
+    cache = HardeningCache()
+    place = Workshop(baseline, workshop.card, cache, workshop.root)
+    records, result = place.run(replace(RECIPE, precision="bfloat16"))
+    finished = next(record for record in records if isinstance(record, Finished))
+    assert finished.network is result.network
+    mapped = [record for record in records if isinstance(record, Progressed) and record.stage == "mapping"]
+    assert len(mapped) == (3 + 1 if half else 3 + 1 + 1)
+    data = distillation_data(RECIPE, root=workshop.root)
+    known = cache.find(key_of(data.validation, data.validation_samples))
+    assert known is not None
+    # From photos, and by the network without the removed filters: not from maps.
+    images = to_images(known.tensors["pixels"], CPU)
+    scores, wanted = (score(network, images).double().numpy() for network in (result.network, baseline))
+    found = asdict(agreement(scores, wanted))
+    assert asdict(finished.agreement) == pytest.approx(found, rel=1e-3, abs=1e-6)
+    assert result.card.hardening["agreement"] == {"crops": 8, **asdict(finished.agreement)}
 
 
 def test_the_same_recipe_gives_the_same_network(workshop: Workshop) -> None:
@@ -100,7 +130,7 @@ def test_maps_of_an_earlier_recipe_are_found_in_the_folder(workshop: Workshop, t
     def computed(records: list[HardeningRecord]) -> set[str]:
         return {record.stage for record in records if isinstance(record, Progressed)}
 
-    assert computed(first) - computed(second) == {"cropping", "mapping"}
+    assert computed(first) - computed(second) == {"cropping", "scoring", "mapping"}
     # With another pruning the front is another, and so are its maps.
     third, _ = workshop.run(replace(RECIPE, pruning=NOTHING), cache=HardeningCache(tmp_path))
     assert "mapping" in computed(third)
