@@ -55,8 +55,8 @@ def epoch_figure(epochs: Sequence[Epoch], *, epochs_in_all: int) -> go.Figure:
             line={"width": 3, "color": MOS_COLOUR, "dash": "dot"},
             marker={"size": 8, "symbol": "diamond"},
             hovertemplate="epoch %{x}: SROCC with people %{y:.4f}<extra></extra>",
-            row=1,
-            col=2,
+            row=2,
+            col=1,
         )
     figure.update_layout(
         template="none",

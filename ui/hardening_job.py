@@ -15,6 +15,7 @@ from robustiqa_core.blocks import block_at, orthogonality_error
 from robustiqa_core.hardening import (
     SHORT_ATTACK,
     Epoch,
+    Finished,
     Hardened,
     HardeningCache,
     HardeningRecipe,
@@ -28,10 +29,12 @@ from robustiqa_core.hardening.cache import Stored, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
 from robustiqa_core.hardening.lessons import agreements
 from robustiqa_core.hardening.preparation import kept_answers, kept_crops
+from robustiqa_core.images import read_image
 from robustiqa_core.metrics.figures import robustness_figures
 from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
+from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import Scorer
 from robustiqa_core.storage import as_scorer
 from ui.hardening_progress import ATTACKED, DOING, ShareDone, phases_of
@@ -59,18 +62,51 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """What the baseline and the hardened network say of one photo.
+
+    Args:
+        title: of the photo.
+        before: score by the baseline.
+        after: score by the hardened network.
+    """
+
+    title: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a hardened network before it is attacked.
+
+    Args:
+        agreement: SROCC with the baseline's scores of held-out crops.
+        mos: SROCC with human scores of the same; None without labels.
+        example: its score of a sample photo.
+    """
+
+    agreement: float
+    mos: float | None
+    example: Example
+
+
+News = Epoch | Found
+
+
+@dataclass(frozen=True, slots=True)
 class HardeningStep:
     """The state of a hardening at a point where it can be stopped.
 
     Args:
         share: of the work that is done, in [0, 1].
         doing: what it is about to do, in words.
-        epoch: the epoch that has just ended; None at any other step.
+        news: the epoch that has just ended, or what was found of the finished network; None at any other step.
     """
 
     share: float
     doing: str
-    epoch: Epoch | None = None
+    news: News | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +126,7 @@ class Trial:
         hardened_seconds: likewise by the hardened network.
         seconds: that everything took.
         device: where it ran.
+        example: what both models say of a sample photo.
     """
 
     key: str
@@ -104,6 +141,7 @@ class Trial:
     hardened_seconds: float
     seconds: float
     device: str
+    example: Example
 
     @property
     def agreement(self) -> float:
@@ -156,6 +194,7 @@ def hardening_records(recipe: HardeningRecipe, source: Source, keep: Keep) -> It
     done = ShareDone(phases_of(recipe, source.card))
     epochs: list[Epoch] = []
     parameters = 0
+    example: Example | None = None
     yield HardeningStep(0.0, "Reading the photos")
     records = harden(
         recipe,
@@ -178,8 +217,13 @@ def hardening_records(recipe: HardeningRecipe, source: Source, keep: Keep) -> It
                 parameters = record.parameters
             case Pruned():
                 pass
+            case Finished():
+                example = _example(source.baseline, record.network)
+                mos = None if record.mos is None else record.mos.srocc
+                yield HardeningStep(done.share, DOING["attacking"], Found(record.agreement.srocc, mos, example))
             case Hardened():
-                made = yield from _judged(recipe, source, record, tuple(epochs), done)
+                example = example or _example(source.baseline, record.network)
+                made = yield from _judged(recipe, source, record, tuple(epochs), example, done)
                 trial = dataclasses.replace(
                     made, block_parameters=parameters, seconds=round(time.monotonic() - started, 2)
                 )
@@ -187,13 +231,26 @@ def hardening_records(recipe: HardeningRecipe, source: Source, keep: Keep) -> It
                 yield trial
 
 
-def epoch_of(record: HardeningJobRecord) -> Epoch | None:
-    """Return the epoch that has just ended, for the trace of a job; None where none has."""
-    return record.epoch if isinstance(record, HardeningStep) else None
+def news_of(record: HardeningJobRecord) -> News | None:
+    """Return what a record has to tell, for the trace of a job; None where there is nothing."""
+    return record.news if isinstance(record, HardeningStep) else None
+
+
+def _example(baseline: QualityModel, hardened: QualityModel) -> Example:
+    """Return what both say of the first sample photo."""
+    photo = list_samples()[0]
+    image = read_image(photo.path).images.to(baseline.k.device)
+    before, after = (score(network, image).item() for network in (baseline, hardened))
+    return Example(photo.title, before, after)
 
 
 def _judged(
-    recipe: HardeningRecipe, source: Source, made: Hardened, epochs: tuple[Epoch, ...], done: ShareDone
+    recipe: HardeningRecipe,
+    source: Source,
+    made: Hardened,
+    epochs: tuple[Epoch, ...],
+    example: Example,
+    done: ShareDone,
 ) -> Generator[HardeningStep, None, Trial]:
     """Return the trial with what the card does not say: transfer, orthogonality, time, the baseline's own SROCC."""
     baseline = as_scorer(copy.deepcopy(source.baseline))
@@ -222,6 +279,7 @@ def _judged(
         hardened_seconds=after,
         seconds=0.0,
         device=str(source.baseline.k.device),
+        example=example,
     )
 
 

@@ -11,9 +11,10 @@ from robustiqa_core.hardening import Epoch, HardeningRecipe
 from robustiqa_core.jobs import JobSnapshot
 from ui import cache, job_view
 from ui.charts import draw_live_chart
+from ui.glossary import WORDS
 from ui.hardening_data import DATASET_VARIABLE, ROOT_VARIABLE, LabelledSet, tuning_data
 from ui.hardening_figures import epoch_figure
-from ui.hardening_job import HardeningJobRecord, HardeningStep, Source, Trial, epoch_of, hardening_records
+from ui.hardening_job import Found, HardeningJobRecord, HardeningStep, News, Source, Trial, hardening_records, news_of
 from ui.hardening_progress import estimate_seconds
 from ui.hardening_recipe import key_of
 from ui.markdown import plain, sentence
@@ -74,7 +75,7 @@ def start(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe) -> None:
     def prepare() -> Callable[[], Iterator[HardeningJobRecord]]:
         return partial(hardening_records, recipe, source_of(recipe), cache.kept_models().put)
 
-    job_view.start(jobs, recipe, prepare, noun="hardening", trace=epoch_of, heartbeat=job_view.AWAY_SECONDS)
+    job_view.start(jobs, recipe, prepare, noun="hardening", trace=news_of, heartbeat=job_view.AWAY_SECONDS)
 
 
 def settle(jobs: PageJobs[HardeningRecipe]) -> None:
@@ -111,7 +112,9 @@ def follow(jobs: PageJobs[HardeningRecipe]) -> None:
 
 
 def _draw(snapshot: JobSnapshot, recipe: HardeningRecipe) -> None:
-    epochs = cast(Sequence[Epoch], snapshot.trace)
+    news = cast(Sequence[News], snapshot.trace)
+    epochs = [one for one in news if isinstance(one, Epoch)]
+    found = next((one for one in news if isinstance(one, Found)), None)
     step = snapshot.record if isinstance(snapshot.record, HardeningStep) else None
     share = 0.0 if step is None else min(0.99, step.share)
     left = job_view.time_left(snapshot, share, expected=expected_seconds(recipe))
@@ -119,6 +122,8 @@ def _draw(snapshot: JobSnapshot, recipe: HardeningRecipe) -> None:
     # What takes time is made before anything is drawn: elements fade while the page waits for their next version.
     figure = epoch_figure(epochs, epochs_in_all=recipe.epochs) if epochs else None
     job_view.draw_progress(snapshot, share, text)
+    if found is not None:
+        _draw_found(found)
     if figure is None:
         return
     draw_live_chart(
@@ -128,6 +133,20 @@ def _draw(snapshot: JobSnapshot, recipe: HardeningRecipe) -> None:
     )
 
 
+def _draw_found(found: Found) -> None:
+    """Draw what is known before the attack has ended."""
+    example = found.example
+    people = "1 = the same order" if found.mos is None else f"with people {found.mos:.3f}"
+    grid = st.grid(2, min_column_width=150, gap="small")
+    for label, value, change, text in (
+        ("Agreement", f"{found.agreement:.3f}", people, WORDS["Agreement"]),
+        ("Score of a sample", f"{example.after:.3f}", f"baseline {example.before:.3f}", f"Of {plain(example.title)}."),
+    ):
+        with grid:
+            st.metric(label, value, change, delta_color="off", delta_arrow="off", help=text, border=True)
+    st.caption("The model is finished. What an attack does to it follows.")
+
+
 def _cancelled(snapshot: JobSnapshot) -> str:
-    done = max(0, len(snapshot.trace) - 1)
+    done = max(0, sum(isinstance(one, Epoch) for one in snapshot.trace) - 1)
     return f"Cancelled after {done} epoch{'' if done == 1 else 's'}." if done else "Cancelled before the first epoch."

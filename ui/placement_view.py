@@ -138,7 +138,11 @@ def draw_trial(trial: Trial) -> None:
     ):
         with grid:
             st.metric(label, value, change, delta_color=colour, delta_arrow="off", help=text, border=True)  # type: ignore[arg-type]
-    st.caption("AbsGain: near 0 = robust. R-score: higher = more robust. Agreement: SROCC with the baseline.")
+    example = trial.example
+    st.caption(
+        "AbsGain: near 0 = robust. R-score: higher = more robust. Agreement: SROCC with the baseline. "
+        f"Score of {plain(example.title)}: {example.after:.3f}, by the baseline {example.before:.3f}."
+    )
     for symptom in symptoms:
         _symptom(symptom)
     if not symptoms:

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import shlex
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +16,17 @@ from job_pages import TIMEOUT, png, text
 from streamlit.testing.v1 import AppTest
 
 from robustiqa_core import cli
+from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.cli import harden as harden_command
-from robustiqa_core.hardening import HardeningRecipe, distillation_data
-from robustiqa_core.samples import SOURCES
+from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, distillation_data
+from robustiqa_core.images import read_image
+from robustiqa_core.metrics.correlation import agreement
+from robustiqa_core.samples import SOURCES, list_samples
 from robustiqa_core.storage import load_network
 from ui import cache, hardening_job, hardening_live, placement_controls, placement_live, state
-from ui.hardening_job import Trial
+from ui.hardening_figures import epoch_figure
+from ui.hardening_job import Example, Found, HardeningStep, Trial
 from ui.hardening_recipe import address_of, command_of, new_recipe, read_recipe
 from ui.kept_models import KeptModels
 from ui.placement_controls import points_of
@@ -29,6 +34,7 @@ from ui.placement_view import trials_json
 
 ROOT = Path(__file__).parents[2]
 JOBS = "placement_jobs"
+EXAMPLE = Example("A photo", 0.61, 0.57)
 SMALL = {"crops": "16", "epochs": "1", "width": "8", "grid": "2"}
 
 
@@ -100,6 +106,8 @@ def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> No
     trial = finish(page)
     assert [epoch.epoch for epoch in trial.epochs] == [0, 1]
     assert trial.epochs[0].agreement.srocc == pytest.approx(1.0), "an isometric block starts as the identity"
+    assert f"Score of {trial.example.title}: {trial.example.after:.3f}" in text(page)
+    assert trial.example.before == pytest.approx(score_of_first_sample(), abs=1e-4)
     shown = {metric.label: metric.value for metric in page.metric}
     assert shown["Agreement"] == f"{trial.agreement:.3f}"
     assert shown["AbsGain"] == f"{trial.attacked('hardened'):+.3f}"
@@ -207,7 +215,62 @@ def test_only_the_newest_networks_stay() -> None:
 
 def _trial() -> Trial:
     recipe = new_recipe("linearity", "after_stage5", BlockSettings(), data="distillation")
-    return Trial("key", recipe, cache.cards()["linearity-baseline"], (), None, 0.0, None, 0, 0.1, 0.1, 1.0, "cpu")
+    return Trial(
+        "key", recipe, cache.cards()["linearity-baseline"], (), None, 0.0, None, 0, 0.1, 0.1, 1.0, "cpu", EXAMPLE
+    )
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_found_of_a_finished_model_is_what_its_trial_says() -> None:
+    recipe = dataclasses.replace(
+        small_recipe("linearity", "after_stage5", BlockSettings(width=8, grid=2), data="distillation"),
+        crops=16,
+        epochs=1,
+    )
+    kept: list[Trial] = []
+    source = hardening_live.source_of(recipe)
+    *steps, trial = hardening_job.hardening_records(recipe, source, lambda trial, network: kept.append(trial))
+    news = [step.news for step in steps if isinstance(step, HardeningStep) and step.news is not None]
+    assert isinstance(trial, Trial)
+    assert kept == [trial]
+    assert news == [*trial.epochs, Found(trial.agreement, None, trial.example)]
+    after = steps[[getattr(step, "news", None) for step in steps].index(news[-1]) + 1 :]
+    assert len(after) >= 2 * SHORT_ATTACK.steps, "the attacks come later"
+
+
+@pytest.mark.usefixtures("small")
+def test_a_finished_model_is_shown_before_the_attack_on_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, ended = threading.Event(), threading.Event()
+
+    def records(*arguments: object) -> Iterator[HardeningStep]:
+        yield HardeningStep(0.8, "Attacking", Found(0.912, 0.845, EXAMPLE))
+        yield HardeningStep(0.9, "Attacking")
+        told.set()
+        ended.wait(TIMEOUT)
+
+    monkeypatch.setattr(hardening_live, "hardening_records", records)
+    page = open_page()
+    press(page)
+    assert told.wait(TIMEOUT)
+    page.run()
+    ended.set()
+    assert not page.exception
+    shown = {metric.label: (metric.value, metric.delta) for metric in page.metric}
+    assert shown["Agreement"] == ("0.912", "with people 0.845")
+    assert shown["Score of a sample"] == ("0.570", "baseline 0.610")
+    assert "The model is finished" in text(page)
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_epochs_are_drawn_with_and_without_labels(labelled: bool) -> None:
+    figure = agreement([0.1, 0.2, 0.4], [0.1, 0.3, 0.2])
+    epochs = [Epoch(number, 2, 0.1, figure, figure if labelled else None, 0.5, 1.0) for number in range(3)]
+    names = [trace.name for trace in epoch_figure(epochs, epochs_in_all=2).data]
+    assert names == ["loss", "SROCC with the baseline", *(["SROCC with people"] if labelled else [])]
+
+
+def score_of_first_sample() -> float:
+    return score(cache.scorer("linearity", "baseline"), read_image(list_samples()[0].path).images).item()
 
 
 @pytest.mark.usefixtures("small")
