@@ -1,11 +1,12 @@
 """Orthogonal convolution by the Cayley transform at each frequency."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from robustiqa_core.blocks.convolution import LayerCost, adjoint
+from robustiqa_core.blocks.convolution import LayerCost, adjoint, full_precision
+from robustiqa_core.blocks.orthonormal import check_isometry
 from robustiqa_core.blocks.spectral import SpectralConvolution, transfer
 
 
@@ -13,6 +14,35 @@ def inverse_of(matrices: Tensor) -> Tensor:
     """Return the inverses of matrices (..., n, n); of what has none, values that the check of the result refuses."""
     inverse: Tensor = torch.linalg.inv_ex(matrices).inverse
     return inverse
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Factors:
+    """Q = [2 M - I; -2 V M] at F frequencies, with M = (I + A)^-1.
+
+    Args:
+        inverse: M, (F, n, n).
+        below: V, (F, m - n, n); None where m = n.
+    """
+
+    inverse: Tensor
+    below: Tensor | None
+
+    def matrices(self) -> Tensor:
+        """Return Q (F, m, n)."""
+        top = 2 * self.inverse - torch.eye(self.inverse.shape[-1], device=self.inverse.device)
+        return top if self.below is None else torch.cat((top, -2 * self.below @ self.inverse), dim=1)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Return Q x (F, m, N) of x (F, n, N)."""
+        doubled = 2 * self.inverse @ x
+        return doubled - x if self.below is None else torch.cat((doubled - x, -self.below @ doubled), dim=1)
+
+    def apply_adjoint(self, y: Tensor) -> Tensor:
+        """Return Q^H y (F, n, N) of y (F, m, N)."""
+        top, rest = y[:, : self.inverse.shape[-1]], y[:, self.inverse.shape[-1] :]
+        gathered = top if self.below is None else top - self.below.mH @ rest
+        return 2 * self.inverse.mH @ gathered - top
 
 
 class Cayley(SpectralConvolution):
@@ -51,17 +81,34 @@ class Cayley(SpectralConvolution):
 
     def columns(self, weight: Tensor, height: int, width: int) -> Tensor:
         """Return (F, m, n) with orthonormal columns from a kernel (m, n, k, k), m >= n."""
+        return self._factors(weight, height, width).matrices()
+
+    def _factors(self, weight: Tensor, height: int, width: int) -> "_Factors":
         square = weight.shape[1]
         weight = weight * (self.alpha / self.weight.norm())
         top, rest = weight[:square], weight[square:]
         generator = transfer(top - adjoint(top), height, width)
-        identity = torch.eye(square, device=weight.device, dtype=generator.dtype)
+        generator = generator + torch.eye(square, device=weight.device, dtype=generator.dtype)
         if not len(rest):
-            square_q: Tensor = 2 * inverse_of(identity + generator) - identity
-            return square_q
+            return _Factors(inverse_of(generator), None)
         below = transfer(rest, height, width)
-        inverse = inverse_of(identity + generator + below.mH @ below)
-        return torch.cat((2 * inverse - identity, -2 * below @ inverse), dim=1)
+        return _Factors(inverse_of(generator + below.mH @ below), below)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, channels_out, H, W) of x (N, channels_in, H, W).
+
+        While it learns, a batch is multiplied by the factors of the matrices, which are never formed: of the products
+        with V, as large as the kernel, one is left besides those with the batch.
+        """
+        if not self.learns or self.channels_in == self.channels_out:
+            return super().forward(x)
+        height, width = x.shape[-2:]
+        self._check_memory(height, width)
+        with full_precision(self.weight.device):
+            narrows = self.channels_in > self.channels_out
+            factors = self._factors(adjoint(self.weight) if narrows else self.weight, height, width)
+            check_isometry(factors.apply, factors.apply_adjoint, factors.inverse)
+        return self._filtered(x, factors.apply_adjoint if narrows else factors.apply)
 
     @torch.no_grad()
     def start_at_identity(self) -> None:

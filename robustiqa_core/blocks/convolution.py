@@ -161,18 +161,26 @@ class ConstrainedConvolution(BlockConvolution):
         """Return on what of the grid the kernel depends."""
         return ()
 
+    @property
+    def learns(self) -> bool:
+        """Whether a kernel would be built with gradient, and so at every call."""
+        return torch.is_grad_enabled() and any(source.requires_grad for source in self.parameters())
+
     def kernel(self, height: int, width: int) -> Tensor:
         """Return the kernel for a grid of height x width, the kept one where it is still right."""
 
         def build() -> Tensor:
-            self.cost(self.channels_in, self.channels_out, self.kernel_size, height, width).check_memory()
+            self._check_memory(height, width)
             with full_precision(sources[0].device):
                 return self.build(height, width)
 
         sources = list(self.parameters())
-        if torch.is_grad_enabled() and any(source.requires_grad for source in sources):
+        if self.learns:
             return build()
         return self._kernels.get(self._kernel_key(height, width), sources, build)
+
+    def _check_memory(self, height: int, width: int) -> None:
+        self.cost(self.channels_in, self.channels_out, self.kernel_size, height, width).check_memory()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, channels_out, H, W) of x (N, channels_in, H, W)."""

@@ -1,5 +1,7 @@
 """Matrices with orthonormal columns: made from any weights, and checked."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -38,18 +40,31 @@ def check_orthonormal(matrices: Tensor) -> Tensor:
     Raises:
         NumericalError: they are not, or they hold values that are not finite.
     """
-    if matrices.is_meta or matrices.numel() == 0:
-        return matrices
+    check_isometry(lambda signs: matrices @ signs, lambda moved: matrices.mH @ moved, matrices)
+    return matrices
+
+
+def check_isometry(apply: Callable[[Tensor], Tensor], apply_adjoint: Callable[[Tensor], Tensor], like: Tensor) -> None:
+    """Check, as `check_orthonormal`, matrices Q (..., m, n) that are known by their products.
+
+    Args:
+        apply: returns Q v (..., m, 1) of v (n, 1).
+        apply_adjoint: returns Q^H w (..., n, 1) of w (..., m, 1).
+        like: (..., n): gives n, dtype and device.
+
+    Raises:
+        NumericalError: Q^H Q v is not v.
+    """
+    if like.is_meta or like.numel() == 0:
+        return
     with torch.no_grad():
-        q = matrices.detach()
         generator = torch.Generator().manual_seed(0)
-        signs = torch.randint(0, 2, (q.shape[-1], 1), generator=generator).to(q.device, q.dtype) * 2 - 1
-        residual = (q.mH @ (q @ signs) - signs).abs().max().item()
-    limit = torch.finfo(matrices.dtype).eps ** 0.5
+        signs = torch.randint(0, 2, (like.shape[-1], 1), generator=generator).to(like.device, like.dtype) * 2 - 1
+        residual = (apply_adjoint(apply(signs)) - signs).abs().max().item()
+    limit = torch.finfo(like.dtype).eps ** 0.5
     # Written so that NaN, which compares false with everything, is refused as well.
     if not residual <= limit:
         raise NumericalError(
             f"expected orthonormal columns within {limit:.1e}, got a residual of {residual:.1e}; if the weights are "
             "finite, do not call torch.set_num_threads (set OMP_NUM_THREADS before the start instead)"
         )
-    return matrices

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -84,10 +85,14 @@ class SpectralConvolution(ConstrainedConvolution):
 
     def convolve(self, kernel: Tensor, x: Tensor) -> Tensor:
         """Return (N, channels_out, H, W): x (N, channels_in, H, W) with each frequency multiplied by its matrix."""
+        return self._filtered(x, lambda spectrum: kernel @ spectrum)
+
+    def _filtered(self, x: Tensor, multiply: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return maps whose transform is what `multiply` makes of that of x, (F, channels, N) to (F, channels, N)."""
         height, width = x.shape[-2:]
         # Transforms in bfloat16 do not exist, and in half precision they lose what the kernel keeps.
-        spectrum = torch.fft.rfft2(x.to(kernel.dtype.to_real()))
-        moved = kernel @ spectrum.flatten(2).permute(2, 1, 0)
+        spectrum = torch.fft.rfft2(x.to(self.weight.dtype))
+        moved = multiply(spectrum.flatten(2).permute(2, 1, 0))
         moved = moved.permute(2, 1, 0).reshape(len(x), -1, *spectrum.shape[-2:])
         y: Tensor = torch.fft.irfft2(moved, s=(height, width))
         return y.to(x.dtype)

@@ -82,17 +82,30 @@ def l2_pool(x: Tensor) -> Tensor:
     return (F.conv2d(x.square(), kernel, padding=1, groups=x.shape[1]) + _POOLING_EPSILON).sqrt()
 
 
-def to_grid(x: Tensor, factor: int, size: tuple[int, int]) -> Tensor:
-    """Return maps (N, C, H, W) averaged over squares of `factor` places, (N, C, *size).
+def average(x: Tensor, factor: int) -> Tensor:
+    """Return maps (N, C, H, W) averaged over squares of `factor` places, (N, C, ceil(H / factor), ceil(W / factor)).
 
     Where `factor` does not divide the sides, the last squares are cut. Unlike adaptive pooling, no place counts
     twice, and the gradient is the same on every run on a GPU.
     """
-    if factor == 1:
-        return x
-    pooled = F.avg_pool2d(x, factor, ceil_mode=True, count_include_pad=False)
-    # A trunk that rounds its grid down (VGG) has no place for what is left over.
-    return pooled[..., : size[0], : size[1]]
+    return x if factor == 1 else F.avg_pool2d(x, factor, ceil_mode=True, count_include_pad=False)
+
+
+class StagePooling(nn.Module):
+    """What the transformer gets of a stage: divided by its length at every place, L2-pooled, averaged.
+
+    A module, so that it can be kept for a photo where what comes before it does not learn (`hardening.cut`).
+    """
+
+    def __init__(self, factor: int) -> None:
+        """Make it for a stage whose grid is `factor` times as fine as the last one's."""
+        super().__init__()
+        self.factor = factor
+        self.dropout = nn.Dropout(_FEATURE_DROPOUT)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (N, C, ceil(H / factor), ceil(W / factor)) of a stage's output (N, C, H, W)."""
+        return average(self.dropout(l2_pool(F.normalize(features))), self.factor)
 
 
 def crop_positions(size: int, count: int) -> tuple[int, ...]:
@@ -145,7 +158,7 @@ class TReS(nn.Module):
         self.preprocessing = Preprocessing(spec.mean, spec.deviation, self.settings.short_side)
         self.features = spec.build()
         channels, deepest = sum(stage.channels for stage in self.taps), self.taps[-1].channels
-        self.dropout = nn.Dropout(_FEATURE_DROPOUT)
+        self.poolings = nn.ModuleList(StagePooling(self.taps[-1].stride // stage.stride) for stage in self.taps)
         self.encoder = Encoder(channels)
         self.fc2 = nn.Linear(channels, deepest)
         self.fc = nn.Linear(2 * deepest, 1)
@@ -167,23 +180,17 @@ class TReS(nn.Module):
 
     def _outputs(self, x: Tensor) -> TReSOutputs:
         """Return the outputs for normalised photos."""
-        maps = list(tap(self.features, x, tuple(stage.name for stage in self.taps)))
-        deepest = maps[-1]
+        pooled = []
+        stages = tap(self.features, x, tuple(stage.name for stage in self.taps))
+        for pooling, stage in zip(self.poolings, stages, strict=True):
+            # Each as soon as its stage is there: before later stages, which may learn.
+            pooled.append(pooling(stage))
+        deepest = stage
         height, width = deepest.shape[-2:]
-        joined = torch.cat(
-            [
-                to_grid(
-                    self.dropout(l2_pool(F.normalize(features))),
-                    self.taps[-1].stride // stage.stride,
-                    (height, width),
-                )
-                for stage, features in zip(self.taps, maps, strict=True)
-            ],
-            dim=1,
-        )
-        attended = self.encoder(joined)
-        pooled = torch.cat((self.fc2(attended.mean((2, 3))), deepest.mean((2, 3))), dim=1)
-        return TReSOutputs(self.fc(pooled), attended, deepest, pooled)
+        # A trunk that rounds its grid down (VGG) has no place for what is left over.
+        attended = self.encoder(torch.cat([maps[..., :height, :width] for maps in pooled], dim=1))
+        seen = torch.cat((self.fc2(attended.mean((2, 3))), deepest.mean((2, 3))), dim=1)
+        return TReSOutputs(self.fc(seen), attended, deepest, seen)
 
     def outputs(self, images: Tensor) -> TReSOutputs:
         """Return what training needs, of the whole photos whatever `crops` is; training makes its own crops."""

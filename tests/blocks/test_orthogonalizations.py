@@ -222,9 +222,26 @@ def test_a_wrong_inverse_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         return result
 
     layer = new("cayley", 8, 8).requires_grad_(False)
+    learning = [new("cayley", *shape) for shape in ((8, 8), (8, 12), (12, 8))]
     monkeypatch.setattr(torch.linalg, "inv_ex", wrong)
-    with pytest.raises(NumericalError, match="set_num_threads"):
-        layer(maps(1, 8, 4, 4))
+    for found in (layer, *learning):
+        with pytest.raises(NumericalError, match="set_num_threads"):
+            found(maps(1, found.channels_in, 4, 4))
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6), (4, 20), (5, 5)])
+def test_cayley_gives_the_same_by_its_factors_while_it_learns(shape: tuple[int, int]) -> None:
+    layer = new("cayley", *shape).double()
+    x = maps(3, shape[0], 5, 6).double().requires_grad_()
+    learning = layer(x)
+    dense = layer.convolve(layer.kernel(5, 6), x)
+    assert torch.allclose(learning, dense, rtol=0, atol=1e-12)
+    along = torch.randn(dense.shape, dtype=dense.dtype, generator=torch.Generator().manual_seed(1))
+    wanted = [x, *layer.parameters()]
+    one, other = (torch.autograd.grad((y * along).sum(), wanted) for y in (learning, dense))
+    assert all(torch.allclose(a, b, rtol=1e-9, atol=1e-11) for a, b in zip(one, other, strict=True))
+    with torch.no_grad():
+        assert torch.allclose(layer(x), learning, rtol=0, atol=1e-12)
 
 
 def test_the_selfcheck_passes_here_and_fails_where_inverses_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

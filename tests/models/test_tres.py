@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.models.backbones import BACKBONES
 from robustiqa_core.models.transformer import Attention, position_encoding
-from robustiqa_core.models.tres import HANNING, TReS, TReSSettings, crop_positions, l2_pool, to_grid
+from robustiqa_core.models.tres import HANNING, TReS, TReSSettings, average, crop_positions, l2_pool
 
 
 def photos(count: int, height: int, width: int, seed: int = 0) -> Tensor:
@@ -151,9 +151,8 @@ def test_l2_pooling_has_a_finite_gradient_at_zero() -> None:
 
 def test_grid_averages_squares_and_cuts_the_last_ones() -> None:
     x = torch.arange(5.0).expand(1, 1, 2, 5)
-    assert to_grid(x, 2, (1, 3)).flatten().tolist() == [0.5, 2.5, 4.0]
-    assert to_grid(x, 2, (1, 2)).flatten().tolist() == [0.5, 2.5]
-    assert to_grid(x, 1, (2, 5)) is x
+    assert average(x, 2).flatten().tolist() == [0.5, 2.5, 4.0]
+    assert average(x, 1) is x
 
 
 def test_positions_of_two_places_differ_and_span_the_circle_at_any_grid() -> None:
