@@ -25,7 +25,7 @@ from robustiqa_core.hardening.records import (
     Pruned,
     Stage,
 )
-from robustiqa_core.hardening.run import SHORT_ATTACK, harden
+from robustiqa_core.hardening.run import SHORT_ATTACK, harden, prepare
 from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
 from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weights, read_variants
 
@@ -70,6 +70,7 @@ __all__ = [
     "load_weights",
     "parse_objective",
     "positions_of",
+    "prepare",
     "read_variants",
     "spell_objective",
 ]

@@ -3,7 +3,7 @@
 import copy
 import platform
 from collections.abc import Generator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -80,18 +80,35 @@ def rescale_last_layer(network: QualityModel, scores: Tensor, wanted: Tensor) ->
         layer.bias.mul_(factor).add_((factor * network.b + shift - network.b) / network.k)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Attacked:
+    """What an attack made of N crops, and a network's scores of them, on the CPU.
+
+    Args:
+        clean: (N,), scores of the crops.
+        moved: (N,), of what the attack made of them, rounded to 8 bits.
+        adversarial: (N, 3, side, side), what it made, before it is rounded.
+        figures: on the network's own scale.
+    """
+
+    clean: Tensor
+    moved: Tensor
+    adversarial: Tensor
+    figures: RobustnessFigures
+
+
 def attacked(
     network: QualityModel, crops: KeptCrops, attack: Attack, cache: HardeningCache
-) -> Generator[Progressed, None, RobustnessFigures]:
-    """Return the robustness figures of a network under an attack, on its own scale; the network is not touched.
+) -> Generator[Progressed, None, Attacked]:
+    """Return what an attack does to a network; the network is not touched.
 
     Args:
         network: in eval mode.
         crops: what is attacked, all at once.
         attack: its configuration.
-        cache: where the scores are kept.
+        cache: where what comes out is kept.
     """
-    key = fingerprint(numbers_of(network), "attacked", network.settings, crops.key, spell_attack(attack))
+    key = fingerprint(numbers_of(network), "attacked photos", network.settings, crops.key, spell_attack(attack))
     found = cache.find(key)
     if found is None:
         images = to_images(crops.pixels, network.k.device)
@@ -99,12 +116,17 @@ def attacked(
             if isinstance(record, AttackStep):
                 yield Progressed("attacking", record.step, record.steps)
             else:
-                scores = {"clean": record.clean_scores.float().cpu(), "attacked": record.rounded_scores.float().cpu()}
-                found = Stored(scores, {})
+                results = {
+                    "clean": record.clean_scores,
+                    "attacked": record.rounded_scores,
+                    "adversarial": record.adversarial,
+                }
+                found = Stored({name: value.float().cpu().contiguous() for name, value in results.items()}, {})
                 cache.keep(key, found)
     tensors = {} if found is None else found.tensors
-    clean, moved = (tensors[name].double().numpy() for name in ("clean", "attacked"))
-    return robustness_figures(clean, moved, Scale("own", network.score_range))
+    clean, moved = (tensors[name] for name in ("clean", "attacked"))
+    figures = robustness_figures(clean.double().numpy(), moved.double().numpy(), Scale("own", network.score_range))
+    return Attacked(clean, moved, tensors["adversarial"], figures)
 
 
 def hardened_card(

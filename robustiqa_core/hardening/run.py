@@ -120,6 +120,34 @@ def harden(
     return task.remembered()
 
 
+def prepare(
+    recipe: HardeningRecipe,
+    baseline: QualityModel,
+    card: ModelCard,
+    data: TuningData,
+    *,
+    cache: HardeningCache,
+    attack: Attack = SHORT_ATTACK,
+    attacked_crops: int | None = None,
+) -> Iterator[Progressed]:
+    """Compute, into the cache, what `harden` needs whatever the recipe's position, block and pruning are.
+
+    These are the crops, the baseline's scores of them, and what the attack does to the baseline: what a user need not
+    wait for who still chooses among the others.
+
+    Args:
+        recipe: any of those that will follow; its data, crops, precision and seed count.
+        baseline: as for `harden`; so are the others.
+        card: of that variant.
+        data: of this recipe.
+        cache: where everything is kept.
+        attack: of the recipes that will follow.
+        attacked_crops: likewise.
+    """
+    count = attacked_crops or min(_ATTACKED_CROPS, data.validation_count)
+    return _Task(recipe, baseline, card, data, None, None, "", "", attack, count, cache, None, 0).prepared()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
     """The arguments of `harden`, and its steps."""
@@ -154,6 +182,16 @@ class _Task:
             if isinstance(record, Hardened):
                 self.cache.results.put(key, tuple(lasting))
             yield record
+
+    def prepared(self) -> Iterator[Progressed]:
+        """Compute what no position, block or pruning changes."""
+        teacher = as_scorer(copy.deepcopy(self.baseline))
+        standard = yield from self._standard(teacher)
+        if self.recipe.keeps_maps:
+            crops = yield from self._training()
+            if not self.data.labelled:
+                yield from self._answers(teacher, crops)
+        yield from attacked(self.baseline, standard.crops.first(self.attacked_crops), self.attack, self.cache)
 
     def records(self) -> Iterator[HardeningRecord]:
         """Do the work."""
@@ -256,6 +294,11 @@ class _Task:
             workers=self.workers,
         )
 
+    def _answers(self, teacher: QualityModel, crops: KeptCrops) -> Generator[Progressed, None, Answers]:
+        """Return what the teacher makes of crops, at all places that any position could ask for."""
+        places = hint_places(teacher, None) if self.recipe.hint_weight else ()
+        return (yield from kept_answers(teacher, crops, self.cache, places=places, precision=self.recipe.precision))
+
     def _on_maps(
         self, network: QualityModel, cut: Cut, teacher: QualityModel, standard: Standard
     ) -> Iterator[Progressed | Epoch]:
@@ -263,8 +306,9 @@ class _Task:
         precision = self.recipe.precision
         crops = yield from self._training()
         if not self.data.labelled:
+            known = yield from self._answers(teacher, crops)
             places = hint_places(network, cut) if self.recipe.hint_weight else ()
-            answers = yield from kept_answers(teacher, crops, self.cache, places=places, precision=precision)
+            answers = Answers(known.scores, {place: known.maps[place] for place in places})
         elif crops.targets.isnan().any():
             taught = (yield from kept_answers(teacher, crops, self.cache)).scores
             answers = Answers(standard.complete(crops.targets, taught.__getitem__), {})
@@ -309,8 +353,8 @@ class _Task:
                 "attack": spell_attack(self.attack),
                 "crops": len(crops),
                 "side": self.recipe.crop,
-                "baseline": before.to_json(),
-                "hardened": after.to_json(),
+                "baseline": before.figures.to_json(),
+                "hardened": after.figures.to_json(),
             },
         }
         card = hardened_card(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hardening_networks import lively
 from torch import Tensor
-from workshop import RECIPE, Workshop
+from workshop import CHECK, RECIPE, Workshop
 
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings, block_at, blocks_of
@@ -29,6 +29,7 @@ from robustiqa_core.hardening import (
     labelled_data,
     load_trunk,
     parse_objective,
+    prepare,
 )
 from robustiqa_core.hardening.crops import to_images
 from robustiqa_core.hardening.data import key_of
@@ -137,6 +138,25 @@ def test_maps_of_an_earlier_recipe_are_found_in_the_folder(workshop: Workshop, t
     # A block that starts as the identity, and no pruning: the baseline's own scores.
     assert epochs_of(third)[0].agreement.srocc == pytest.approx(1, abs=1e-6)
     assert epochs_of(first)[0].agreement.srocc < 1
+
+
+def test_what_was_prepared_is_not_computed_again_wherever_the_block_goes(workshop: Workshop) -> None:
+    recipe, cache = replace(RECIPE, precision="bfloat16"), HardeningCache()
+    data = distillation_data(recipe, root=workshop.root)
+    ahead = list(prepare(recipe, workshop.baseline, workshop.card, data, cache=cache, **CHECK))
+    assert list(dict.fromkeys(record.stage for record in ahead)) == ["cropping", "scoring", "attacking"]
+    other = replace(
+        recipe, position="after_stage6", block=BlockSettings(orthogonalization="aoc", width=8, grid=2), pruning=NOTHING
+    )
+    for chosen in (recipe, other):
+        records, result = workshop.run(chosen, cache=cache)
+        done = [record.stage for record in records if isinstance(record, Progressed)]
+        assert not {"cropping", "scoring"} & set(done)
+        everything, alone = workshop.run(chosen, cache=HardeningCache())
+        # The new network is attacked, the baseline was.
+        attacks = [record for record in everything if isinstance(record, Progressed) and record.stage == "attacking"]
+        assert 2 * done.count("attacking") == len(attacks)
+        assert result.card.hardening == alone.card.hardening
 
 
 def test_a_recipe_that_does_nothing_changes_no_score(workshop: Workshop, images: Tensor) -> None:
