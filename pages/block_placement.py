@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import hardening_live, pages, placement_controls, placement_live, placement_view, state
+from ui import hardening_live, pages, placement_ahead, placement_controls, placement_live, placement_view, state
 
 pages.through_app()
 
@@ -36,6 +36,9 @@ with st.sidebar:
     placement_controls.tuning_controls()
     recipe = placement_controls.recipe_of(model, block)
     placement_controls.run_control(recipe)
+    if jobs.active is None and not jobs.asked and recipe is not None and probe is not None:
+        placement_ahead.keep_ready(recipe)
+        placement_ahead.follow()
 
 if jobs.asked and recipe is not None:
     hardening_live.start(jobs, recipe)

@@ -162,6 +162,13 @@ class JobQueue:
             self._cancel_orphans()
             return self._look(self._find(job_id))
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for their turn: work that nobody asked for should end where there are any."""
+        with self._changed:
+            self._cancel_orphans()
+            return len(self._waiting)
+
     def wait(self, job_id: str, *, timeout: float) -> JobSnapshot:
         """Return the snapshot of a job once it has ended, or as it is after `timeout` seconds."""
         with self._changed:

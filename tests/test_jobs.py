@@ -356,3 +356,16 @@ def test_many_threads_may_submit_and_look_at_once() -> None:
         thread.join()
     queue.close()
     assert results == {number: number + 19 for number in range(40)}
+
+
+def test_how_many_wait_is_known(jobs: JobQueue) -> None:
+    gates = [Gate(count=1) for _ in range(3)]
+    names = [jobs.submit(gate, owner="me") for gate in gates]
+    gates[0].wait_until_started()
+    assert jobs.waiting == 2
+    jobs.cancel(names[1])
+    assert jobs.waiting == 1
+    for gate in (gates[0], gates[2]):
+        gate.open.release()
+    assert jobs.wait(names[2], timeout=LONG).state == "done"
+    assert jobs.waiting == 0

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import Tensor
 
-from robustiqa_core.attacks import AttackStep, run
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import block_at, orthogonality_error
 from robustiqa_core.hardening import (
@@ -25,9 +24,9 @@ from robustiqa_core.hardening import (
     TuningData,
     harden,
 )
-from robustiqa_core.hardening.cache import Stored, fingerprint, numbers_of
-from robustiqa_core.hardening.crops import KeptCrops, to_images
+from robustiqa_core.hardening.crops import to_images
 from robustiqa_core.hardening.lessons import agreements
+from robustiqa_core.hardening.measuring import attacked
 from robustiqa_core.hardening.preparation import kept_answers, kept_crops
 from robustiqa_core.images import read_image
 from robustiqa_core.metrics.figures import robustness_figures
@@ -259,10 +258,13 @@ def _judged(
     crops = yield from _quietly(kept_crops(data.validation, data.validation_samples, source.cache, workers=0), done)
     answers = yield from _quietly(kept_answers(baseline, crops, source.cache), done)
     mos = agreements(answers.scores, answers.scores, crops.targets if data.labelled else None)[1]
-    clean, adversarial = yield from _adversarial(baseline, crops.first(min(ATTACKED, len(crops))), source.cache, done)
+    chosen = crops.first(min(ATTACKED, len(crops)))
+    # What the core's own attack on the baseline has left.
+    moved = yield from _quietly(attacked(source.baseline, chosen, SHORT_ATTACK, source.cache), done)
+    clean = to_images(chosen.pixels, made.network.k.device)
     transferred = robustness_figures(
         score(hardened, clean).double().cpu().numpy(),
-        score(hardened, adversarial).double().cpu().numpy(),
+        score(hardened, moved.adversarial.to(clean)).double().cpu().numpy(),
         Scale("own", made.network.score_range),
     )
     before, after = seconds_by_turns(baseline, hardened, clean[:1])
@@ -291,25 +293,6 @@ def _quietly(records: Generator[Progressed, None, Any], done: ShareDone) -> Gene
         except StopIteration as end:
             return end.value
         yield HardeningStep(done.after(record), DOING[record.stage])
-
-
-def _adversarial(
-    baseline: QualityModel, crops: KeptCrops, cache: HardeningCache, done: ShareDone
-) -> Generator[HardeningStep, None, tuple[Tensor, Tensor]]:
-    """Return crops, and what the short attack makes of them for the baseline, which is kept."""
-    clean = to_images(crops.pixels, baseline.k.device)
-    key = fingerprint(numbers_of(baseline), "adversarial", baseline.settings, crops.key, SHORT_ATTACK)
-    found = cache.find(key)
-    if found is None:
-        for record in run(SHORT_ATTACK, baseline, clean):
-            if isinstance(record, AttackStep):
-                step = Progressed("attacking", record.step, record.steps)
-                yield HardeningStep(done.after(step), "Attacking the new model with what was made for the old one")
-            else:
-                found = Stored({"adversarial": record.adversarial.cpu()}, {})
-                cache.keep(key, found)
-    adversarial = clean if found is None else found.tensors["adversarial"].to(clean)
-    return clean, adversarial
 
 
 def block_error(network: QualityModel, recipe: HardeningRecipe) -> float | None:

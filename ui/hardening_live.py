@@ -63,10 +63,10 @@ def source_of(recipe: HardeningRecipe) -> Source:
     return Source(cache.network(recipe.model), card, tuning_data(recipe, known), cache.hardening_cache())
 
 
-def expected_seconds(recipe: HardeningRecipe) -> float:
-    """Return how long a hardening takes here when nothing of it is known yet and nothing else runs."""
+def expected_seconds(recipe: HardeningRecipe, *, prepared: bool = False) -> float:
+    """Return how long a hardening takes here when nothing else runs, and nothing is known but what was prepared."""
     card = cache.cards()[f"{recipe.model}-{recipe.start}"]
-    return estimate_seconds(recipe, card, cache.speed(card.model, card.variant))
+    return estimate_seconds(recipe, card, cache.speed(card.model, card.variant), prepared=prepared)
 
 
 def start(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe) -> None:

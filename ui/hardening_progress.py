@@ -26,11 +26,19 @@ DOING: dict[Stage, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of work: its stage, its number of steps, and what it costs in scores of a crop."""
+    """A stretch of work.
+
+    Args:
+        stage: its stage.
+        steps: their number.
+        cost: in scores of a crop.
+        ahead: whether `prepare` does it before a place or a ratio is chosen.
+    """
 
     stage: Stage
     steps: int
     cost: float
+    ahead: bool = False
 
 
 def phases_of(recipe: HardeningRecipe, card: ModelCard) -> tuple[Phase, ...]:
@@ -46,18 +54,18 @@ def phases_of(recipe: HardeningRecipe, card: ModelCard) -> tuple[Phase, ...]:
     forward, stepping = (1.0, 1.0) if recipe.precision == "float32" else (_HALF_FORWARD, _HALF_STEP)
     step = stepping * (recipe.batch_size * (1.0 - front) * (1.0 + _BACKWARD_COST) + _STEP_COST)
     taught = count * (forward if recipe.keeps_maps else 1.0)
-    answers = (Phase("scoring", count, taught),) if recipe.is_distillation else ()
+    answers = (Phase("scoring", count, taught, recipe.keeps_maps),) if recipe.is_distillation else ()
     maps = (Phase("mapping", count, forward * front * count), Phase("mapping", held_out, front * held_out))
-    attack = SHORT_ATTACK.steps + 2
+    attack = (SHORT_ATTACK.steps + 2) * ATTACKED * (1.0 + _BACKWARD_COST)
     return (
-        Phase("cropping", held_out, _CROP_COST * held_out),
-        Phase("scoring", held_out, held_out),
-        Phase("cropping", count, _CROP_COST * count),
+        Phase("cropping", held_out, _CROP_COST * held_out, True),
+        Phase("scoring", held_out, held_out, True),
+        Phase("cropping", count, _CROP_COST * count, recipe.keeps_maps),
         *answers,
         *(maps if recipe.keeps_maps else ()),
         Phase("tuning", steps, steps * step),
-        Phase("scoring", held_out, held_out),
-        *(Phase("attacking", SHORT_ATTACK.steps, attack * ATTACKED * (1.0 + _BACKWARD_COST)) for _ in range(3)),
+        *(() if recipe.keeps_maps else (Phase("scoring", held_out, held_out),)),
+        *(Phase("attacking", SHORT_ATTACK.steps, attack, ahead) for ahead in (True, False)),
     )
 
 
@@ -69,9 +77,17 @@ def front_share(position: str | None, card: ModelCard) -> float:
     return (names.index(position) + 1) / len(names) if position in names else 0.0
 
 
-def estimate_seconds(recipe: HardeningRecipe, card: ModelCard, speed: Speed) -> float:
-    """Return how long a hardening takes when nothing of it was kept from an earlier one and nothing else runs."""
-    return sum(phase.cost for phase in phases_of(recipe, card)) * speed.query * recipe.crop**2 / 1e6
+def estimate_seconds(recipe: HardeningRecipe, card: ModelCard, speed: Speed, *, prepared: bool = False) -> float:
+    """Return how long a hardening takes when nothing of it was kept from an earlier one and nothing else runs.
+
+    Args:
+        recipe: how.
+        card: of the model that is hardened.
+        speed: of the same.
+        prepared: whether `prepare` was run for it.
+    """
+    phases = [phase for phase in phases_of(recipe, card) if not (prepared and phase.ahead)]
+    return sum(phase.cost for phase in phases) * speed.query * recipe.crop**2 / 1e6
 
 
 class ShareDone:

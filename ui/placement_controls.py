@@ -11,7 +11,7 @@ from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.models import architecture
 from robustiqa_core.pruning import CRITERIA, PruningSettings
 from robustiqa_core.scorer import InsertionPoint
-from ui import cache, controls, hardening_live, state
+from ui import cache, controls, hardening_live, placement_ahead, state
 from ui.estimate import spoken
 from ui.glossary import WORDS
 from ui.hardening_data import data_name
@@ -151,11 +151,13 @@ def recipe_of(model: str, block: BlockSettings | None) -> HardeningRecipe | None
 
 def run_control(recipe: HardeningRecipe | None) -> None:
     """Draw the button that hardens, with how long it takes."""
-    seconds = 0.0 if recipe is None else hardening_live.expected_seconds(recipe)
+    prepared = recipe is not None and placement_ahead.is_ready(recipe)
+    seconds = 0.0 if recipe is None else hardening_live.expected_seconds(recipe, prepared=prepared)
     if seconds > LONG_SECONDS:
         st.warning(f"This takes about {spoken(seconds)}. A deeper place, fewer crops or fewer epochs make it quicker.")
     known = recipe is not None and cache.kept_models().has_network(hardening_live.trial_key(recipe))
-    note = "Tried before: answers at once." if known else f"Takes about {spoken(seconds)}, the first time longest."
+    longest = "" if prepared else ", the first time longest"
+    note = "Tried before: answers at once." if known else f"Takes about {spoken(seconds)}{longest}."
     controls.run_button(
         "Harden",
         key=f"{state.RUN}_placement",

@@ -242,7 +242,8 @@ def _asked(trial: Trial) -> None:
     figures = trial.card.hardening["attacked"]
     st.caption(
         f"{plain(trial.card.training.dataset)}. Attack on both, each as a white box: {plain(figures['attack'])} on "
-        f"{figures['crops']} held-out crops of {figures['side']} px. {trial.seconds:.0f} s on {trial.device}, float32."
+        f"{figures['crops']} held-out crops of {figures['side']} px. {trial.seconds:.0f} s on {trial.device}, tuned in "
+        f"{trial.recipe.precision}, measured in float32."
     )
     draw_share("trial", address(trial.recipe))
 

@@ -172,6 +172,11 @@ def placement_probe() -> PageJobs[str]:
     return cast(PageJobs[str], _page_jobs(f"{PLACEMENT}probe_jobs"))
 
 
+def placement_ahead() -> PageJobs[HardeningRecipe]:
+    """Return the jobs of that page that compute what every trial needs."""
+    return cast(PageJobs[HardeningRecipe], _page_jobs(f"{PLACEMENT}ahead_jobs"))
+
+
 def spectra(view: str) -> PageJobs[SpectraRecipe]:
     """Return the jobs of a view of the page of spectra; each view has its own."""
     return cast(PageJobs[SpectraRecipe], _page_jobs(f"{SPECTRA}{view}_jobs"))

@@ -19,16 +19,18 @@ from robustiqa_core import cli
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.cli import harden as harden_command
-from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, distillation_data
+from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, Progressed, distillation_data
 from robustiqa_core.images import read_image
 from robustiqa_core.metrics.correlation import agreement
 from robustiqa_core.samples import SOURCES, list_samples
 from robustiqa_core.storage import load_network
-from ui import cache, hardening_job, hardening_live, placement_controls, placement_live, state
+from ui import cache, hardening_job, hardening_live, placement_ahead, placement_controls, placement_live, state
 from ui.hardening_figures import epoch_figure
 from ui.hardening_job import Example, Found, HardeningStep, Trial
+from ui.hardening_progress import DOING
 from ui.hardening_recipe import address_of, command_of, new_recipe, read_recipe
 from ui.kept_models import KeptModels
+from ui.placement_ahead import preparation_records
 from ui.placement_controls import points_of
 from ui.placement_view import trials_json
 
@@ -236,6 +238,48 @@ def test_what_is_found_of_a_finished_model_is_what_its_trial_says() -> None:
     assert news == [*trial.epochs, Found(trial.agreement, None, trial.example)]
     after = steps[[getattr(step, "news", None) for step in steps].index(news[-1]) + 1 :]
     assert len(after) >= 2 * SHORT_ATTACK.steps, "the attacks come later"
+
+
+def settled(page: AppTest) -> None:
+    """Wait for what the page computes by itself, and draw it again."""
+    for jobs in ("placement_probe_jobs", "placement_ahead_jobs"):
+        active = page.session_state[jobs].active
+        if active is not None:
+            assert cache.jobs().wait(active, timeout=TIMEOUT).state == "done"
+        page.run()
+        assert not page.exception
+
+
+@pytest.mark.usefixtures("small")
+def test_what_every_trial_needs_is_computed_while_the_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = open_page()
+    assert "the first time longest" in text(page)
+    settled(page)
+    assert page.session_state["placement_ahead_jobs"].active is None
+    assert "the first time longest" not in text(page)
+    monkeypatch.setattr(hardening_live, "news_of", lambda record: getattr(record, "doing", None))
+    job = press(page)
+    snapshot = cache.jobs().wait(job, timeout=3 * TIMEOUT)
+    assert snapshot.state == "done"
+    assert not {DOING["cropping"], DOING["scoring"]} & set(snapshot.trace)
+    assert DOING["mapping"] in snapshot.trace
+    page.run()
+    # Crops of another number are others.
+    page.select_slider(key="placement_crops").set_value(48).run()
+    assert "the first time longest" in text(page)
+
+
+def test_what_is_computed_ahead_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [Progressed("cropping", number, 4) for number in (1, 2, 3, 4)]
+    monkeypatch.setattr(placement_ahead, "prepare", lambda *known, **others: iter(records))
+    recipe = small_recipe("linearity", "after_stage5", BlockSettings(width=8, grid=2), data="distillation")
+    source, ended = hardening_live.source_of(recipe), []
+    wanted = iter([False, True])
+    some = list(preparation_records(recipe, source, lambda: next(wanted), lambda: ended.append(1)))
+    assert (len(some), ended) == (1 + 2, [])
+    whole = list(preparation_records(recipe, source, lambda: False, lambda: ended.append(1)))
+    assert (len(whole), ended) == (1 + 4, [1])
+    assert whole == sorted(whole)
 
 
 @pytest.mark.usefixtures("small")

@@ -1,0 +1,74 @@
+"""What every trial of a model needs, computed while the visitor still chooses: crops, the baseline's scores, an attack.
+
+It gives way to any other job of the server.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import streamlit as st
+
+from robustiqa_core.hardening import HardeningRecipe, prepare
+from robustiqa_core.jobs import JobSnapshot
+from ui import cache, hardening_live, job_view, state
+from ui.hardening_job import Source
+from ui.hardening_progress import ATTACKED, ShareDone, phases_of
+
+
+def is_ready(recipe: HardeningRecipe) -> bool:
+    """Return whether that was computed for a recipe."""
+    return cache.shelf().get(_key(recipe)) is not None
+
+
+def keep_ready(recipe: HardeningRecipe) -> None:
+    """Compute it for a recipe where that was not done yet."""
+    jobs = state.placement_ahead()
+    job_view.settle(jobs, noun="preparation", cancelled=lambda snapshot: "")
+    wanted = _key(recipe)
+    running = None if jobs.active is None else _key(jobs.recipes[jobs.active])
+    if wanted != running and not is_ready(recipe):
+        job_view.start(jobs, recipe, partial(_prepare, recipe), noun="preparation")
+
+
+def follow() -> None:
+    """Draw how far it is, until it has ended."""
+    jobs = state.placement_ahead()
+    if jobs.active is not None:
+        job_view.follow(jobs, _draw)
+
+
+def _prepare(recipe: HardeningRecipe) -> Callable[[], Iterator[float]]:
+    source = hardening_live.source_of(recipe)
+    done = partial(cache.shelf().put, _key(recipe), True)
+    return partial(preparation_records, recipe, source, lambda: cache.jobs().waiting > 0, done)
+
+
+def preparation_records(
+    recipe: HardeningRecipe, source: Source, is_wanted: Callable[[], bool], done: Callable[[], object]
+) -> Iterator[float]:
+    """Yield the share that is computed; end early where something else is waiting.
+
+    Args:
+        recipe: any that will follow.
+        source: what it starts from.
+        is_wanted: returns whether somebody else waits for the machine.
+        done: called when everything is there.
+    """
+    share = ShareDone(tuple(phase for phase in phases_of(recipe, source.card) if phase.ahead))
+    count = min(ATTACKED, source.data.validation_count)
+    yield 0.0
+    for record in prepare(recipe, source.baseline, source.card, source.data, cache=source.cache, attacked_crops=count):
+        yield share.after(record)
+        if is_wanted():
+            return
+    done()
+
+
+def _draw(snapshot: JobSnapshot) -> None:
+    share = snapshot.record if isinstance(snapshot.record, float) else 0.0
+    st.caption(f"Meanwhile, crops and the baseline's scores, which every trial needs: {100 * share:.0f} %")
+
+
+def _key(recipe: HardeningRecipe) -> str:
+    facts = (recipe.model, recipe.data, recipe.crops, recipe.validation_crops, recipe.resize, recipe.crop)
+    return "-".join(map(str, ("ahead", *facts, recipe.seed, recipe.precision)))
