@@ -168,16 +168,16 @@ class ConstrainedConvolution(BlockConvolution):
 
     def kernel(self, height: int, width: int) -> Tensor:
         """Return the kernel for a grid of height x width, the kept one where it is still right."""
-
-        def build() -> Tensor:
-            self._check_memory(height, width)
-            with full_precision(sources[0].device):
-                return self.build(height, width)
-
-        sources = list(self.parameters())
         if self.learns:
-            return build()
-        return self._kernels.get(self._kernel_key(height, width), sources, build)
+            return self.new_kernel(height, width)
+        key = self._kernel_key(height, width)
+        return self._kernels.get(key, list(self.parameters()), lambda: self.new_kernel(height, width))
+
+    def new_kernel(self, height: int, width: int) -> Tensor:
+        """Return the kernel for a grid, built now, in full precision, and not kept."""
+        self._check_memory(height, width)
+        with full_precision(next(self.parameters()).device):
+            return self.build(height, width)
 
     def _check_memory(self, height: int, width: int) -> None:
         self.cost(self.channels_in, self.channels_out, self.kernel_size, height, width).check_memory()

@@ -1,7 +1,8 @@
 """RobustBlock: an orthogonal convolution fitted to a place in a network, in two variants."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Self
+from typing import Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,9 @@ from robustiqa_core.blocks.controls import Contraction
 from robustiqa_core.blocks.convolution import BlockConvolution, ConstrainedConvolution, full_precision
 from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
 from robustiqa_core.blocks.orthonormal import semi_orthogonal
+from robustiqa_core.blocks.products import MOST_NUMBERS, Transforms, numbers, real_parts, transforms
 from robustiqa_core.blocks.settings import BlockSettings
+from robustiqa_core.blocks.spectral import SpectralConvolution
 from robustiqa_core.checks import check_count
 
 
@@ -52,8 +55,20 @@ def averaging(size: int, cells: int, like: Tensor) -> Tensor:
     return member / member.sum(1, keepdim=True).sqrt()
 
 
-class RobustBlock(nn.Module):
-    """What both variants have: the settings that define them, and a convolution."""
+def as_rows(x: Tensor) -> Tensor:
+    """Return maps (N, C, H, W) as (N, H W, C): no copy of one whose channels lie last."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def as_maps(rows: Tensor, height: int, width: int) -> Tensor:
+    """Return (N, H W, C) as maps (N, C, H, W) whose channels lie last."""
+    return rows.reshape(len(rows), height, width, -1).permute(0, 3, 1, 2)
+
+
+class RobustBlock(nn.Module, ABC):
+    """What both variants have: the settings that define them, and a convolution between a map's grid and the map."""
+
+    convolution: BlockConvolution
 
     def __init__(self, settings: BlockSettings, channels: int) -> None:
         """Keep the settings.
@@ -65,12 +80,66 @@ class RobustBlock(nn.Module):
         super().__init__()
         settings.check_channels(check_count("channels", channels))
         self.settings, self.channels = settings, channels
+        self._transforms: KernelCache[Transforms] = KernelCache()
+        self._parts: KernelCache[Tensor] = KernelCache()
+
+    @abstractmethod
+    def grid_of(self, height: int, width: int) -> tuple[int, int]:
+        """Return the (height, width) of what the convolution gets of maps of height x width."""
+
+    @abstractmethod
+    def gather(self, x: Tensor) -> Tensor:
+        """Return what the grid gets of maps (N, C, H, W), channel by channel: (N, C, *grid)."""
+
+    @abstractmethod
+    def spread(self, x: Tensor, height: int, width: int) -> Tensor:
+        """Return maps (N, C, height, width) of what is on the grid, channel by channel."""
+
+    def _change(self, kernel: Tensor) -> Tensor:
+        """Return the matrices (F, m, n) by which the block multiplies, of those of its convolution."""
+        return kernel
+
+    def _multiplied(self, values: Tensor, height: int, width: int) -> Tensor:
+        """Return (N, P, m): values (N, P, n) at the places of maps, gathered, convolved (`_change`) and spread."""
+        convolution, grid = self.convolution, self.grid_of(height, width)
+
+        def ends() -> Transforms:
+            return transforms((height, width), grid, self.gather, lambda x: self.spread(x, height, width), values)
+
+        def parts() -> Tensor:
+            return real_parts(self._change(cast(ConstrainedConvolution, convolution).new_kernel(*grid)))
+
+        around = self._transforms.get((height, width, values.dtype, values.device), (), ends)
+        kernel = self._parts.get(grid, list(convolution.parameters()), parts)
+        return around.apply(kernel, values)
+
+    def _is_product(self, height: int, width: int) -> bool:
+        """Return whether the block is but a few products: nothing of its convolution learns, and the map is small."""
+        convolution = self.convolution
+        if not isinstance(convolution, SpectralConvolution) or convolution.learns:
+            return False
+        return numbers((height, width), self.grid_of(height, width)) <= MOST_NUMBERS
 
     def forget(self) -> None:
         """Forget what was kept from earlier calls; it is built anew."""
+        self._drop()
         for module in self.modules():
             if isinstance(module, ConstrainedConvolution):
                 module.forget()
+
+    def _drop(self) -> None:
+        """Forget what was made of weights."""
+        self._parts.clear()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, as every module does, and forget what was kept: code that trains may write through `.data`."""
+        self._drop()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._drop()
+        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return moved
 
     def extra_repr(self) -> str:
         """Return the settings for the printed model."""
@@ -97,10 +166,28 @@ class PaperBlock(RobustBlock):
         self.reduction = nn.Conv2d(channels, settings.width, 1)
         self.convolution = new_convolution(settings, settings.width, channels)
 
+    def grid_of(self, height: int, width: int) -> tuple[int, int]:
+        """Return the square grid of the settings."""
+        side = self.settings.grid or 1
+        return side, side
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Return the averages on the grid."""
+        return F.adaptive_avg_pool2d(x, self.settings.grid)
+
+    def spread(self, x: Tensor, height: int, width: int) -> Tensor:
+        """Return the grid's values, interpolated."""
+        return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W) of x (N, C, H, W)."""
-        pooled = F.adaptive_avg_pool2d(self.reduction(x), self.settings.grid)
-        return F.interpolate(self.convolution(pooled), x.shape[-2:], mode="bilinear", align_corners=False)
+        height, width = x.shape[-2:]
+        reduced: Tensor = self.reduction(x)
+        if not self._is_product(height, width):
+            return self.spread(self.convolution(self.gather(reduced)), height, width)
+        with full_precision(x.device):
+            values = as_rows(reduced).to(self.reduction.weight.dtype)
+            return as_maps(self._multiplied(values, height, width), height, width).to(reduced.dtype)
 
 
 class IsometricBlock(RobustBlock):
@@ -142,44 +229,56 @@ class IsometricBlock(RobustBlock):
             return build()
         return self._columns.get((), (self.directions,), build)
 
-    def cells(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return the matrices that average rows and columns of x (N, C, H, W), or None where the grid is its own."""
-        height, width = x.shape[-2:]
+    def grid_of(self, height: int, width: int) -> tuple[int, int]:
+        """Return the grid of the settings, on an axis that has fewer places that axis itself."""
         grid = self.settings.grid or max(height, width)
-        if grid >= max(height, width):
+        return min(grid, height), min(grid, width)
+
+    def cells(self, height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the matrices that average rows and columns of maps, or None where the grid is their own."""
+        grid = self.grid_of(height, width)
+        if grid == (height, width):
             return None
 
         def build() -> tuple[Tensor, Tensor]:
-            return averaging(height, min(grid, height), x), averaging(width, min(grid, width), x)
+            return averaging(height, grid[0], like), averaging(width, grid[1], like)
 
-        return self._cells.get((height, width, x.dtype, x.device), (), build)
+        return self._cells.get((height, width, like.dtype, like.device), (), build)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Return the averages of the cells."""
+        cells = self.cells(x.shape[2], x.shape[3], x)
+        # Products along rows and columns of a map whose channels lie last would be ten times slower.
+        return x if cells is None else cells[0] @ (x.contiguous() @ cells[1].mT)
+
+    def spread(self, x: Tensor, height: int, width: int) -> Tensor:
+        """Return the cells' values at their places."""
+        cells = self.cells(height, width, x)
+        return x if cells is None else cells[0].mT @ x @ cells[1]
+
+    def _change(self, kernel: Tensor) -> Tensor:
+        identity = torch.eye(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device)
+        return self.settings.blend * (kernel - identity)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W) of x (N, C, H, W)."""
-        columns, cells = self.columns().to(x.dtype), self.cells(x)
-        # Products along rows and columns of a map whose channels lie last would be ten times slower.
-        gathered = x if cells is None else cells[0] @ (x.contiguous() @ cells[1].mT)
+        height, width = x.shape[-2:]
+        if self._is_product(height, width):
+            with full_precision(x.device):
+                columns = self.columns()
+                rows = as_rows(x).to(columns.dtype)
+                changed = rows + self._multiplied(rows @ columns, height, width) @ columns.mT
+            return as_maps(changed, height, width).to(x.dtype)
+        columns, gathered = self.columns().to(x.dtype), self.gather(x)
         batch, _, *grid = gathered.shape
         seen = (columns.mT @ gathered.flatten(2)).reshape(batch, -1, *grid)
         change = self.settings.blend * (self.convolution(seen) - seen)
-        spread = (columns @ change.flatten(2)).reshape(gathered.shape)
-        y: Tensor = x + (spread if cells is None else cells[0].mT @ spread @ cells[1]).to(x.dtype)
+        y: Tensor = x + self.spread((columns @ change.flatten(2)).reshape(gathered.shape), height, width).to(x.dtype)
         return y
 
-    def forget(self) -> None:
-        """Forget what was kept from earlier calls; it is built anew."""
-        super().forget()
+    def _drop(self) -> None:
+        super()._drop()
         self._columns.clear()
-
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode, as every module does, and forget what was kept."""
-        self._columns.clear()
-        return super().train(mode)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._columns.clear()
-        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return moved
 
 
 BLOCKS: dict[str, type[PaperBlock] | type[IsometricBlock]] = {"isometric": IsometricBlock, "paper": PaperBlock}
