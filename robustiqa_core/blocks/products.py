@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-MOST_NUMBERS = 2**17
+MOST_NUMBERS = 3 * 2**15
 """Of a matrix between a map and its transform: for larger maps a fast transform is the faster one."""
 
 
