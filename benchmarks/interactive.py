@@ -100,7 +100,8 @@ def main() -> None:
     parser.add_argument("--precision", choices=["auto", *PRECISIONS], default="auto", help="auto: the app's own choice")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the numbers")
     options = parser.parse_args()
-    # As the app has done by the time that its page is read.
+    # As the app has done by the time that its page is read. (How threads wait for each other it sets before torch is
+    # imported, see ui/__init__.py; run this with the same OMP_WAIT_POLICY and GOMP_SPINCOUNT to have it here.)
     keep_freed_memory()
     load_compiler()
     precision = fast_training_precision(CPU) if options.precision == "auto" else options.precision

@@ -90,6 +90,7 @@ _MALLOPT = {
     -3: 1 << 30,  # M_MMAP_THRESHOLD: blocks up to 1 GiB come from the heap, not from a mapping of their own
     -1: (1 << 31) - 1,  # M_TRIM_THRESHOLD: the heap's free end is given back only above 2 GiB
     -2: 64 << 20,  # M_TOP_PAD: the heap grows in steps of 64 MiB
+    -8: 1,  # M_ARENA_MAX: threads that start from now on share that heap; one of their own is never larger than 64 MiB
 }
 
 

@@ -21,6 +21,8 @@ def measured(model: str) -> ProbeOutcome | None:
     if isinstance(found, ProbeOutcome):
         return found
     if jobs.active is None or jobs.recipes[jobs.active] != stem:
+        # Estimates need to know it, and it is slower beside a measurement.
+        cache.speed(model, "baseline")
         job_view.start(jobs, stem, partial(_prepare, stem), noun="measurement")
     return None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from robustiqa_core.blocks.convolution import LayerCost
+from robustiqa_core.blocks.convolution import ConstrainedConvolution, LayerCost
 from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
 from robustiqa_core.blocks.robust_block import RobustBlock
 from robustiqa_core.blocks.settings import BlockSettings
@@ -75,21 +75,23 @@ def with_build_time(cost: CostPreview, block: RobustBlock, height: int, width: i
 
     Args:
         cost: from `preview`.
-        block: the block, whose kept kernel is forgotten.
+        block: the block.
         height: rows of the map.
         width: columns of the map.
     """
-    block.forget()
-    like = next(block.parameters())
-    maps = torch.zeros(1, block.channels, height, width, device=like.device, dtype=like.dtype)
+    convolution = block.convolution
+    if not isinstance(convolution, ConstrainedConvolution):
+        return replace(cost, build_seconds=0.0)
+    device, grid = next(convolution.parameters()).device, block.grid_of(height, width)
     seconds = []
+    # The faster of two: the first may be that of the process, and other work can only add to both.
     for _ in range(2):
-        _wait(like.device)
+        _wait(device)
         start = time.perf_counter()
-        block(maps)
-        _wait(like.device)
+        convolution.new_kernel(*grid)
+        _wait(device)
         seconds.append(time.perf_counter() - start)
-    return replace(cost, build_seconds=max(seconds[0] - seconds[1], 0.0))
+    return replace(cost, build_seconds=min(seconds))
 
 
 def _wait(device: torch.device) -> None:
