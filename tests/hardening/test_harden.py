@@ -1,16 +1,15 @@
 """From a recipe to a hardened network with its card."""
 
 import copy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from hardening_networks import lively
 from torch import Tensor
-from workshop import CHECK, RECIPE, Workshop
+from workshop import RECIPE, Workshop
 
-from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings, block_at, blocks_of
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
 from robustiqa_core.hardening import (
@@ -29,18 +28,13 @@ from robustiqa_core.hardening import (
     labelled_data,
     load_trunk,
     parse_objective,
-    prepare,
 )
-from robustiqa_core.hardening.crops import to_images
-from robustiqa_core.hardening.data import key_of
 from robustiqa_core.hardening.measuring import calibrate, rescale_last_layer
-from robustiqa_core.metrics.correlation import agreement
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.storage import load_network, save_checkpoint
-from robustiqa_core.training.baseline import round_to_half
 from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.state import read_progress
 
@@ -70,30 +64,6 @@ def test_the_records_tell_what_happens_in_order(workshop: Workshop) -> None:
     assert not result.network.training
     weight = result.network.get_parameter("features.stage6.0.expand.conv.weight")
     assert len(weight) < len(workshop.baseline.get_parameter("features.stage6.0.expand.conv.weight"))
-
-
-@pytest.mark.parametrize("half", [False, True])
-def test_what_is_finished_scores_photos_as_the_card_says(half: bool, workshop: Workshop) -> None:
-    baseline = copy.deepcopy(workshop.baseline)
-    if half:
-        # As every shipped baseline is: rounding leaves its front as it is, whose maps serve again.
-        round_to_half(baseline)
-    cache = HardeningCache()
-    place = Workshop(baseline, workshop.card, cache, workshop.root)
-    records, result = place.run(replace(RECIPE, precision="bfloat16"))
-    finished = next(record for record in records if isinstance(record, Finished))
-    assert finished.network is result.network
-    mapped = [record for record in records if isinstance(record, Progressed) and record.stage == "mapping"]
-    assert len(mapped) == (3 + 1 if half else 3 + 1 + 1)
-    data = distillation_data(RECIPE, root=workshop.root)
-    known = cache.find(key_of(data.validation, data.validation_samples))
-    assert known is not None
-    # From photos, and by the network without the removed filters: not from maps.
-    images = to_images(known.tensors["pixels"], CPU)
-    scores, wanted = (score(network, images).double().numpy() for network in (result.network, baseline))
-    found = asdict(agreement(scores, wanted))
-    assert asdict(finished.agreement) == pytest.approx(found, rel=1e-3, abs=1e-6)
-    assert result.card.hardening["agreement"] == {"crops": 8, **asdict(finished.agreement)}
 
 
 def test_the_same_recipe_gives_the_same_network(workshop: Workshop) -> None:
@@ -138,25 +108,6 @@ def test_maps_of_an_earlier_recipe_are_found_in_the_folder(workshop: Workshop, t
     # A block that starts as the identity, and no pruning: the baseline's own scores.
     assert epochs_of(third)[0].agreement.srocc == pytest.approx(1, abs=1e-6)
     assert epochs_of(first)[0].agreement.srocc < 1
-
-
-def test_what_was_prepared_is_not_computed_again_wherever_the_block_goes(workshop: Workshop) -> None:
-    recipe, cache = replace(RECIPE, precision="bfloat16"), HardeningCache()
-    data = distillation_data(recipe, root=workshop.root)
-    ahead = list(prepare(recipe, workshop.baseline, workshop.card, data, cache=cache, **CHECK))
-    assert list(dict.fromkeys(record.stage for record in ahead)) == ["cropping", "scoring", "attacking"]
-    other = replace(
-        recipe, position="after_stage6", block=BlockSettings(orthogonalization="aoc", width=8, grid=2), pruning=NOTHING
-    )
-    for chosen in (recipe, other):
-        records, result = workshop.run(chosen, cache=cache)
-        done = [record.stage for record in records if isinstance(record, Progressed)]
-        assert not {"cropping", "scoring"} & set(done)
-        everything, alone = workshop.run(chosen, cache=HardeningCache())
-        # The new network is attacked, the baseline was.
-        attacks = [record for record in everything if isinstance(record, Progressed) and record.stage == "attacking"]
-        assert 2 * done.count("attacking") == len(attacks)
-        assert result.card.hardening == alone.card.hardening
 
 
 def test_a_recipe_that_does_nothing_changes_no_score(workshop: Workshop, images: Tensor) -> None:
