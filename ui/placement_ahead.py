@@ -21,9 +21,14 @@ def is_ready(recipe: HardeningRecipe) -> bool:
 
 
 def keep_ready(recipe: HardeningRecipe) -> None:
-    """Compute it for a recipe where that was not done yet."""
+    """Compute it for a recipe where that was not done yet; after a failure not again in this visit.
+
+    What failed here fails again when the model is hardened, and is said there.
+    """
     jobs = state.placement_ahead()
     job_view.settle(jobs, noun="preparation", cancelled=lambda snapshot: "")
+    if jobs.notice is not None and jobs.notice.kind == "error":
+        return
     wanted = _key(recipe)
     running = None if jobs.active is None else _key(jobs.recipes[jobs.active])
     if wanted != running and not is_ready(recipe):

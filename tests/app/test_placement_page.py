@@ -19,6 +19,7 @@ from robustiqa_core import cli
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.cli import harden as harden_command
+from robustiqa_core.errors import InputError
 from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, Progressed, distillation_data
 from robustiqa_core.images import read_image
 from robustiqa_core.metrics.correlation import agreement
@@ -266,6 +267,28 @@ def test_what_every_trial_needs_is_computed_while_the_page_is_read(monkeypatch: 
     page.run()
     # Crops of another number are others.
     page.select_slider(key="placement_crops").set_value(48).run()
+    assert "the first time longest" in text(page)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_cannot_be_computed_ahead_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[HardeningRecipe] = []
+
+    def fail(recipe: HardeningRecipe, *known: object, **others: object) -> Iterator[Progressed]:
+        tried.append(recipe)
+        raise InputError("expected crops, got none; choose others")
+        yield
+
+    monkeypatch.setattr(placement_ahead, "prepare", fail)
+    page = open_page()
+    cache.jobs().wait(page.session_state["placement_probe_jobs"].active, timeout=TIMEOUT)
+    page.run()
+    assert cache.jobs().wait(page.session_state["placement_ahead_jobs"].active, timeout=TIMEOUT).state == "failed"
+    for _ in range(3):
+        page.run()
+        assert not page.exception
+        assert page.session_state["placement_ahead_jobs"].active is None
+    assert len(tried) == 1
     assert "the first time longest" in text(page)
 
 
