@@ -4,11 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import pages
+from ui import pages, unusable_models
 
 BRAND = Path(__file__).parent / "assets" / "brand"
 
 st.set_page_config(page_title="RobustIQA", page_icon=str(BRAND / "icon.svg"), layout="wide")
 st.logo(str(BRAND / "wordmark.svg"), size="large", icon_image=str(BRAND / "icon.svg"))
 st.html(Path(__file__).parent / "ui" / "controls.css")
-st.navigation(pages.navigation(), position="top").run()
+page = st.navigation(pages.navigation(), position="top")
+unusable_models.draw()
+page.run()

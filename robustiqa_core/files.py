@@ -165,6 +165,14 @@ def _refused(path: Path, option: str, error: OSError) -> ConfigurationError:
     )
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is a file at `path`; not where the system cannot say, as for a name that is too long."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_bytes(path: Path, *, expected: str, remedy: str) -> bytes:
     """Return what is in a file.
 

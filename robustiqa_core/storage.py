@@ -1,6 +1,7 @@
 """Checkpoints: safetensors weights, each with a JSON model card, loaded strictly."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,19 +11,41 @@ import torch
 from torch import Tensor
 
 from robustiqa_core.blocks import BlockSettings, blocks_of, insert
-from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
+from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError, RobustIQAError
 from robustiqa_core.files import read_json, write_bytes, write_json
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE, checkpoints_root
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
-from robustiqa_core.models.card import ModelCard
+from robustiqa_core.models.card import ModelCard, UnusableModel
 from robustiqa_core.models.efficientnet_lite import ConvNorm
 from robustiqa_core.pruning import is_masked, narrow, remaining
 
 
 def list_cards(root: Path | None = None) -> tuple[ModelCard, ...]:
     """Return the cards of all checkpoints in `root`: the models as `ARCHITECTURES` lists them, baselines first."""
-    folder = root or checkpoints_root()
-    cards = [ModelCard.from_json(read_json(path), place=path.name) for path in sorted(folder.glob("*.json"))]
+    return _in_order(_read_card(path) for path in _card_paths(root))
+
+
+def usable_cards(root: Path | None = None) -> tuple[tuple[ModelCard, ...], tuple[UnusableModel, ...]]:
+    """Return the cards in `root` as `list_cards` does, without those that cannot be read, and these."""
+    cards: list[ModelCard] = []
+    refused: list[UnusableModel] = []
+    for path in _card_paths(root):
+        try:
+            cards.append(_read_card(path))
+        except RobustIQAError as error:
+            refused.append(UnusableModel(path.name, str(error)))
+    return _in_order(cards), tuple(refused)
+
+
+def _card_paths(root: Path | None) -> list[Path]:
+    return sorted((root or checkpoints_root()).glob("*.json"))
+
+
+def _read_card(path: Path) -> ModelCard:
+    return ModelCard.from_json(read_json(path), place=path.name)
+
+
+def _in_order(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
     places = list(ARCHITECTURES)
     return tuple(
         sorted(

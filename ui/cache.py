@@ -13,18 +13,18 @@ import torch
 
 from robustiqa_core.blocks import BlockSettings, new_block, preview, with_build_time
 from robustiqa_core.device import Precision, choose_device, fast_training_precision, keep_freed_memory
-from robustiqa_core.errors import InputError
+from robustiqa_core.errors import InputError, RobustIQAError
 from robustiqa_core.hardening import HardeningCache, TuningData
 from robustiqa_core.images import Photo, decode_image, preview_png, read_image
 from robustiqa_core.jobs import JobQueue
 from robustiqa_core.metrics.scale import Convention
 from robustiqa_core.models import QualityModel
-from robustiqa_core.models.card import ModelCard
+from robustiqa_core.models.card import ModelCard, UnusableModel
 from robustiqa_core.own_models import OWN, own_cards, resolve_scorer
 from robustiqa_core.pruning import PruningPlan, PruningSettings, plan_from
 from robustiqa_core.samples import SamplePhoto, list_samples
 from robustiqa_core.scorer import Scorer, ScoreRange
-from robustiqa_core.storage import list_cards, load_network
+from robustiqa_core.storage import load_network, usable_cards
 from robustiqa_core.tables.summary import Summary
 from ui.compare_job import CompareOutcome
 from ui.compare_summary import summary_of
@@ -70,14 +70,23 @@ def owner() -> str:
 
 def cards() -> Mapping[str, ModelCard]:
     """Return the cards of all models by file stem, such as `linearity-baseline`: bundled, one's own, kept on a page."""
-    return {**listed_cards(), **kept_models().cards()}
+    return {**listed_models()[0], **kept_models().cards()}
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def listed_cards() -> Mapping[str, ModelCard]:
-    """Return the cards of the bundled models and of one's own."""
-    own = own_cards(lambda name: scorer(name, OWN))
-    return {card.stem: card for card in (*list_cards(), *own)}
+def unusable_models() -> tuple[UnusableModel, ...]:
+    """Return the models that are listed, bundled or one's own, and cannot be used."""
+    return listed_models()[1]
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the models")
+def listed_models() -> tuple[Mapping[str, ModelCard], tuple[UnusableModel, ...]]:
+    """Return the cards of the bundled models and of one's own by file stem, and those that cannot be used.
+
+    Each of one's own is loaded and checked here, so that none that fails stands in a list of models.
+    """
+    bundled, broken = usable_cards()
+    own, refused = own_cards(lambda name: scorer(name, OWN))
+    return {card.stem: card for card in (*bundled, *own)}, (*broken, *refused)
 
 
 def scorer(model: str, variant: str) -> Scorer:
@@ -201,7 +210,11 @@ def shelf() -> Shelf:
 @st.cache_resource(max_entries=8, ttl=600, show_spinner=False)
 def speed(model: str, variant: str) -> Speed:
     """Return how fast a model is; measured anew after a while, since other work on the machine slows it down."""
-    return measure_speed(scorer(model, variant), device())
+    try:
+        return measure_speed(scorer(model, variant), device())
+    except RobustIQAError:
+        # A model of one's own that fails by now: that will be said when it is run.
+        return Speed(0.0, 0.0)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, scope="session")

@@ -11,7 +11,7 @@ import torch
 from robustiqa_core.attacks import Attack, complete, parse_attack, spell_attack
 from robustiqa_core.attacks.objective import score, score_gradient
 from robustiqa_core.audit import AuditPlan, AuditReport, audit
-from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.errors import InputError, RobustIQAError
 from robustiqa_core.scorer import Scorer
 from robustiqa_core.selfcheck import LinearScorer
 
@@ -94,7 +94,12 @@ def measure_speed(scorer: Scorer, device: torch.device) -> Speed:
     images = torch.full((1, 3, _PROBE_SIDE, _PROBE_SIDE), 0.5, device=device)
     pixels = _PROBE_SIDE**2 / 1e6
     # Reading a score waits for devices that work on their own.
-    float(score_gradient(scorer, images)[0])
+    try:
+        float(score_gradient(scorer, images)[0])
+    except InputError:
+        # A black box, which is asked for scores alone.
+        query = _fastest(lambda: float(score(scorer, images)))
+        return Speed(query / pixels, query / pixels)
     gradient = _fastest(lambda: float(score_gradient(scorer, images)[0]))
     query = _fastest(lambda: float(score(scorer, images)))
     return Speed(gradient / pixels, query / pixels)

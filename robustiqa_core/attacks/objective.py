@@ -110,7 +110,8 @@ def score_gradient(scorer: Scorer, images: Tensor) -> tuple[Tensor, Tensor]:
     if gradient is None:
         raise InputError(
             "expected scores that can be differentiated with respect to the images, got scores without gradient; "
-            "remove detach(), no_grad() or rounding from the scorer, or use an attack that needs no gradient"
+            "remove detach(), no_grad() or rounding from the scorer, or use an attack that needs no gradient, such as "
+            "square, nes or noise"
         )
     zero_or_nan = 0.0 * gradient.sum((1, 2, 3), dtype=scores.dtype)
     return scores.detach() + zero_or_nan, gradient

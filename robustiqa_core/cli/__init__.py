@@ -1,17 +1,22 @@
 """The command line: `robustiqa COMMAND ...`.
 
-JSON goes to standard output, progress to standard error; bad input ends with one line and exit status 2. Each command
-is a module of this package with `add_arguments(parser)` and `run(arguments) -> exit status`; it is imported only
-when it is called, so that no command waits for what another one needs.
+JSON goes to standard output, progress to standard error, and so does whatever models of the user's own print; bad
+input ends with one line and exit status 2. Places for results are checked before the work begins, and a file that is
+there already is replaced only with --overwrite. Each command is a module of this package with `add_arguments(parser)`
+and `run(arguments) -> exit status`; it is imported only when it is called, so that no command waits for what another
+one needs.
 """
 
 import argparse
 import importlib
+import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from robustiqa_core import __version__
+from robustiqa_core.cli.messages import one_line, warn
 from robustiqa_core.errors import RobustIQAError
 
 COMMANDS: dict[str, str] = {
@@ -41,11 +46,16 @@ class _Parser(argparse.ArgumentParser):
     """argparse with errors of one line."""
 
     def error(self, message: str) -> "None":  # type: ignore[override]
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, one_line(f"{self.prog}: {message} (see {self.prog} --help)") + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0, 1 for a failed check, 2 for bad input."""
+    """Run one command; return its exit status: 0, 1 for a failed check, 2 for bad input.
+
+    Args:
+        arguments: the words of the command; without them those that the program was started with.
+    """
+    _print_any_name()
     words = list(sys.argv[1:] if arguments is None else arguments)
     overview = _Parser(
         prog="robustiqa",
@@ -62,13 +72,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A pipe that was closed early, as by `| head`, ends the program quietly, as it does others.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    # Imported here, since it imports torch, and the overview shall not wait for that.
+    # Imported here, since they import torch, and the overview shall not wait for that.
     importlib.import_module("robustiqa_core.device").keep_freed_memory()
+    explain = importlib.import_module("robustiqa_core.files").explain
     try:
-        return int(module.run(parsed))
+        status = int(module.run(parsed))
+        sys.stdout.flush()
     except RobustIQAError as error:
-        print(f"robustiqa {command}: {' '.join(str(error).split())}", file=sys.stderr)
+        warn(f"robustiqa {command}: {error}")
+        return 2
+    # What no check has foreseen, such as a disk that is full by now.
+    except OSError as error:
+        place = "" if error.filename is None else f" at {os.fsdecode(error.filename)}"
+        warn(f"robustiqa {command}: expected a file that can be read or written{place}, got {explain(error)}; check it")
+        return 2
+    except MemoryError:
+        warn(f"robustiqa {command}: the memory of this computer is used up; use smaller photos, as with --max-side")
         return 2
     except KeyboardInterrupt:
-        print(f"robustiqa {command}: interrupted", file=sys.stderr)
+        warn(f"robustiqa {command}: interrupted")
         return 130
+    if arguments is None:
+        _end_results()
+    return status
+
+
+def _print_any_name() -> None:
+    """Let names of files be printed that are no text in the terminal's encoding: as escapes, which JSON reads back."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _end_results() -> None:
+    """Send what is still printed while the program ends, as by the code of a model, to standard error."""
+    sys.stdout = sys.stderr
+    os.dup2(2, 1)

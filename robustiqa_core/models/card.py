@@ -129,3 +129,16 @@ class ModelCard:
             raise InputError(
                 f"expected a model card in {place}, got one that does not fit ({error}); restore it"
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableModel:
+    """A model that is listed, bundled or one's own, and cannot be used.
+
+    Args:
+        name: of the model, or of the file that lists it.
+        reason: what is wrong with it, and what to do.
+    """
+
+    name: str
+    reason: str

@@ -4,16 +4,17 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 from typing import Any
 
 from robustiqa_core.checks import check_count, check_positive
 from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.files import is_file, read_text
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.backbones import Triple
-from robustiqa_core.models.card import ModelCard, Training
+from robustiqa_core.models.card import ModelCard, Training, UnusableModel
 from robustiqa_core.scorer import ScoreRange
 
 MODELS_VARIABLE = "ROBUSTIQA_MODELS"
@@ -23,6 +24,7 @@ OWN = "own"
 
 # Below that there is nothing to judge, and no network that is made for it.
 _MIN_SIZE = 16
+_LARGEST = 10**30
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 
 
@@ -120,19 +122,50 @@ def list_own_models(path: Path | None = None) -> tuple[OwnModel, ...]:
         InputError: the file is not there or no TOML.
         ConfigurationError: a model in it is not what it should be.
     """
+    return tuple(_read_model(name, table, place) for name, table, place in _tables(path))
+
+
+def usable_models(path: Path | None = None) -> tuple[tuple[OwnModel, ...], tuple[UnusableModel, ...]]:
+    """Return the models that a TOML file lists as they should be, and those that are not; see `list_own_models`.
+
+    Raises:
+        InputError: the file is not there or no TOML.
+    """
+    good: list[OwnModel] = []
+    bad: list[UnusableModel] = []
+    for name, table, place in _tables(path):
+        try:
+            good.append(_read_model(name, table, place))
+        except ConfigurationError as error:
+            bad.append(UnusableModel(name, str(error)))
+    return tuple(good), tuple(bad)
+
+
+def listed_model(name: str) -> OwnModel | None:
+    """Return the model of that name in the file that ROBUSTIQA_MODELS names; None if there is none.
+
+    Raises:
+        InputError: the file is not there or no TOML.
+        ConfigurationError: the model is not what it should be; others are not looked at.
+    """
+    tables = {known: (table, place) for known, table, place in _tables(None)}
+    return _read_model(name, *tables[name]) if name in tables else None
+
+
+def _tables(path: Path | None) -> Iterator[tuple[str, object, Path]]:
+    """Yield name, table and file of each model that a TOML file lists."""
     named = os.environ.get(MODELS_VARIABLE)
     place = path or (Path(named) if named else None)
     if place is None:
-        return ()
+        return
+    text = read_text(place, expected="a TOML file of models", remedy=f"correct the file, or {MODELS_VARIABLE}")
     try:
-        tables = tomllib.loads(place.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"expected a TOML file of models at {place}, got no file; correct {MODELS_VARIABLE}"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        tables = tomllib.loads(text)
+    # Numbers of thousands of digits and brackets nested as deep are no TOML errors to the parser.
+    except (ValueError, RecursionError) as error:
         raise InputError(f"expected TOML in {place}, got something else ({error}); correct the file") from error
-    return tuple(_read_model(name, table, place) for name, table in tables.items())
+    for name, table in tables.items():
+        yield name, table, place
 
 
 def _read_model(name: str, table: object, place: Path) -> OwnModel:
@@ -160,11 +193,16 @@ def _beside(source: str, folder: Path) -> str:
     """Return a source whose file, if it is one, lies beside the file that lists it."""
     place, _, _ = source.rpartition(":")
     file = place if place.endswith(".py") else source
-    return str(folder / source) if (folder / file).is_file() else source
+    return str(folder / source) if is_file(folder / file) else source
 
 
 def _numbers(value: object, count: int, place: str) -> tuple[Any, ...]:
     """Return a list of so many numbers as a tuple, or raise."""
-    if not isinstance(value, list) or len(value) != count or not all(type(item) in (int, float) for item in value):
+    if not isinstance(value, list) or len(value) != count or not all(map(_is_number, value)):
         raise ConfigurationError(f"{place} must be a list of {count} numbers, got {value!r}; correct it")
     return tuple(value)
+
+
+def _is_number(value: object) -> bool:
+    """Return whether it is a float, or a whole number that a float can hold."""
+    return type(value) is float or (type(value) is int and abs(value) <= _LARGEST)

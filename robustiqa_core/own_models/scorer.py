@@ -1,5 +1,7 @@
 """A model of the user's own as a checked Scorer, and the one place where a name becomes a Scorer."""
 
+import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -8,18 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustiqa_core.attacks.objective import score_gradient
-from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
+from robustiqa_core.errors import ConfigurationError, InputError, NumericalError, RobustIQAError
 from robustiqa_core.images import read_image, round_to_8bit
-from robustiqa_core.models.card import ModelCard
+from robustiqa_core.models.card import ModelCard, UnusableModel
 from robustiqa_core.models.preprocessing import check_model_input, fit, normalise
-from robustiqa_core.own_models.catalogue import OwnModel, from_source, list_own_models
+from robustiqa_core.own_models.catalogue import MODELS_VARIABLE, OwnModel, from_source, listed_model, usable_models
+from robustiqa_core.own_models.diagnosis import advice
+from robustiqa_core.own_models.foreign import importing_beside, user_code
 from robustiqa_core.own_models.sources import Network, open_source
 from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import Scorer, ScoreRange
 from robustiqa_core.storage import load_card, load_scorer
-
-# What networks raise on photos of a size or number that they were not made for.
-_REFUSALS = (RuntimeError, AssertionError, TypeError, ValueError, IndexError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,19 +33,35 @@ class OwnScorer:
         score_range: of the scores, larger is better.
         one_by_one: whether each photo of a batch is scored on its own, as for a network that takes one at a time or
             lets the photos of a batch influence each other.
+        black_box: whether it has no gradient to give; attacks that need none still work.
     """
 
     network: Network
     model: OwnModel
     score_range: ScoreRange
     one_by_one: bool = False
+    black_box: bool = False
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return scores (N,), larger is better, of images (N, 3, H, W), RGB in [0, 1]."""
-        x = normalise(self._resized(check_model_input(images)), self.model.mean, self.model.deviation)
-        parts = x.chunk(len(x)) if self.one_by_one else (x,)
-        outputs = torch.cat([self._output(part) for part in parts])
-        return outputs if self.model.higher_is_better else -outputs
+        """Return scores (N,), larger is better, of images (N, 3, H, W), RGB in [0, 1].
+
+        Raises:
+            InputError: the network's code raises, or returns something else than one number a photo.
+        """
+        with torch.no_grad() if self.black_box else contextlib.nullcontext():
+            x = self.prepared(check_model_input(images))
+            parts = x.chunk(len(x)) if self.one_by_one else (x,)
+            outputs = torch.cat([self._output(part) for part in parts])
+            return outputs if self.model.higher_is_better else -outputs
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Return images (N, 3, h, w) as the network gets them."""
+        return normalise(self._resized(images), self.model.mean, self.model.deviation)
+
+    def ask(self, images: Tensor) -> Tensor:
+        """Return whatever the network returns for prepared images, which a network of the user's own may not do."""
+        with user_code(self.model.source, f"score a photo of {images.shape[3]} x {images.shape[2]} px"):
+            return self.network(images)
 
     def _resized(self, images: Tensor) -> Tensor:
         size = self.model.size
@@ -54,15 +71,25 @@ class OwnScorer:
 
     def _output(self, images: Tensor) -> Tensor:
         """Return what the network says, (N,), in float32 or finer."""
-        output = self.network(images)
+        output: object = self.ask(images)
         count = len(images)
-        if not isinstance(output, Tensor) or output.shape not in ((count,), (count, 1)):
-            found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        if not isinstance(output, Tensor) or output.shape not in ((count,), (count, 1)) or output.is_complex():
             raise InputError(
-                f"expected scores ({count},) or ({count}, 1) of a network, got {found}; "
-                "wrap the network so that it returns one number a photo"
+                f"expected scores ({count},) or ({count}, 1) of a network, {_told(output)}; "
+                "wrap the network so that it returns one number a photo, as a tensor"
             )
-        return output.flatten().to(torch.promote_types(output.dtype, torch.float32))
+        scores = output.flatten().to(torch.promote_types(output.dtype, torch.float32))
+        # A scorer's scores lie where its photos do.
+        return scores.to(images.device)
+
+
+def _told(output: object) -> str:
+    """Return in words what a network returned."""
+    if output is None:
+        return "but it returned None"
+    if isinstance(output, Tensor):
+        return f"got {'complex numbers ' if output.is_complex() else ''}{tuple(output.shape)}"
+    return f"got {type(output).__name__}"
 
 
 def resolve_scorer(model: str = "linearity", variant: str = "baseline", *, device: torch.device) -> Scorer:
@@ -87,9 +114,9 @@ def find_own_model(model: str) -> OwnModel | None:
         >>> find_own_model("linearity") is None, find_own_model("nets.py:make").name
         (True, 'make')
     """
-    listed = {own.name: own for own in list_own_models()}
-    if model in listed:
-        return listed[model]
+    listed = listed_model(model)
+    if listed is not None:
+        return listed
     return from_source(model) if any(mark in model for mark in ":./\\") else None
 
 
@@ -99,37 +126,48 @@ def resolve_card(model: str, variant: str = "baseline", *, scorer: Scorer) -> Mo
     return load_card(model, variant) if own is None else own.card(scorer.score_range)
 
 
-def own_cards(load: Callable[[str], Scorer]) -> tuple[ModelCard, ...]:
-    """Return the cards of the models that ROBUSTIQA_MODELS lists.
+def own_cards(load: Callable[[str], Scorer]) -> tuple[tuple[ModelCard, ...], tuple[UnusableModel, ...]]:
+    """Return the cards of the models that ROBUSTIQA_MODELS lists, and those of them that cannot be used.
 
     Args:
-        load: returns the Scorer of a model by its name; called where the list does not give the range of the scores.
+        load: returns the Scorer of a model by its name, or raises RobustIQAError.
     """
-    return tuple(
-        own.card(own.signed(own.score_range) if own.score_range else load(own.name).score_range)
-        for own in list_own_models()
-    )
+    try:
+        listed, unusable = usable_models()
+    except InputError as error:
+        return (), (UnusableModel(os.environ.get(MODELS_VARIABLE, MODELS_VARIABLE), str(error)),)
+    cards: list[ModelCard] = []
+    refused = list(unusable)
+    for own in listed:
+        try:
+            cards.append(own.card(load(own.name).score_range))
+        except RobustIQAError as error:
+            refused.append(UnusableModel(own.name, str(error)))
+    return tuple(cards), tuple(refused)
 
 
 def load_own_scorer(own: OwnModel, *, device: torch.device) -> OwnScorer:
-    """Return a model of the user's own, checked: finite, repeatable scores that can be differentiated.
+    """Return a model of the user's own, checked: finite, repeatable scores that depend on the photo.
 
     Args:
         own: what is known of it.
         device: where it shall compute.
 
     Raises:
-        ConfigurationError: its source cannot be found or called.
-        InputError: it cannot score a photo, or gives something else than one score a photo, or no gradient.
+        ConfigurationError: its source cannot be found or called, or its score is the same for different photos.
+        InputError: its code raises, or it gives something else than one score a photo.
         NumericalError: its scores or gradients are not finite, or differ from call to call.
     """
-    network = open_source(own.source, device)
-    stated = own.score_range or getattr(network, "score_range", None)
-    known = stated if isinstance(stated, ScoreRange) else None
-    scorer = OwnScorer(network, own, own.signed(known or ScoreRange(0.0, 1.0)))
-    photos = _probes(device)
-    scorer = replace(scorer, one_by_one=not _takes_batches(scorer, photos))
-    _check(scorer, photos)
+    with importing_beside(own.source):
+        network = open_source(own.source, device)
+        with user_code(own.source, "have a score_range that can be read"):
+            stated = own.score_range or getattr(network, "score_range", None)
+        known = stated if isinstance(stated, ScoreRange) else None
+        scorer = OwnScorer(network, own, own.signed(known or ScoreRange(0.0, 1.0)))
+        photos = _probes(device)
+        scorer = replace(scorer, one_by_one=not _takes_batches(scorer, photos))
+        _check_scores(scorer, photos)
+        scorer = replace(scorer, black_box=not _has_gradient(scorer, photos))
     return scorer if known else replace(scorer, score_range=measured_range(scorer, device))
 
 
@@ -154,35 +192,54 @@ def _takes_batches(scorer: OwnScorer, photos: Tensor) -> bool:
     try:
         together = scorer(photos)
         alone = torch.cat([scorer(photo[None]) for photo in photos])
-    except _REFUSALS:
+    except InputError:
         return False
     return torch.allclose(together, alone, rtol=1e-3, atol=1e-5)
 
 
-def _check(scorer: OwnScorer, photos: Tensor) -> None:
-    """Raise unless the scores are finite, the same on every call and can be differentiated."""
+@torch.no_grad()
+def _check_scores(scorer: OwnScorer, photos: Tensor) -> None:
+    """Raise unless the scores are finite, the same on every call and others for another photo."""
     source = scorer.model.source
+    first = scorer.prepared(photos[:1])
     try:
-        scores, gradient = score_gradient(scorer, photos)
-        again, _ = score_gradient(scorer, photos)
+        scorer.ask(first)
+    except InputError as error:
+        told = str(error).rpartition("; ")[0]
+        raise InputError(f"{told}; {advice(scorer.ask, first)}") from error
+    try:
+        scores, again = scorer(photos), scorer(photos)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    except _REFUSALS as error:
-        height, width = photos.shape[-2:]
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"expected {source!r} to score a photo of {width} x {height} px, got an error ({reason}); "
-            "if it takes photos of one size only, list it in a file with its size"
-        ) from error
-    if not (scores.isfinite().all() and gradient.isfinite().all()):
-        raise NumericalError(f"expected finite scores and gradients of {source!r}, got others; check its weights")
+    if not scores.isfinite().all():
+        raise NumericalError(f"expected finite scores of {source!r}, got {scores.tolist()}; check its weights")
     if not torch.allclose(scores, again, rtol=1e-4, atol=1e-6):
         raise NumericalError(
             f"expected the same scores of {source!r} on every call, got {scores.tolist()} and {again.tolist()}; "
             "switch off what is random in it, such as dropout or random crops"
         )
-    if not gradient.abs().sum((1, 2, 3)).all():
+    others = scorer(torch.cat((torch.full_like(photos[:1], 0.5), 1 - photos[:1])))
+    if len({*scores.tolist(), *others.tolist()}) == 1:
         raise ConfigurationError(
-            f"expected a score of {source!r} that depends on the photo, got a gradient of zero; "
-            "remove rounding, clipping or detach() from it"
+            f"expected a score of {source!r} that depends on the photo, got {scores[0]:.6g} for four photos that have "
+            "nothing in common; return the score before it is clipped"
         )
+
+
+def _has_gradient(scorer: OwnScorer, photos: Tensor) -> bool:
+    """Return whether attacks can follow the model's gradient: not where there is none, or it is 0 as after rounding.
+
+    Raises:
+        NumericalError: there is one, and it is not finite.
+    """
+    try:
+        with user_code(scorer.model.source, "give a gradient"):
+            _, gradient = score_gradient(scorer, photos)
+    # The scores can be had, as was seen before.
+    except InputError:
+        return False
+    if not gradient.isfinite().all():
+        raise NumericalError(
+            f"expected finite gradients of {scorer.model.source!r}, got others; look for a root of 0 or a division by 0"
+        )
+    return bool(gradient.abs().sum((1, 2, 3)).all())

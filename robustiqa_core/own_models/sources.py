@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass
 
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
+from robustiqa_core.files import is_file
+from robustiqa_core.own_models.foreign import user_code
 
 Network: TypeAlias = Callable[[Tensor], Tensor]
 """From images (N, 3, h, w) to scores (N,) or (N, 1)."""
@@ -34,25 +36,27 @@ def open_source(source: str, device: torch.device) -> Network:
     Raises:
         ConfigurationError: no such module or callable, or one that needs other arguments than none or a device.
         MissingWeightsError: no such file.
-        InputError: a file of another kind.
+        InputError: a file of another kind, or code that raises.
     """
     place, _, name = source.rpartition(":")
     # Not C:\model.pt2, whose last part is no name.
     if place and all(part.isidentifier() for part in name.split(".")):
-        return _frozen(_make(_lookup(_module(place, source), name, source), source, device), device)
+        with user_code(source, "give a network"):
+            return _frozen(_make(_lookup(_module(place, source), name, source), source, device), device)
     path = Path(source)
-    if not path.is_file():
+    if not is_file(path):
         raise MissingWeightsError(
             f"expected module:callable, file.py:callable or the file of a network, got {source!r}, which is none; "
             "check the name, from the folder that you are in"
         )
-    return _open_file(path, device)
+    with user_code(source, "hold a network that can be read", "export it again"):
+        return _open_file(path, device)
 
 
 def _module(place: str, source: str) -> ModuleType:
     """Return the module of a Python source."""
     path = Path(place).resolve()
-    if place.endswith(".py") and not path.is_file():
+    if place.endswith(".py") and not is_file(path):
         raise MissingWeightsError(f"expected a Python file at {place}, got none; check the path")
     try:
         return _run_file(path) if place.endswith(".py") else importlib.import_module(place)
@@ -98,22 +102,24 @@ def _make(found: Any, source: str, device: torch.device) -> Any:
     """Return the network: `found` itself, or what it returns, called without arguments or with the device."""
     if isinstance(found, nn.Module):
         return found
-    made = None
-    if callable(found):
-        signature = inspect.signature(found)
-        arguments = {"device": device} if "device" in signature.parameters else {}
-        try:
-            signature.bind(**arguments)
-        except TypeError as error:
-            raise ConfigurationError(
-                f"{source!r} is called without arguments, or with device=..., but: {error}; give the others defaults"
-            ) from error
-        made = found(**arguments)
-    if not callable(made):
-        kind = type(found if made is None else made).__name__
+    if not callable(found):
         raise ConfigurationError(
-            f"expected {source!r} to be a function that returns a network, or a network, got {kind}; correct it"
+            f"expected {source!r} to be a function that returns a network, or a network, "
+            f"got {type(found).__name__}; correct it"
         )
+    signature = inspect.signature(found)
+    arguments = {"device": device} if "device" in signature.parameters else {}
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{source!r} is called without arguments, or with device=..., but: {error}; give the others defaults, "
+            "or if it is the function that scores, let another one return it"
+        ) from error
+    made = found(**arguments)
+    if not callable(made):
+        what = "None; end it with return" if made is None else f"{type(made).__name__}; return the network instead"
+        raise ConfigurationError(f"expected {source!r} to return a network, but it returned {what}")
     return made
 
 

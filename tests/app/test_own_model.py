@@ -10,6 +10,7 @@ from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.own_models import MODELS_VARIABLE
 from ui import cache, state
 from ui.lab_job import LabOutcome
+from ui.pages import listed_pages
 
 APP = Path(__file__).parents[2] / "app.py"
 TIMEOUT = 60.0
@@ -17,19 +18,36 @@ TIMEOUT = 60.0
 NET = "def make(): return lambda images: 2 * images.mean((1, 2, 3))\n"
 
 
+BROKEN = """
+import sys
+
+
+def raises(): open("not_there.pth")
+def leaves(): sys.exit("bye")
+def nothing(): "returns no network"
+"""
+
+
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A list of models with one that works, and a folder of checkpoints that is not there."""
     (tmp_path / "net.py").write_text(NET)
-    listed = tmp_path / "models.toml"
-    listed.write_text('[brightness]\nsource = "net.py:make"\nhigher_is_better = false\nunit = "darkness, -2 to 0"\n')
-    monkeypatch.setenv(MODELS_VARIABLE, str(listed))
+    (tmp_path / "broken.py").write_text(BROKEN)
+    path = tmp_path / "models.toml"
+    path.write_text('[brightness]\nsource = "net.py:make"\nhigher_is_better = false\nunit = "darkness, -2 to 0"\n')
+    monkeypatch.setenv(MODELS_VARIABLE, str(path))
     monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(tmp_path / "none"))
-    caches = (cache.listed_cards, cache.loaded_scorer)
+    caches = (cache.listed_models, cache.loaded_scorer, cache.speed)
     for cached in caches:
         cached.clear()
-    yield AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page("pages/attack_lab.py")
+    yield path
     for cached in caches:
         cached.clear()
+
+
+@pytest.fixture
+def app(listed: Path) -> AppTest:
+    return AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page("pages/attack_lab.py")
 
 
 def test_it_is_listed_and_attacked_like_a_bundled_model(app: AppTest) -> None:
@@ -59,3 +77,52 @@ def test_its_card_has_the_range_that_it_gave_to_the_sample_photos(app: AppTest) 
     page = app.switch_page("pages/how_it_works.py").run()
     assert not page.exception
     assert any("brightness, own" in expander.label for expander in page.expander)
+
+
+@pytest.mark.parametrize("page", [page.file for page in listed_pages()])
+def test_models_that_fail_are_left_out_of_every_page_which_says_why(listed: Path, page: str) -> None:
+    with listed.open("a") as file:
+        for name in ("raises", "leaves", "nothing"):
+            # Its range is stated, so that nothing else would load it before it is chosen.
+            file.write(f'[{name}]\nsource = "broken.py:{name}"\nscore_range = [0, 1]\n')
+        file.write('[misspelt]\nsorce = "net.py:make"\n')
+    app = AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page(page).run()
+    assert not app.exception
+    said = " ".join(warning.value for warning in app.warning)
+    for text in ("raises", "FileNotFoundError", "leaves", "SystemExit", "nothing", "None", "misspelt", "sorce"):
+        assert text in said
+    assert list(cache.cards()) == ["brightness-own"]
+
+
+@pytest.mark.parametrize("damage", ["[brightness", "", "folder"])
+def test_a_list_that_cannot_be_read_is_named_on_the_page(listed: Path, damage: str) -> None:
+    listed.write_text(damage) if damage else listed.unlink()
+    if damage == "folder":
+        listed.unlink()
+        listed.mkdir()
+    app = AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page("pages/how_it_works.py").run()
+    assert not app.exception
+    (warning,) = app.warning
+    assert "models\\.toml" in warning.value
+
+
+def test_a_card_that_cannot_be_read_is_named_on_the_page(
+    listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "linearity-mine.json").write_text("{")
+    monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(tmp_path))
+    app = AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page("pages/how_it_works.py").run()
+    assert not app.exception
+    (warning,) = app.warning
+    assert "linearity\\-mine\\.json" in warning.value
+
+
+def test_a_model_without_gradient_is_attacked_by_its_scores_and_the_page_says_what_cannot(listed: Path) -> None:
+    (listed.parent / "net.py").write_text(NET.replace("images.mean", "images.detach().mean"))
+    app = AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page("pages/attack_lab.py").run()
+    assert not app.exception
+    job = app.session_state[state.LAB].active
+    assert not cache.jobs().wait(job, timeout=TIMEOUT).active
+    app.run()
+    assert not app.exception
+    assert any("needs no gradient" in error.value for error in app.error)

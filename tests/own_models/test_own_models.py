@@ -1,6 +1,8 @@
 """Models of the user's own: every kind of source, what is refused and why, the file that lists them."""
 
 import json
+import os
+import subprocess
 import sys
 import textwrap
 import warnings
@@ -209,11 +211,10 @@ def test_a_network_that_compares_the_photos_of_a_batch_scores_each_alone(nets: s
     [
         ("pair", InputError, r"scores \(1,\) or \(1, 1\) of a network, got \(1, 1, 1\)"),
         ("tuples", InputError, "got tuple"),
-        ("detached", InputError, "without gradient"),
-        ("constant", ConfigurationError, "gradient of zero"),
+        ("constant", ConfigurationError, "depends on the photo, got 1 for four photos"),
         ("undefined", NumericalError, "finite scores"),
         ("noisy", NumericalError, "same scores.*dropout"),
-        ("only_64", InputError, "size mismatch: 64 x 64 only"),
+        ("only_64", InputError, r"size mismatch: 64 x 64 only.*list it in a file with size = \[64, 64\]"),
         ("needs", ConfigurationError, "missing a required argument: 'depth'"),
         ("number", ConfigurationError, "got int"),
         ("nothing", ConfigurationError, "only .*make, column"),
@@ -290,19 +291,31 @@ def test_the_file_lists_models_beside_it_and_modules(listed: Callable[[str], Non
     assert scorer(photos()).shape == (2,)
 
 
-def test_cards_take_the_range_from_the_file_or_else_from_the_model(listed: Callable[[str], None]) -> None:
-    listed('[a]\nsource = "a.pt2"\nscore_range = [1, 2]\nhigher_is_better = false\n[b]\nsource = "b.pt2"\n')
-    asked: list[str] = []
+def test_cards_have_the_models_range_and_those_that_cannot_be_used_are_named(listed: Callable[[str], None]) -> None:
+    listed("""
+        [a]
+        source = "a.pt2"
+        unit = "DMOS"
+        higher_is_better = false
+
+        [broken]
+        source = "b.pt2"
+
+        [wrong]
+        sorce = "c.pt2"
+        """)
 
     def load_named(name: str) -> OwnScorer:
-        asked.append(name)
+        if name == "broken":
+            raise MissingWeightsError("expected b.pt2, got none")
         return OwnScorer(lambda x: x, OwnModel(name, "none"), ScoreRange(7, 8))
 
-    first, second = own_cards(load_named)
-    assert asked == ["b"]
-    assert (first.stem, first.score_range, second.score_range) == ("a-own", ScoreRange(-2, -1), ScoreRange(7, 8))
-    assert "negated" in first.score_unit
-    assert "negated" not in second.score_unit
+    (card,), (wrong, broken) = own_cards(load_named)
+    assert (card.stem, card.score_range) == ("a-own", ScoreRange(7, 8))
+    assert "negated" in card.score_unit
+    assert (broken.name, broken.reason) == ("broken", "expected b.pt2, got none")
+    assert wrong.name == "wrong"
+    assert "got sorce" in wrong.reason
 
 
 @pytest.mark.parametrize(
@@ -369,3 +382,203 @@ def test_the_commands_take_sources_and_list_what_the_file_has(
     assert f"not measured; from {nets}:make" in capsys.readouterr().out.replace("\n", "")
     assert cli.main(["score", str(picture), "--model", f"{nets}:noisy", "--device", "cpu"]) == 2
     assert "dropout or random crops" in capsys.readouterr().err
+
+
+BLACK_BOXES = """
+import torch
+
+def detached(): return lambda x: x.detach().mean((1, 2, 3))
+def by_numpy(): return lambda x: torch.from_numpy(x.numpy().mean((1, 2, 3)))
+def rounded(): return lambda x: (100_000 * x.mean((1, 2, 3))).round()
+def one_number(): return lambda x: torch.tensor([float(x.mean())])
+def whole_numbers(): return lambda x: (100_000 * x.mean((1, 2, 3))).long()
+def without_gradient():
+    @torch.no_grad()
+    def score(x): return x.mean((1, 2, 3))
+    return score
+def in_place():
+    def score(x):
+        x.mul_(2)
+        return x.mean((1, 2, 3))
+    return score
+def no_backward():
+    class Half(torch.autograd.Function):
+        @staticmethod
+        def forward(context, x): return x / 2
+        @staticmethod
+        def backward(context, gradient): raise NotImplementedError("no backward here")
+    return lambda x: Half.apply(x).mean((1, 2, 3))
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["detached", "by_numpy", "rounded", "one_number", "whole_numbers", "without_gradient", "no_backward"]
+)
+def test_a_black_box_is_attacked_by_its_scores_and_refuses_what_needs_a_gradient(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "boxes.py").write_text(BLACK_BOXES)
+    picture = tmp_path / "photo.png"
+    picture.write_bytes(encode_png(photos(1, 64, 64)))
+    source = f"{tmp_path / 'boxes.py'}:{name}"
+    assert load(source).black_box
+    words = ["attack", str(picture), "--model", source, "--device", "cpu"]
+    for attack in (["square", "--queries", "40"], ["nes", "--queries", "45"], ["noise"]):
+        assert cli.main([*words, "--attack", *attack, "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["gradient_calls"] == 0
+        if attack[0] != "noise":
+            assert report["adversarial_score"] > report["clean_score"]
+    assert cli.main([*words, "--attack", "pgd"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1
+    assert "square, nes or noise" in printed.err
+
+
+def test_a_network_that_changes_its_input_keeps_its_gradient_and_changes_no_photo(tmp_path: Path) -> None:
+    (tmp_path / "boxes.py").write_text(BLACK_BOXES)
+    scorer, images = load(f"{tmp_path / 'boxes.py'}:in_place"), photos()
+    before = images.clone()
+    torch.testing.assert_close(scorer(images), 2 * before.mean((1, 2, 3)))
+    assert torch.equal(images, before)
+    assert not scorer.black_box
+
+
+RUDE = """
+import atexit, os, subprocess, sys
+import torch
+
+ENDS = {ends}
+print("imported")
+os.system("echo from a shell")
+os.write(1, b"to the descriptor\\n")
+
+
+def make():
+    print("Loading pretrained model ... done")
+    subprocess.run(["echo", "from a process"])
+    if ENDS:
+        atexit.register(print, "goodbye")
+
+    def score(x):
+        print("scoring")
+        sys.__stdout__.write("to the first stream\\n")
+        return x.mean((1, 2, 3))
+
+    return score
+"""
+
+
+def test_whatever_a_model_prints_goes_to_standard_error(tmp_path: Path) -> None:
+    (tmp_path / "rude.py").write_text(RUDE.format(ends=True))
+    (tmp_path / "photo.png").write_bytes(encode_png(photos(1, 64, 64)))
+    words = ["score", "photo.png", "--model", "rude.py:make", "--device", "cpu", "--json"]
+    root = Path(cli.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "robustiqa_core", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (row,) = json.loads(done.stdout)
+    assert row["score"] == pytest.approx(photos(1, 64, 64).mean().item(), abs=0.01)
+    for said in ("imported", "a shell", "the descriptor", "a process", "scoring", "first stream", "goodbye"):
+        assert said in done.stderr
+
+
+def test_whatever_a_model_prints_goes_to_standard_error_of_a_program_that_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rude.py").write_text(RUDE.format(ends=False))
+    scorer = load(f"{tmp_path / 'rude.py'}:make")
+    scorer(photos())
+    sys.stdout.write("a result\n")
+    printed = capfd.readouterr()
+    assert printed.out == "a result\n"
+    assert "scoring" in printed.err
+
+
+RUINED = {
+    "raises_at_import": "raise KeyError('at import')",
+    "leaves_at_import": "import sys; sys.exit('bye')",
+    "no_python": "def make(:",
+    "not_utf8": "# \xe9",
+    "raises": "def make(): raise RuntimeError('first line\\nsecond line \\x1b[31m')",
+    "leaves": "def make(): raise SystemExit(0)",
+    "ends": "def make(): raise GeneratorExit",
+    "never_ends": "def make(): return make()",
+    "other_names": "import torch\ndef make(): torch.nn.Linear(1, 1).load_state_dict({'a': torch.ones(1)})",
+    "no_weights": "def make(): open('not_there.pth')",
+    "returns_nothing": "def make(): pass",
+    "returns_text": "def make(): return 'network'",
+    "returns_a_class": "import torch\ndef make(): return torch.nn.Identity",
+    "scores_nothing": "def make(): return lambda x: None",
+    "scores_text": "def make(): return lambda x: 'good'",
+    "scores_numbers": "def make(): return lambda x: [0.5] * len(x)",
+    "scores_an_array": "def make(): return lambda x: x.detach().numpy().mean((1, 2, 3))",
+    "scores_a_map": "def make(): return lambda x: x",
+    "scores_complex": "def make(): return lambda x: x.mean((1, 2, 3)) * 1j",
+    "leaves_while_scoring": "import sys\ndef make(): return lambda x: sys.exit()",
+    "raises_while_scoring": "def make(): return lambda x: 1 / 0",
+    "odd_range": "class Net:\n  def __call__(self, x): return x.mean((1, 2, 3))\n  @property\n"
+    "  def score_range(self): raise OSError('odd')\ndef make(): return Net()",
+    "odd_signature": "make = dict.fromkeys",
+}
+
+
+@pytest.mark.parametrize("name", RUINED)
+def test_code_that_fails_in_any_way_ends_with_one_line_and_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / f"{name}.py").write_bytes(RUINED[name].encode("latin-1"))
+    picture = tmp_path / "photo.png"
+    picture.write_bytes(encode_png(photos(1, 64, 64)))
+    assert cli.main(["score", str(picture), "--model", f"{tmp_path / name}.py:make", "--device", "cpu"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "\x1b" not in printed.err
+    assert name in printed.err
+    if name in ("returns_nothing", "scores_nothing"):
+        assert "it returned None" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("network.half()", r"float16.*\.float\(\)"),
+        ("network.double()", r"float64.*\.float\(\)"),
+        ("network.bfloat16()", r"bfloat16.*\.float\(\)"),
+        (
+            "torch.nn.Sequential(torch.nn.Conv2d(1, 3, 1), network)",
+            r"grey photos of 1 channel.*mean\(1, keepdim=True\)",
+        ),
+        ("torch.nn.Sequential(torch.nn.Conv2d(4, 3, 1), network)", "photos of 4 channels"),
+        ("torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 224 * 224, 1))", r"size = \[224, 224\]"),
+        ("torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 299 * 299, 1))", r"size = \[299, 299\]"),
+        ("torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 97 * 97, 1))", "if it takes photos of one size"),
+    ],
+)
+def test_a_network_for_other_photos_is_told_which(tmp_path: Path, change: str, message: str) -> None:
+    (tmp_path / "net.py").write_text(f"{NETS}\n\ndef other():\n    network = Net((-1, 1))\n    return {change}\n")
+    with pytest.raises(InputError, match=message):
+        load(f"{tmp_path / 'net.py'}:other")
+
+
+def test_a_file_imports_what_lies_beside_it_and_two_models_each_their_own(tmp_path: Path) -> None:
+    for name, factor in (("first", 2), ("second", 3)):
+        (tmp_path / name / "parts").mkdir(parents=True)
+        (tmp_path / name / "helper_beside.py").write_text(f"FACTOR = {factor}\n")
+        (tmp_path / name / "parts" / "__init__.py").write_text("")
+        (tmp_path / name / "parts" / "late.py").write_text("from helper_beside import FACTOR\n")
+        (tmp_path / name / "model.py").write_text(
+            "import helper_beside\n\n\ndef make():\n    from parts.late import FACTOR\n"
+            "    return lambda x: helper_beside.FACTOR * FACTOR * x.mean((1, 2, 3))\n"
+        )
+    before = list(sys.path)
+    mean = photos().mean((1, 2, 3))
+    for name, factor in (("first", 2), ("second", 3), ("first", 2)):
+        torch.testing.assert_close(load(f"{tmp_path / name / 'model.py'}:make")(photos()), factor**2 * mean)
+    assert sys.path == before
