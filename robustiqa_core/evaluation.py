@@ -11,6 +11,7 @@ from torch import Tensor
 from robustiqa_core.attacks import ATTACKS, Attack, AttackResult
 from robustiqa_core.attacks.settings import spell_setting
 from robustiqa_core.checks import check_count
+from robustiqa_core.files import as_word
 from robustiqa_core.metrics.fidelity import l2, linf, psnr, ssim
 
 
@@ -97,7 +98,7 @@ def attack_command(
         max_side: to how many pixels the longer side was reduced, where that was asked for.
         device: where it ran.
     """
-    words = ["robustiqa", "attack", image, "--model", model, "--variant", variant, *attack_words(attack)]
+    words = ["robustiqa", "attack", as_word(image), "--model", model, "--variant", variant, *attack_words(attack)]
     if max_side is not None:
         words += ["--max-side", str(max_side)]
     return shlex.join([*words, "--device", device, "--out", ".", "--json"])
@@ -112,8 +113,13 @@ def attack_words(attack: Attack) -> list[str]:
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))
         elif value is not None:
-            words += [option, spell_setting(field.name, value)]
+            words += _option(option, spell_setting(field.name, value))
     return words
+
+
+def _option(option: str, value: str) -> list[str]:
+    """Return an option and its value; as one word where the value, such as -1e-05, could be taken for an option."""
+    return [f"{option}={value}"] if value.startswith("-") else [option, value]
 
 
 def attack_report(

@@ -52,6 +52,16 @@ def encode_text(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+def as_word(place: str) -> str:
+    """Return a file's name as a word of a command line that is not taken for an option.
+
+    Example:
+        >>> as_word("-1.png"), as_word("photos/-1.png")
+        ('./-1.png', 'photos/-1.png')
+    """
+    return f"./{place}" if place.startswith("-") else place
+
+
 def check_output(path: Path, *, option: str = "--out", endings: Collection[str] = (), overwrite: bool = False) -> Path:
     """Return `path` if a file can be written there; asked before the work, so that none is lost.
 

@@ -1,7 +1,8 @@
 """Checkpoints: safetensors weights, each with a JSON model card, loaded strictly."""
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,12 +13,74 @@ from torch import Tensor
 
 from robustiqa_core.blocks import BlockSettings, blocks_of, insert
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError, RobustIQAError
-from robustiqa_core.files import read_json, write_bytes, write_json
+from robustiqa_core.files import check_output, check_output_folder, read_json, write_bytes, write_json
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE, checkpoints_root
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.models.card import ModelCard, UnusableModel
 from robustiqa_core.models.efficientnet_lite import ConvNorm
 from robustiqa_core.pruning import is_masked, narrow, remaining
+
+BASELINE = "baseline"
+_RESERVED = (BASELINE, "own")
+"""Variants that no new one may be called: what was trained here, and models of the user's own."""
+_VARIANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+def check_variant(variant: str) -> str:
+    """Return the name of a new variant if it is one, which is no path, no option and no name that has a meaning.
+
+    Raises:
+        ConfigurationError: it is none.
+
+    Example:
+        >>> check_variant("hardened-2")
+        'hardened-2'
+    """
+    if not _VARIANT.fullmatch(variant) or variant in _RESERVED:
+        raise ConfigurationError(
+            "a variant has a name of at most 40 small letters, digits, - and _ that begins with a letter or digit and "
+            f"is neither {' nor '.join(_RESERVED)}, got {variant!r}; choose another one"
+        )
+    return variant
+
+
+def check_new_variant(model: str, variant: str, *, taken: Collection[str]) -> str:
+    """Return the name of a new variant if it is one and there is none of that name; see `check_variant`.
+
+    Args:
+        model: architecture.
+        variant: the name.
+        taken: stems of the models that there are, such as `linearity-baseline`.
+    """
+    if f"{model}-{check_variant(variant)}" in taken:
+        raise ConfigurationError(f"there is a {model} called {variant} already; choose another name")
+    return variant
+
+
+def check_new_checkpoint(model: str, variant: str, *, root: Path, overwrite: bool = False) -> None:
+    """Raise unless a checkpoint can be written under a name, which is asked before the work.
+
+    Args:
+        model: architecture.
+        variant: the name; `baseline` for what is trained here and for nothing else.
+        root: folder of the checkpoint, which need not be there.
+        overwrite: whether one that is there may be replaced.
+
+    Raises:
+        ConfigurationError: the name is none or is taken, or nothing can be written to the folder.
+    """
+    if variant != BASELINE:
+        check_variant(variant)
+    check_output_folder(root)
+    stem = f"{model}-{variant}"
+    paths = [root / f"{stem}{ending}" for ending in (".safetensors", ".json")]
+    if not overwrite and any(path.exists() for path in paths):
+        raise ConfigurationError(
+            f"there is a {model} called {variant} already in {root}; choose another name or another --out, or add "
+            "--overwrite to replace it"
+        )
+    for path in paths:
+        check_output(path, overwrite=overwrite)
 
 
 def list_cards(root: Path | None = None) -> tuple[ModelCard, ...]:
@@ -54,7 +117,7 @@ def _in_order(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
             key=lambda card: (
                 places.index(card.model) if card.model in places else len(places),
                 card.model,
-                card.variant != "baseline",
+                card.variant != BASELINE,
                 card.variant,
             ),
         )
@@ -160,7 +223,12 @@ def _fill(network: QualityModel, state: dict[str, Tensor], place: str) -> None:
 
 
 def save_checkpoint(
-    network: QualityModel, card: ModelCard, *, root: Path, dtype: torch.dtype = torch.float16
+    network: QualityModel,
+    card: ModelCard,
+    *,
+    root: Path,
+    dtype: torch.dtype = torch.float16,
+    overwrite: bool = False,
 ) -> ModelCard:
     """Write a network's weights and its card; return the card with the sha256, the blocks and the pruning filled in.
 
@@ -170,14 +238,16 @@ def save_checkpoint(
         root: folder of the checkpoints, made where it is missing.
         dtype: in which the floating-point weights are stored. Half precision halves the file; the figures of the
             card must then be measured on the loaded checkpoint.
+        overwrite: whether a checkpoint of that name may be replaced.
 
     Returns:
         The card as written.
 
     Raises:
-        ConfigurationError: the network has pruning masks.
+        ConfigurationError: the network has pruning masks, or the name of the variant is none or is taken.
         InputError: it has weights that `dtype` cannot hold.
     """
+    check_new_checkpoint(card.model, card.variant, root=root, overwrite=overwrite)
     if is_masked(network):
         raise ConfigurationError("expected a network without pruning masks, got one with them; bake it, then save it")
     tensors: dict[str, Tensor] = {}

@@ -34,5 +34,5 @@ def save_random(
         limits="For tests.",
         versions={},
     )
-    save_checkpoint(network or Linearity(LinearitySettings(short_side=side)).eval(), card, root=root)
+    save_checkpoint(network or Linearity(LinearitySettings(short_side=side)).eval(), card, root=root, overwrite=True)
     return root

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from robustiqa_core.attacks import Attack, spell_attack
 from robustiqa_core.audit import AuditPlan
+from robustiqa_core.files import as_word
 from ui.photo_set import PhotoSet
 from ui.recipe import attack_address
 
@@ -51,7 +52,7 @@ class AuditRecipe:
             places: paths of the photos.
             device: where it ran.
         """
-        words = ["robustiqa", "audit", *places, "--model", self.model, "--variant", self.variant]
+        words = ["robustiqa", "audit", *map(as_word, places), "--model", self.model, "--variant", self.variant]
         words += ["--reference", self.reference or "none"]
         words += ["--defence", self.defence] if self.defence else []
         words += ["--attack", spell_attack(self.attack), "--queries", str(self.queries), "--seed", str(self.seed)]

@@ -11,6 +11,7 @@ from robustiqa_core.attacks import ATTACKS, DIRECTIONS, Attack
 from robustiqa_core.attacks.settings import format_fraction, parse_fraction, parse_setting
 from robustiqa_core.checks import check_choice, check_fraction
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.files import as_word
 from robustiqa_core.own_models import OWN
 from robustiqa_core.tables.attack_grid import attack_grid
 from ui.photo_set import FOLDER_WORD, PhotoSet
@@ -129,7 +130,7 @@ class CompareRecipe:
             also: more words, such as the scale on which the figures are computed.
         """
         folder = self.photos.source == "folder"
-        words = [] if folder else list(places)
+        words = [] if folder else list(map(as_word, places))
         for model in self.models:
             words += ["--model", model.removesuffix(f"-{OWN}")]
         for text in self.attacks.texts:

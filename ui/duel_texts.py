@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robustiqa_core.attacks import spell_attack
+from robustiqa_core.files import as_word
 from robustiqa_core.images import MAX_SIDE
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.own_models import OWN
@@ -179,7 +180,7 @@ def table(duel: Duel) -> str:
 def command(runs: Sequence[Outcome]) -> str:
     """Return the command line that gives all scores of the table."""
     recipe = runs[0].recipe
-    words = ["robustiqa", "evaluate", recipe.photo.place]
+    words = ["robustiqa", "evaluate", as_word(recipe.photo.place)]
     for run in runs:
         model, variant = run.recipe.model, run.recipe.variant
         words += ["--model", model if variant == OWN else f"{model}-{variant}"]

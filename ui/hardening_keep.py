@@ -5,9 +5,10 @@ from functools import partial
 import streamlit as st
 
 from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.storage import check_variant
 from ui import cache, controls, state
 from ui.hardening_job import Trial
-from ui.hardening_recipe import check_name, command_of
+from ui.hardening_recipe import command_of
 from ui.markdown import plain, sentence
 
 
@@ -63,7 +64,7 @@ def _keep(trial: Trial, name: str, said: str) -> None:
 
 def _download(trial: Trial, name: str, place: str) -> None:
     try:
-        check_name(name)
+        check_variant(name)
     except RobustIQAError as error:
         st.caption(sentence(error))
         return

@@ -1,6 +1,5 @@
 """A hardening's command, address and key. Knows nothing of Streamlit."""
 
-import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,7 +18,6 @@ TRIAL = "trial"
 NO_POSITION = "none"
 MOST_EPOCHS, MOST_CROPS = 40, 1024
 """What a page takes; the command line takes any number."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 _BLOCK: dict[str, Callable[[str], object]] = {
     "variant": str,
@@ -59,16 +57,6 @@ def new_recipe(
 def key_of(recipe: HardeningRecipe, start_sha256: str) -> str:
     """Return the name under which a trial is kept: of its recipe and of the weights that it started from."""
     return f"harden-{recipe.key()}-{start_sha256[:8]}"
-
-
-def check_name(name: str) -> str:
-    """Return the name of a variant; raise ConfigurationError if it cannot be one."""
-    if not _NAME.fullmatch(name) or name in ("baseline", "own") or len(name) > 40:
-        raise ConfigurationError(
-            "a name has at most 40 small letters, digits, - and _, begins with a letter or digit, and is neither "
-            f"baseline nor own, got {name!r}; choose another one"
-        )
-    return name
 
 
 def command_of(recipe: HardeningRecipe, name: str) -> str:

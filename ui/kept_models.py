@@ -14,9 +14,9 @@ from robustiqa_core.checks import check_count
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.storage import as_scorer, save_checkpoint
+from robustiqa_core.storage import as_scorer, check_new_variant, check_variant, save_checkpoint
 from ui.hardening_job import Trial
-from ui.hardening_recipe import check_name, command_of
+from ui.hardening_recipe import command_of
 
 
 class KeptModels:
@@ -79,9 +79,8 @@ class KeptModels:
             InputError: the network is no longer there.
         """
         trial, network = self._found(key)
-        stem = f"{trial.recipe.model}-{check_name(name)}"
-        if stem in taken or stem in self.cards():
-            raise ConfigurationError(f"there is a {trial.recipe.model} called {name} already; choose another name")
+        check_new_variant(trial.recipe.model, name, taken={*taken, *self.cards()})
+        stem = f"{trial.recipe.model}-{name}"
         card, _ = packed(trial, network, name)
         scorer = as_scorer(copy.deepcopy(network))
         with self._lock:
@@ -115,7 +114,7 @@ class KeptModels:
             ConfigurationError: the name is none.
             InputError: the network is no longer there.
         """
-        return packed(*self._found(key), check_name(name))[1]
+        return packed(*self._found(key), check_variant(name))[1]
 
     def _found(self, key: str) -> tuple[Trial, QualityModel]:
         with self._lock:

@@ -13,6 +13,7 @@ from robustiqa_core.attacks.settings import format_fraction, parse_fraction
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.evaluation import attack_words
+from robustiqa_core.files import as_word
 from robustiqa_core.own_models import OWN
 from robustiqa_core.spectra import NORMS, Norms, SensitivitySettings
 from ui.photo_set import PhotoSet
@@ -116,7 +117,13 @@ class SpectraRecipe:
             places: paths of the photos.
             device: where it ran.
         """
-        words = ["robustiqa", self.question.command, *places, *_model_words(self.models), *self.question.words()]
+        words = [
+            "robustiqa",
+            self.question.command,
+            *map(as_word, places),
+            *_model_words(self.models),
+            *self.question.words(),
+        ]
         return shlex.join([*words, "--max-side", str(self.max_side), "--device", device])
 
     def address(self) -> dict[str, str]:

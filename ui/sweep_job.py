@@ -10,6 +10,7 @@ import torch
 
 from robustiqa_core.attacks import Attack, AttackStep, Noise, make_attack, run, spell_attack
 from robustiqa_core.evaluation import attack_name
+from robustiqa_core.files import as_word
 from robustiqa_core.images import MAX_SIDE, Photo
 from robustiqa_core.own_models import OWN
 from robustiqa_core.scorer import Scorer
@@ -57,7 +58,7 @@ class SweepRecipe:
 
     def command(self, *, device: str) -> str:
         """Return the command line that gives the same numbers."""
-        words = ["robustiqa", "evaluate", self.photo.place]
+        words = ["robustiqa", "evaluate", as_word(self.photo.place)]
         for model, variant in self.models:
             words += ["--model", model if variant == OWN else f"{model}-{variant}"]
         for _, attack in self.attacks():

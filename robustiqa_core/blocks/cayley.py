@@ -8,12 +8,33 @@ from torch import Tensor, nn
 from robustiqa_core.blocks.convolution import LayerCost, adjoint, full_precision
 from robustiqa_core.blocks.orthonormal import check_isometry
 from robustiqa_core.blocks.spectral import SpectralConvolution, transfer
+from robustiqa_core.errors import NumericalError
+
+_BATCHED = 192
+"""Side from which on matrices are inverted one by one where several threads compute. After `torch.set_num_threads(n)`
+with n > 1, MKL gets batches of 200 and more wrong (torch 2.13 and 2.14), and floods the output with its own errors."""
 
 
 def inverse_of(matrices: Tensor) -> Tensor:
-    """Return the inverses of matrices (..., n, n); of what has none, values that the check of the result refuses."""
-    inverse: Tensor = torch.linalg.inv_ex(matrices).inverse
-    return inverse
+    """Return the inverses of matrices (..., n, n); of what has none, values that the check of the result refuses.
+
+    Raises:
+        NumericalError: the library of linear algebra fails on them.
+    """
+    side = matrices.shape[-1]
+    try:
+        if side >= _BATCHED and matrices.device.type == "cpu" and torch.get_num_threads() > 1:
+            singly = [torch.linalg.inv_ex(matrix).inverse for matrix in matrices.reshape(-1, side, side)]
+            return torch.stack(singly).reshape(matrices.shape)
+        inverse: Tensor = torch.linalg.inv_ex(matrices).inverse
+        return inverse
+    except RuntimeError as error:
+        if "illegal value" not in str(error):
+            raise
+        raise NumericalError(
+            f"expected the inverses of {matrices.shape[:-2].numel()} matrices of side {side}, got an error of the "
+            "library; do not call torch.set_num_threads (set OMP_NUM_THREADS before the start instead)"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)

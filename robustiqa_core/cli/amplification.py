@@ -18,6 +18,7 @@ from robustiqa_core.cli.spectra_options import (
     NamedScorer,
     add_photos,
     add_spectra,
+    check_figure,
     model_words,
     output_words,
     photo_words,
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Attack each photo, follow the perturbation and noise of its size, print means over the photos."""
+    check_figure(arguments)
     attack = read_attack(arguments)
     device = choose_device(arguments.device)
     photos = read_photos(arguments)

@@ -8,12 +8,12 @@ from typing import cast
 
 from robustiqa_core.attacks import AttackResult
 from robustiqa_core.attacks import run as run_attack
-from robustiqa_core.cli.options import add_attack, add_json, add_model, print_json, progress, read_attack
+from robustiqa_core.cli.options import add_attack, add_json, add_model, add_overwrite, print_json, progress, read_attack
 from robustiqa_core.device import choose_device
 from robustiqa_core.evaluation import attack_command, attack_report
-from robustiqa_core.files import write_bytes, write_json
+from robustiqa_core.files import check_output, check_output_folder, write_bytes, write_json
 from robustiqa_core.images import MAX_SIDE, encode_png, read_image
-from robustiqa_core.own_models import resolve_card, resolve_scorer
+from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,12 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_attack(parser)
     parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
     parser.add_argument("--out", type=Path, help="folder for the adversarial PNG and the JSON of the run")
+    add_overwrite(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Attack the photo, save what --out asks for and print the figures."""
     attack = read_attack(arguments)
+    path = _output(arguments)
     device = choose_device(arguments.device)
     photo = read_image(arguments.image, max_side=arguments.max_side)
     scorer = resolve_scorer(arguments.model, arguments.variant, device=device)
@@ -52,9 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         ),
     ).to_json()
     report["adversarial_path"] = None
-    if arguments.out is not None:
-        model = resolve_card(arguments.model, arguments.variant, scorer=scorer).stem
-        path = arguments.out / f"{arguments.image.stem}-{arguments.attack}-{model}.png"
+    if path is not None:
         report["adversarial_path"] = str(path)
         write_bytes(path, encode_png(result.rounded))
         write_json(path.with_suffix(".json"), report)
@@ -69,3 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
     if report["adversarial_path"]:
         print(f"saved   {report['adversarial_path']}")
     return 0
+
+
+def _output(arguments: argparse.Namespace) -> Path | None:
+    """Return the place of the adversarial PNG, refused now where it or the JSON beside it cannot be written."""
+    if arguments.out is None:
+        return None
+    own = find_own_model(arguments.model)
+    model = f"{arguments.model}-{arguments.variant}" if own is None else f"{own.name}-{OWN}"
+    path: Path = check_output_folder(arguments.out) / f"{arguments.image.stem}-{arguments.attack}-{model}.png"
+    for file in (path, path.with_suffix(".json")):
+        check_output(file, overwrite=arguments.overwrite)
+    return path

@@ -13,6 +13,7 @@ from robustiqa_core.audit import CHECKS, AuditPlan, AuditReport, AuditStep, Find
 from robustiqa_core.audit.photos import SIDE
 from robustiqa_core.cli.options import add_json, add_model, print_json, progress
 from robustiqa_core.device import choose_device, describe_device
+from robustiqa_core.files import as_word
 from robustiqa_core.own_models import resolve_scorer
 from robustiqa_core.storage import list_cards
 from robustiqa_core.wrappers import DEFENCES, Defence, defend, parse_defence, spell_defence
@@ -110,7 +111,7 @@ def _complete(records: Iterable[AuditStep | AuditReport]) -> AuditReport:
 
 def _command(arguments: argparse.Namespace, facts: dict[str, Any]) -> str:
     """Return the command that gives the same findings."""
-    words = ["robustiqa", "audit", *map(str, arguments.images)]
+    words = ["robustiqa", "audit", *(as_word(str(path)) for path in arguments.images)]
     words += ["--model", arguments.model, "--variant", arguments.variant, "--reference", facts["reference"] or "none"]
     for defence in facts["defences"]:
         words += ["--defence", defence]

@@ -2,7 +2,6 @@
 
 import argparse
 import copy
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -14,9 +13,10 @@ from robustiqa_core.blocks import ORTHOGONALIZATIONS, VARIANTS, BlockSettings
 from robustiqa_core.cli.data import mos_range, read_data
 from robustiqa_core.cli.evaluate_mos import evaluation_command
 from robustiqa_core.cli.loop_options import spell_command
-from robustiqa_core.cli.options import add_device, add_json, print_json, progress
+from robustiqa_core.cli.options import add_device, add_json, add_overwrite, check_architecture, print_json, progress
 from robustiqa_core.device import choose_device, fast_training_precision
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.files import check_output_folder
 from robustiqa_core.hardening import (
     DISTILLATION,
     LOSSES,
@@ -46,14 +46,21 @@ from robustiqa_core.models import ARCHITECTURES, QualityModel, architecture
 from robustiqa_core.models.card import Measurement, ModelCard
 from robustiqa_core.mos_evaluation import score_photos
 from robustiqa_core.pruning import CRITERIA, SCOPES, PruningSettings
-from robustiqa_core.storage import as_scorer, list_cards, load_card, load_network, save_checkpoint
+from robustiqa_core.storage import (
+    as_scorer,
+    check_new_checkpoint,
+    check_variant,
+    list_cards,
+    load_card,
+    load_network,
+    save_checkpoint,
+)
 from robustiqa_core.training.baseline import measure
 from robustiqa_core.training.tables import DATASETS
 
 _BLOCK, _PRUNING = BlockSettings(), PruningSettings()
 _RECIPE = HardeningRecipe("linearity", None, None, tuned="all")
 _LABELLED_VALIDATION = 256
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DECIDING = (
     *(
         "model",
@@ -91,7 +98,7 @@ _DECIDING = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--model", default="linearity", choices=ARCHITECTURES, help="default: %(default)s")
+    parser.add_argument("--model", default="linearity", help=f"{', '.join(ARCHITECTURES)} (default: %(default)s)")
     parser.add_argument("--start", default="baseline", help="variant that is hardened (default: %(default)s)")
     parser.add_argument(
         "--trunk-from",
@@ -119,6 +126,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where maps and scores are kept for the next time")
     parser.add_argument("--run-dir", type=Path, help="state to resume from (default: runs/MODEL-NAME)")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"), help="folder of the checkpoint")
+    add_overwrite(parser)
     add_device(parser)
     add_json(parser)
 
@@ -262,11 +270,8 @@ def _data(arguments: argparse.Namespace, recipe: HardeningRecipe) -> TuningData:
 
 def run(arguments: argparse.Namespace) -> int:
     """Harden, measure and save; what is there already is only shown."""
-    if not _NAME.fullmatch(arguments.name) or arguments.name == "baseline":
-        raise ConfigurationError(
-            f"a variant has a name of small letters, digits, - and _ that is not baseline, got {arguments.name!r}; "
-            "give another --name"
-        )
+    check_architecture(arguments.model, "hardening")
+    check_variant(arguments.name)
     device = choose_device(arguments.device)
     start = load_card(arguments.model, arguments.start)
     recipe = _recipe(arguments, start, device)
@@ -297,6 +302,11 @@ def _harden(
     device: torch.device,
 ) -> ModelCard:
     """Do the work; return the card as written."""
+    run_dir = arguments.run_dir or Path("runs", f"{arguments.model}-{arguments.name}")
+    check_output_folder(run_dir, option="--run-dir")
+    if arguments.cache is not None:
+        check_output_folder(arguments.cache, option="--cache")
+    check_new_checkpoint(arguments.model, arguments.name, root=arguments.out, overwrite=arguments.overwrite)
     data = _data(arguments, recipe)
     command = spell_command("harden", arguments, _DECIDING)
     records = harden(
@@ -309,14 +319,14 @@ def _harden(
         name=arguments.name,
         command=command if arguments.dataset is None else f"{command} --root FOLDER",
         cache=HardeningCache(arguments.cache),
-        run_dir=arguments.run_dir or Path("runs", f"{arguments.model}-{arguments.name}"),
+        run_dir=run_dir,
         workers=arguments.workers,
     )
     *_, result = _report(records)
     card = result.card
     if data.test:
         card = replace(card, measurements=(_measured(arguments, result.network, data, device),))
-    return save_checkpoint(result.network, card, root=arguments.out)
+    return save_checkpoint(result.network, card, root=arguments.out, overwrite=arguments.overwrite)
 
 
 def _report(records: Iterable[HardeningRecord]) -> Iterator[Hardened]:

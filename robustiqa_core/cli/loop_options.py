@@ -70,7 +70,8 @@ def spell_command(name: str, arguments: argparse.Namespace, options: Sequence[st
             continue
         words.append("--" + option.replace("_", "-"))
         if value is not True:
-            words.append(str(value))
+            # A word of its own would be taken for an option, such as -1e-05.
+            words = [*words[:-1], f"{words[-1]}={value}"] if str(value).startswith("-") else [*words, str(value)]
     return shlex.join(words)
 
 

@@ -10,7 +10,10 @@ from tqdm import tqdm
 
 from robustiqa_core.attacks import ATTACKS, Attack, make_attack
 from robustiqa_core.attacks.settings import SETTINGS, parse_fraction, parse_setting
+from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.models import ARCHITECTURES
+from robustiqa_core.own_models import find_own_model
 
 T = TypeVar("T")
 
@@ -59,6 +62,22 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--variant", default="baseline", help="baseline or a hardened version (default: %(default)s)")
     add_device(parser)
+
+
+def check_architecture(model: str, task: str) -> str:
+    """Return the name of an architecture, or raise: the layers of a model of the user's own are not known here.
+
+    Args:
+        model: as --model gave it.
+        task: what is only possible with known layers, for the error.
+    """
+    if find_own_model(model) is not None:
+        raise ConfigurationError(
+            f"{task} needs a model whose layers are known here, {', '.join(ARCHITECTURES)}, got {model}, a model of "
+            "your own, which can be scored, attacked, compared and audited; docs/adding_a_model.md says how to make it "
+            "an architecture"
+        )
+    return check_choice("--model", model, ARCHITECTURES)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

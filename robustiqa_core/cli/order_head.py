@@ -8,11 +8,12 @@ from pathlib import Path
 from robustiqa_core.cli.data import add_data, read_data
 from robustiqa_core.cli.evaluate_mos import evaluation_command
 from robustiqa_core.cli.loop_options import spell_command
-from robustiqa_core.cli.options import add_device, add_json, print_json
+from robustiqa_core.cli.options import add_device, add_json, add_overwrite, print_json
 from robustiqa_core.device import choose_device, fast_training_precision
+from robustiqa_core.files import check_output_folder
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import ModelCard, Training
-from robustiqa_core.storage import load_card, load_network, save_checkpoint
+from robustiqa_core.storage import BASELINE, check_new_checkpoint, load_card, load_network, save_checkpoint
 from robustiqa_core.training.baseline import map_scores, measure_both_ways, round_to_half, with_validation
 from robustiqa_core.training.datasets import select
 from robustiqa_core.training.ordered_head import OrderedHeadSettings, OrderRecord, fit_ordered_head
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="of the draw and the degradations")
     parser.add_argument("--run-dir", type=Path, help="where features are kept (default: runs/MODEL-order)")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"), help="folder of the checkpoint")
+    add_overwrite(parser)
     add_device(parser)
     add_json(parser)
 
@@ -54,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Refit, map to the MOS scale, measure and save."""
     settings = OrderedHeadSettings(**{name: getattr(arguments, name) for name in _OPTIONS})
+    run_dir = arguments.run_dir or Path("runs", f"{arguments.model}-order")
+    check_output_folder(run_dir, option="--run-dir")
+    check_new_checkpoint(arguments.model, BASELINE, root=arguments.out, overwrite=arguments.overwrite)
     device = choose_device(arguments.device)
     photos, title = read_data(arguments)
     known = with_validation(photos, settings.seed)
@@ -65,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         learning,
         validation,
         settings,
-        run_dir=arguments.run_dir or Path("runs", f"{arguments.model}-order"),
+        run_dir=run_dir,
         precision=fast_training_precision(device),
     )
     for record in records:
@@ -79,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         training=_training(start, settings, record, spell_command("order-head", arguments, _words())),
         measurements=measure_both_ways(network, test, dataset=title, command=evaluation),
     )
-    written = save_checkpoint(network, card, root=arguments.out)
+    written = save_checkpoint(network, card, root=arguments.out, overwrite=arguments.overwrite)
     if arguments.json:
         print_json(written.to_json())
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from robustiqa_core.cli.options import add_json, add_model, print_json, progress
+from robustiqa_core.cli.options import add_json, add_model, check_architecture, print_json, progress
 from robustiqa_core.cli.spectra_options import add_photos, photo_words
 from robustiqa_core.device import choose_device
 from robustiqa_core.images import read_image
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = PruningSettings(
         arguments.criterion, arguments.ratio, arguments.scope, arguments.multiple, arguments.seed
     )
+    check_architecture(arguments.model, "pruning")
     device = choose_device(arguments.device)
     network = load_network(arguments.model, arguments.variant, device=device)
     paths: tuple[Path, ...] = ()

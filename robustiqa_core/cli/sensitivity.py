@@ -18,6 +18,7 @@ from robustiqa_core.cli.spectra_options import (
     NamedScorer,
     add_photos,
     add_spectra,
+    check_figure,
     model_words,
     output_words,
     photo_words,
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure the map of each model, print the means by band and save the figure that --png asks for."""
+    check_figure(arguments)
     settings = SensitivitySettings(arguments.eps, grid=arguments.grid, batch_size=arguments.batch_size)
     device = choose_device(arguments.device)
     photos = read_photos(arguments)

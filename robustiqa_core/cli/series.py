@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from robustiqa_core.cli.options import add_json, add_model, print_json, progress
+from robustiqa_core.cli.options import add_json, add_model, add_overwrite, print_json, progress
 from robustiqa_core.degradations import DEGRADATIONS
 from robustiqa_core.device import choose_device
-from robustiqa_core.files import write_bytes
+from robustiqa_core.files import as_word, check_output, write_bytes
 from robustiqa_core.images import read_image
 from robustiqa_core.own_models import resolve_card, resolve_scorer
 from robustiqa_core.series import ORDERED_TAU, SERIES_KINDS, Series, clean_samples, run_series, summarise
@@ -29,12 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of {', '.join(DEGRADATIONS)} (default: {' '.join(SERIES_KINDS)})",
     )
     parser.add_argument("--png", type=Path, metavar="FILE", help="where to save a figure")
+    add_overwrite(parser)
     add_model(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score all versions of all photos and print how well they are ordered."""
+    if arguments.png is not None:
+        check_output(arguments.png, option="--png", endings=[".png"], overwrite=arguments.overwrite)
     device = choose_device(arguments.device)
     scorer = resolve_scorer(arguments.model, arguments.variant, device=device)
     paths = arguments.images or [sample.path for sample in clean_samples()]
@@ -61,9 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command line that gives the same figures."""
-    words = ["robustiqa", "series", *map(str, arguments.images), "--model", arguments.model]
+    words = ["robustiqa", "series", *(as_word(str(path)) for path in arguments.images), "--model", arguments.model]
     words += ["--variant", arguments.variant, "--kinds", *arguments.kinds]
-    return shlex.join(words if arguments.png is None else [*words, "--png", arguments.png.name])
+    return shlex.join(words if arguments.png is None else [*words, "--png", as_word(arguments.png.name)])
 
 
 def _report(arguments: argparse.Namespace, series: list[Series]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from robustiqa_core.cli.options import add_json, add_model
+from robustiqa_core.cli.options import add_json, add_model, add_overwrite
+from robustiqa_core.files import as_word, check_output
 from robustiqa_core.images import MAX_SIDE, Photo, read_image
 from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
 from robustiqa_core.scorer import Scorer
@@ -42,7 +43,7 @@ def add_photos(parser: argparse.ArgumentParser, *, needed: bool) -> None:
 
 
 def add_spectra(parser: argparse.ArgumentParser) -> None:
-    """Add --model and its kin, --compare, --max-side, --json and --png."""
+    """Add --model and its kin, --compare, --max-side, --json, --png and --overwrite."""
     add_model(parser)
     parser.add_argument(
         "--compare", action="append", default=[], metavar="MODEL-VARIANT", help="another model, beside; may be repeated"
@@ -50,6 +51,13 @@ def add_spectra(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
     add_json(parser)
     parser.add_argument("--png", type=Path, metavar="FILE", help="where to save a figure")
+    add_overwrite(parser)
+
+
+def check_figure(arguments: argparse.Namespace) -> None:
+    """Raise ConfigurationError if --png was given and the figure cannot be written there."""
+    if arguments.png is not None:
+        check_output(arguments.png, option="--png", endings=[".png"], overwrite=arguments.overwrite)
 
 
 def read_models(arguments: argparse.Namespace, device: torch.device) -> list[NamedScorer]:
@@ -72,7 +80,10 @@ def read_photos(arguments: argparse.Namespace) -> list[Photo]:
 
 def photo_words(arguments: argparse.Namespace) -> list[str]:
     """Return the words of a command line that name the photos."""
-    return [*arguments.images, *(["--limit", str(arguments.limit)] if arguments.limit is not None else [])]
+    return [
+        *map(as_word, arguments.images),
+        *(["--limit", str(arguments.limit)] if arguments.limit is not None else []),
+    ]
 
 
 def model_words(arguments: argparse.Namespace) -> list[str]:
@@ -84,7 +95,7 @@ def model_words(arguments: argparse.Namespace) -> list[str]:
 def output_words(arguments: argparse.Namespace) -> list[str]:
     """Return the words of a command line that give the size of the photos and the figure, where they were given."""
     words = ["--max-side", str(arguments.max_side)] if arguments.max_side != MAX_SIDE else []
-    return words if arguments.png is None else [*words, "--png", arguments.png.name]
+    return words if arguments.png is None else [*words, "--png", as_word(arguments.png.name)]
 
 
 def shown_photos(photos: Sequence[Photo]) -> str:

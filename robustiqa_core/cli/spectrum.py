@@ -19,6 +19,7 @@ from robustiqa_core.cli.spectra_options import (
     NamedScorer,
     add_photos,
     add_spectra,
+    check_figure,
     model_words,
     output_words,
     photo_words,
@@ -29,7 +30,7 @@ from robustiqa_core.cli.spectra_options import (
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.evaluation import attack_name, attack_words
-from robustiqa_core.files import write_bytes
+from robustiqa_core.files import as_word, write_bytes
 from robustiqa_core.images import Photo, read_image
 from robustiqa_core.spectra import (
     BANDS,
@@ -86,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Attack, or read the two files; print the figures and save the picture that --png asks for."""
+    check_figure(arguments)
     files = [path for path in (arguments.clean, arguments.adversarial) if path is not None]
     if len(files) == 1 or bool(files) == bool(arguments.images):
         raise ConfigurationError(
@@ -148,7 +150,7 @@ def _command(arguments: argparse.Namespace, attack: Attack | None) -> str:
     """Return the command that gives the same figures."""
     words = ["robustiqa", "spectrum", *photo_words(arguments)]
     if attack is None:
-        words += ["--clean", str(arguments.clean), "--adversarial", str(arguments.adversarial)]
+        words += ["--clean", as_word(str(arguments.clean)), "--adversarial", as_word(str(arguments.adversarial))]
     else:
         words += [*model_words(arguments), *attack_words(attack)]
     return shlex.join([*words, "--window", arguments.window, *output_words(arguments)])

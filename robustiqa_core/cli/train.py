@@ -13,12 +13,13 @@ import torch
 from robustiqa_core.cli.data import add_data, mos_range, read_data
 from robustiqa_core.cli.evaluate_mos import evaluation_command
 from robustiqa_core.cli.loop_options import LOOP_OPTIONS, add_loop, loop_settings, report, spell_command
-from robustiqa_core.cli.options import add_device, add_json, print_json
+from robustiqa_core.cli.options import add_device, add_json, add_overwrite, print_json
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.files import as_word, check_output_folder
 from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.models.backbones import BACKBONES
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.storage import load_card, load_network, save_checkpoint
+from robustiqa_core.storage import BASELINE, check_new_checkpoint, load_card, load_network, save_checkpoint
 from robustiqa_core.training import ranks
 from robustiqa_core.training.baseline import BaselinePlan, new_network, train_baseline
 from robustiqa_core.training.loop import TrainingSettings
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head-rate", type=float, default=_DEFAULTS.head_rate, help="learning rate of the new layers")
     parser.add_argument("--run-dir", type=Path, help="state to resume from (default: runs/MODEL-baseline)")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"), help="folder of the checkpoint")
+    add_overwrite(parser)
     add_device(parser)
     add_json(parser)
 
@@ -79,7 +81,7 @@ def _command(arguments: argparse.Namespace) -> str:
         "balanced",
     )
     command = spell_command("train", arguments, (*options, "resize", "crop", "trunk_rate", "head_rate"))
-    scnn = "" if arguments.scnn is None else f" --scnn {shlex.quote(arguments.scnn.name)}"
+    scnn = "" if arguments.scnn is None else f" --scnn {shlex.quote(as_word(arguments.scnn.name))}"
     return f"{command}{scnn} --root FOLDER"
 
 
@@ -127,6 +129,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    run_dir = arguments.run_dir or Path("runs", f"{arguments.model}-{BASELINE}")
+    check_output_folder(run_dir, option="--run-dir")
+    check_new_checkpoint(arguments.model, BASELINE, root=arguments.out, overwrite=arguments.overwrite)
     device = ranks.choose_device(arguments.device)
     settings = TrainingSettings(
         **loop_settings(arguments, device),
@@ -158,11 +163,11 @@ def _run(arguments: argparse.Namespace) -> int:
         photos,
         plan,
         stop_after=arguments.stop_after,
-        run_dir=arguments.run_dir or Path("runs", f"{arguments.model}-baseline"),
+        run_dir=run_dir,
         workers=arguments.workers,
     )
     for trained, card in report(_without_ridge(records), settings, "SROCC"):
-        written = save_checkpoint(trained, card, root=arguments.out)
+        written = save_checkpoint(trained, card, root=arguments.out, overwrite=arguments.overwrite)
         if arguments.json:
             print_json(written.to_json())
             continue

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from robustiqa_core.cli.loop_options import LOOP_OPTIONS, add_loop, loop_settings, report, spell_command
-from robustiqa_core.cli.options import add_device, add_json, print_json
+from robustiqa_core.cli.options import add_device, add_json, add_overwrite, print_json
+from robustiqa_core.files import check_output, check_output_folder
 from robustiqa_core.training import ranks
 from robustiqa_core.training.distortions import list_photos
 from robustiqa_core.training.scnn import SCNNSettings, save_scnn, train_scnn
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("runs/scnn/scnn.safetensors"), help="the weights; a JSON file goes beside them"
     )
+    add_overwrite(parser)
     add_device(parser)
     add_json(parser)
 
@@ -38,6 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    check_output_folder(arguments.run_dir, option="--run-dir")
+    for path in (arguments.out, arguments.out.with_suffix(".json")):
+        check_output(path, endings=[arguments.out.suffix or ".safetensors"], overwrite=arguments.overwrite)
     device = ranks.choose_device(arguments.device)
     settings = SCNNSettings(
         **loop_settings(arguments, device),

@@ -17,10 +17,11 @@ from robustiqa_core.attacks.universal import (
     train_perturbation,
 )
 from robustiqa_core.attacks.universal.cards import check_name
-from robustiqa_core.cli.options import add_json, add_model, fraction, print_json, progress
+from robustiqa_core.cli.options import add_json, add_model, add_overwrite, fraction, print_json, progress
 from robustiqa_core.cli.spectra_options import add_photos, read_photos
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.files import check_output
 from robustiqa_core.folders import perturbations_root
 from robustiqa_core.images import MAX_SIDE
 from robustiqa_core.own_models import resolve_scorer
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a {ENDING} file (default: MODEL-VARIANT-METHOD-DIRECTION in checkpoints/perturbations, where the app "
         "and the attack uap find it)",
     )
+    add_overwrite(parser)
     add_json(parser)
 
 
@@ -110,6 +112,8 @@ def _path(arguments: argparse.Namespace) -> Path:
     if path.suffix != ENDING:
         raise ConfigurationError(f"--out must be a {ENDING} file, got {path.name}; change its ending")
     check_name(path.stem)
+    for file in (path, path.with_suffix(".json")):
+        check_output(file, overwrite=arguments.overwrite)
     return path
 
 

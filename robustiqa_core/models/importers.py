@@ -1,5 +1,6 @@
 """The published checkpoints of the three papers, as our networks; listed in `IMPORTERS`.
 
+They are read in any precision, and as other programs wrap them: pyiqa, Lightning, `torch.compile`, `nn.DataParallel`.
 Names of the published layouts appear here and nowhere else.
 """
 
@@ -13,7 +14,15 @@ from torch import Tensor
 from robustiqa_core.errors import InputError
 from robustiqa_core.models.dbcnn import DBCNN, DBCNNSettings
 from robustiqa_core.models.linearity import Linearity, LinearitySettings
-from robustiqa_core.models.published import best_fit, check_mapping, enumerate_names, fill, plain_tensors
+from robustiqa_core.models.published import (
+    best_fit,
+    check_mapping,
+    enumerate_names,
+    fill,
+    plain_tensors,
+    unwrapped,
+    without_prefixes,
+)
 from robustiqa_core.models.scnn import SCNN
 from robustiqa_core.models.tres import HANNING, TReS, TReSSettings
 from robustiqa_core.scorer import ScoreRange
@@ -57,6 +66,9 @@ def _linearity_name(name: str) -> str:
     return numbers.get(ours, "") + name.removeprefix(ours)
 
 
+_MOST_PAIRS = 3
+
+
 def _published_mapping(checkpoint: Mapping[str, Any]) -> tuple[float, float]:
     """Return k and b of the whole model: numbers, or the first of those of the whole, tap 6 and tap 7.
 
@@ -65,7 +77,8 @@ def _published_mapping(checkpoint: Mapping[str, Any]) -> tuple[float, float]:
     found: list[float] = []
     for name in ("k", "b"):
         value = checkpoint[name]
-        first = value.flatten().tolist() if isinstance(value, Tensor) else value
+        # A damaged one may claim any size.
+        first = value.flatten().tolist() if isinstance(value, Tensor) and value.numel() <= _MOST_PAIRS else value
         if isinstance(first, (list, tuple)) and first:
             first = first[0]
         number = float(first) if isinstance(first, (int, float)) else math.nan
@@ -100,6 +113,7 @@ def import_linearity(
         b: what is added after that.
         score_range: range of the clean scores.
     """
+    checkpoint = _linearity_layout(checkpoint)
     known = {"model", "k", "b"}
     if not known <= checkpoint.keys() or checkpoint.keys() - known - {"optimizer", "amp"}:
         raise InputError(
@@ -115,6 +129,20 @@ def import_linearity(
     with torch.device("meta"):
         network = best_fit(candidates, state, _linearity_name)
     return fill(network, state, _linearity_name, (factor * slope, factor * offset + shift))
+
+
+def _linearity_layout(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a checkpoint with `model`, `k` and `b` where another program has wrapped it.
+
+    A state dict alone has no mapping, which changes the scale of the scores and no order: k is 1 then, and b is 0.
+    """
+    outer = without_prefixes(checkpoint)
+    if {"k", "b"} <= outer.keys() and "model" not in outer:
+        return {"model": unwrapped(outer), "k": outer["k"], "b": outer["b"]}
+    inner = unwrapped(checkpoint, kept=("model",))
+    if inner and all(isinstance(value, Tensor) for value in inner.values()):
+        return {"model": inner, "k": 1.0, "b": 0.0}
+    return inner
 
 
 # Index of the first layer of our stages of VGG16 among torchvision's `features`.
@@ -157,7 +185,7 @@ def import_dbcnn(
         score_range: range of the clean scores.
     """
     mapping = check_mapping(k, b)
-    state = plain_tensors(checkpoint, "the checkpoint")
+    state = plain_tensors(unwrapped(checkpoint), "the checkpoint")
     with torch.device("meta"):
         network = DBCNN(DBCNNSettings("vgg16", short_side, "published"), score_range=score_range)
     return fill(network, state, _dbcnn_name, mapping)
@@ -182,10 +210,13 @@ def import_scnn(checkpoint: Mapping[str, Any]) -> SCNN:
             return f"projection.{3 * int(stage) + (layer == 'norm')}.{leaf}"
         return name
 
-    state = plain_tensors(checkpoint, "the checkpoint")
+    state = plain_tensors(unwrapped(checkpoint), "the checkpoint")
     with torch.device("meta"):
         network = SCNN()
     return fill(network, state, published, None)
+
+
+_MOST_CHANNELS = 2048
 
 
 def _tres_name(name: str) -> str:
@@ -225,11 +256,11 @@ def import_tres(
         crops: see `TReSSettings`; 3 x 3 crops cover photos of up to 672 px.
     """
     mapping = check_mapping(k, b)
-    state = plain_tensors(checkpoint, "the checkpoint")
+    state = plain_tensors(unwrapped(checkpoint), "the checkpoint")
     window = torch.tensor(HANNING)
     for number in range(1, 5):
         found = state.pop(f"L2pooling_l{number}.filter", None)
-        if found is None or found.shape[1:] != (1, 3, 3) or not torch.allclose(found, window[:, None] * window):
+        if found is None or not _is_window(found, window[:, None] * window):
             raise InputError(
                 f"expected the Hanning window of the published TReS at L2pooling_l{number}.filter, got "
                 f"{'nothing' if found is None else 'another one'}; import the checkpoint of this architecture"
@@ -241,6 +272,15 @@ def import_tres(
     with torch.device("meta"):
         network = best_fit(candidates, state, _tres_name)
     return fill(network, state, _tres_name, mapping)
+
+
+def _is_window(found: Tensor, window: Tensor) -> bool:
+    """Return whether a tensor (C, 1, 3, 3), of any precision, holds a window (3, 3) for each channel, of a few."""
+    return (
+        found.shape[1:] == (1, 3, 3)
+        and len(found) <= _MOST_CHANNELS
+        and torch.allclose(found.float(), window.expand_as(found), atol=1e-3)
+    )
 
 
 IMPORTERS: dict[str, Importer] = {

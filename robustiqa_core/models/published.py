@@ -2,9 +2,10 @@
 
 import math
 import pickle
+import re
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
+from robustiqa_core.files import is_file
 
 Network = TypeVar("Network", bound=nn.Module)
 Rename = Callable[[str], str]
@@ -33,6 +35,14 @@ _UNREADABLE = (
     struct.error,
     SafetensorError,
 )
+_WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "net", "network", "model")
+"""Names under which training programs keep a state dict: pyiqa and BasicSR, Lightning, and what many write by hand."""
+_PREFIXES = ("module.", "model.", "net.", "network.")
+"""Before every name: of `nn.DataParallel`, and of the attribute in which a Lightning module keeps its network."""
+_COMPILED = "_orig_mod."
+"""What `torch.compile` puts before the names of what it has compiled, the whole network or a part."""
+_DEEPEST = 5
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _SHOWN = 6
 """Names that an error lists of each kind."""
 
@@ -45,7 +55,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: the file is no PyTorch checkpoint, holds more than tensors, numbers, strings and containers of
             these, or no dictionary.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise MissingWeightsError(
             f"expected a PyTorch checkpoint at {path}, got no file; download the one that its authors publish"
         )
@@ -55,10 +65,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             value = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"expected a PyTorch checkpoint of plain tensors in {path}, "
-            f"got a file that cannot be read safely ({reason}); "
+            f"got a file that cannot be read safely ({_plain_reason(error)}); "
             "save the network's state_dict() with torch.save and import that"
         ) from error
     if not isinstance(value, dict):
@@ -69,8 +78,53 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return value
 
 
+def _plain_reason(error: Exception) -> str:
+    """Return in a few words what torch found in a file, of all that it says."""
+    text = _ESCAPES.sub("", str(error)).strip()
+    if found := re.search(r"Unsupported (?:global|class)\W+(?:GLOBAL )?([\w.]+)|GLOBAL ([\w.]+) was not", text):
+        return f"it holds a {found.group(1) or found.group(2)}, which is code or an object and no plain tensor"
+    if found := re.search(r"WeightsUnpickler error:\s*([^\n]+)", text):
+        return f"it holds more than plain tensors: {found.group(1).split('. ')[0].strip()}"
+    first = (text or type(error).__name__).splitlines()[0]
+    return "it holds more than plain tensors" if "weights_only" in first or "Weights only" in first else first
+
+
+def unwrapped(checkpoint: Mapping[str, Any], *, kept: Collection[str] = ()) -> Mapping[str, Any]:
+    """Return the state dict in a checkpoint as other programs write it: without what surrounds it and its prefixes.
+
+    Args:
+        checkpoint: of `read_checkpoint`.
+        kept: names that are part of the published layout and no wrapper.
+    """
+    state = without_prefixes(checkpoint)
+    # A damaged file may hold itself.
+    for _ in range(_DEEPEST):
+        inner = next(
+            (state[name] for name in _WRAPPERS if name not in kept and isinstance(state.get(name), Mapping)), None
+        )
+        if inner is None:
+            break
+        state = without_prefixes(inner)
+    return state
+
+
+def without_prefixes(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a state dict without what is before all of its names, and without the marks of `torch.compile`.
+
+    Example:
+        >>> without_prefixes({"model._orig_mod.fc.weight": 1, "model._orig_mod.fc.bias": 2})
+        {'fc.weight': 1, 'fc.bias': 2}
+    """
+    if not state or not all(isinstance(name, str) for name in state):
+        return state
+    plain = {name.replace(_COMPILED, ""): value for name, value in state.items()}
+    while prefix := next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in plain)), None):
+        plain = {name.removeprefix(prefix): value for name, value in plain.items()}
+    return plain if len(plain) == len(state) else state
+
+
 def plain_tensors(state: object, place: str) -> dict[str, Tensor]:
-    """Return a state dict without the prefix that `nn.DataParallel` gives to every name.
+    """Return a state dict of plain tensors, without the prefixes of `without_prefixes`.
 
     Args:
         state: what a checkpoint holds.
@@ -92,10 +146,7 @@ def plain_tensors(state: object, place: str) -> dict[str, Tensor]:
                 f"expected dense real tensors in {place}, got a sparse, quantised, complex or empty one at {name}; "
                 "save the state dict of the plain network"
             )
-    prefix = "module."
-    if all(name.startswith(prefix) for name in state):
-        return {name.removeprefix(prefix): value for name, value in state.items()}
-    return dict(state)
+    return dict(without_prefixes(state))
 
 
 def check_mapping(k: float, b: float) -> tuple[float, float]:

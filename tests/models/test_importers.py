@@ -1,5 +1,6 @@
 """Published checkpoints: strict and safe import, and parity with plain computations of the published formulas."""
 
+import argparse
 import os
 import pickle
 from collections.abc import Callable
@@ -323,3 +324,79 @@ def test_a_damaged_safetensors_file_is_refused_as_any_other(tmp_path: Path) -> N
     file.write_bytes(b"\xff" * 64)
     with pytest.raises(InputError, match="cannot be read safely"):
         read_checkpoint(file)
+
+
+WRAPPINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "pyiqa": lambda state: {"params": state},
+    "basicsr": lambda state: {"params": None, "params_ema": state},
+    "compiled": lambda state: {f"_orig_mod.{name}": value for name, value in state.items()},
+    "a compiled part": lambda state: {name.replace(".", "._orig_mod.", 1): value for name, value in state.items()},
+    "data parallel": lambda state: {f"module.{name}": value for name, value in state.items()},
+    "lightning": lambda state: {"state_dict": {f"model.{k}": v for k, v in state.items()}, "epoch": 3, "loops": {}},
+    "lightning, compiled": lambda state: {"state_dict": {f"model._orig_mod.{k}": v for k, v in state.items()}},
+    "by hand": lambda state: {"model_state_dict": state, "optimizer_state_dict": {"state": {}}},
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize("name", IMPORTERS)
+def test_a_checkpoint_is_read_as_other_programs_keep_it(name: str, wrapping: str, tmp_path: Path) -> None:
+    checkpoint, wrap = CHECKPOINTS[name](), WRAPPINGS[wrapping]
+    expected = IMPORTERS[name](checkpoint, short_side=64)(photos(1, 64, 64))
+    forms = [wrap({key: value for key, value in checkpoint.items() if "optimizer" not in key and key != "amp"})]
+    if name == "linearity":
+        forms.append(checkpoint | {"model": wrap(checkpoint["model"])})
+        if wrapping == "pyiqa":
+            forms.append({"params": checkpoint["model"], "k": checkpoint["k"], "b": checkpoint["b"]})
+    for form in forms:
+        torch.save(form, tmp_path / "wrapped.pth")
+        network = IMPORTERS[name](read_checkpoint(tmp_path / "wrapped.pth"), short_side=64)
+        assert torch.equal(network(photos(1, 64, 64)), expected)
+
+
+def test_linearity_as_a_state_dict_alone_has_the_scale_of_its_output() -> None:
+    checkpoint = linearity_checkpoint()
+    images = photos(1, 64, 64)
+    alone = import_linearity({"params": checkpoint["model"]}, short_side=64)
+    torch.testing.assert_close(2.5 * alone(images) - 1.0, import_linearity(checkpoint, short_side=64)(images))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", IMPORTERS)
+def test_a_checkpoint_is_read_in_any_precision(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    checkpoint = CHECKPOINTS[name]()
+    state = tensors_of(name, checkpoint)
+    state |= {key: value.to(dtype) for key, value in state.items() if value.is_floating_point()}
+    rounded = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    torch.save(checkpoint, tmp_path / "rounded.pth")
+    images = photos(1, 64, 64)
+    network = IMPORTERS[name](read_checkpoint(tmp_path / "rounded.pth"), short_side=64)
+    whole = checkpoint | {"model": rounded} if name == "linearity" else rounded
+    assert torch.equal(network(images), IMPORTERS[name](whole, short_side=64)(images))
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (torch.nn.Linear(2, 2), "torch.nn.modules.linear.Linear"),
+        ({"state_dict": {}, "args": argparse.Namespace(x=1)}, "argparse.Namespace"),
+        ({"weight": torch.ones(1), "call": print}, "print"),
+    ],
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_is_refused_with_the_kind_of_what_it_holds(
+    value: object, kind: str, zipped: bool, tmp_path: Path
+) -> None:
+    torch.save(value, tmp_path / "whole.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(InputError, match=f"holds a .*{kind}") as caught:
+        read_checkpoint(tmp_path / "whole.pth")
+    for word in ("\x1b", "\n", "still be loaded", "weights_only", "add_safe_globals"):
+        assert word not in str(caught.value)
+
+
+def test_a_checkpoint_that_holds_itself_is_refused() -> None:
+    checkpoint: dict[str, Any] = {}
+    checkpoint["params"] = checkpoint
+    for importer in IMPORTERS.values():
+        with pytest.raises(InputError, match="expected"):
+            importer(checkpoint)
