@@ -35,7 +35,7 @@ ENDINGS = {"--png": ".png", "--out": ".safetensors"}
 BAD: dict[str, Callable[[Path, str], Path]] = {
     "a folder": lambda root, ending: root,
     "proc": lambda root, ending: Path("/proc") / f"x{ending}",
-    "too long": lambda root, ending: root / ("n" * 255 + ending),
+    "too long": lambda root, ending: root / ("n" * 256 + ending),
     "no utf-8": lambda root, ending: root / (os.fsdecode(b"\xe9") + ending),
     "below a file": lambda root, ending: root / "file" / f"x{ending}",
 }

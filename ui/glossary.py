@@ -58,7 +58,8 @@ WORDS: dict[str, str] = {
     "Fine-tuning": "Training a changed model again for a while, so that it finds back to its old scores.",
     "Baking": "Cutting the chosen filters out of the weights for good. The model is smaller and faster afterwards.",
     "RobustBlock": "An orthogonal convolution between two stages of a trained model. Isometric: keeps what it does "
-    "not touch and starts as the identity. The paper's: shrinks the map, convolves and enlarges it again.",
+    "not touch and starts as the identity. The paper's: shrinks the map, convolves and enlarges it again, "
+    "and sets no bound to a change.",
     "Orthogonal": "A layer that changes no lengths: what an attack has put into the signal is as long behind it as "
     "before.",
     "Control": "Something harmless in the block's place: a plain convolution, nothing at all, or a factor below 1. "

@@ -134,7 +134,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_block(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--position", help="insertion point, or none (default: behind the trunk's last stage)")
     parser.add_argument(
-        "--variant", default=_BLOCK.variant, choices=VARIANTS, help="of the block (default: %(default)s)"
+        "--variant",
+        default=_BLOCK.variant,
+        choices=VARIANTS,
+        help="of the block; the paper's sets no bound to a change (default: %(default)s)",
     )
     parser.add_argument(
         "--orthogonalization", default=_BLOCK.orthogonalization, choices=ORTHOGONALIZATIONS, help="default: %(default)s"

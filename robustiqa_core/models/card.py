@@ -111,7 +111,7 @@ class ModelCard:
             InputError: a key is missing, unknown or of the wrong kind.
         """
         try:
-            return cls(
+            card = cls(
                 **{
                     **value,
                     "settings": dict(value["settings"]),
@@ -125,10 +125,25 @@ class ModelCard:
                     "hardening": dict(**value.get("hardening", {})),
                 }
             )
-        except (TypeError, KeyError) as error:
+            card._check_kinds()
+            return card
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise InputError(
                 f"expected a model card in {place}, got one that does not fit ({error}); restore it"
             ) from error
+
+    def _check_kinds(self) -> None:
+        """Raise TypeError where a text is none, or a figure that is shown is no number."""
+        texts = [getattr(self, name) for name in ("model", "variant", "score_unit", "sha256", "licence", "limits")]
+        texts += [self.training.dataset, self.training.start, self.training.command]
+        texts += [text for one in self.measurements for text in (one.dataset, one.command)]
+        numbers: list[object] = [self.training.photos, self.training.seconds]
+        for one in self.measurements:
+            numbers += [one.photos, one.srocc, one.plcc, one.krocc, one.rmse]
+        if wrong := [text for text in texts if not isinstance(text, str)]:
+            raise TypeError(f"{wrong[0]!r:.40} is no text")
+        if wrong := [number for number in numbers if isinstance(number, bool) or not isinstance(number, int | float)]:
+            raise TypeError(f"{wrong[0]!r:.40} is no number")
 
 
 @dataclass(frozen=True, slots=True)
