@@ -180,7 +180,11 @@ def load_network(
             network = insert(network, point, BlockSettings.from_json(settings, place=f"the card of {card.stem}"))
     if card.pruning:
         network = narrow(network, card.pruning)
-    _fill(network, safetensors.torch.load(data), path.name)
+    try:
+        state = safetensors.torch.load(data)
+    except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise InputError(f"expected safetensors in {path}, got something else ({error}); restore the file") from error
+    _fill(network, state, path.name)
     return network.to(device).eval()
 
 

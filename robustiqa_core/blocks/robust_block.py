@@ -154,7 +154,8 @@ class PaperBlock(RobustBlock):
     R is a 1 x 1 convolution from C to r channels, the pool averages to a square grid, Q is an orthogonal convolution
     from r back to C channels, and the result is spread to the map's size by bilinear interpolation. What R and the
     pool drop is lost, so that a trained network must learn anew what follows; only Q keeps lengths. The block as a
-    whole is not bounded: R may have any norm, and interpolation lengthens a map. `identity` in Q's place fills channels with zeros.
+    whole is not bounded: R may have any norm, and interpolation lengthens a map. `identity` in Q's place fills
+    channels with zeros.
 
     Source: arXiv 2506.04951. As in its text; its code pools by overlapping maxima, which is neither 1-Lipschitz nor
     square for tall photos, and reduces by a 3 x 3 convolution.
