@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     check_output_folder(arguments.run_dir, option="--run-dir")
-    for path in (arguments.out, arguments.out.with_suffix(".json")):
-        check_output(path, endings=[arguments.out.suffix or ".safetensors"], overwrite=arguments.overwrite)
+    check_output(arguments.out, endings=[".safetensors"], overwrite=arguments.overwrite)
+    check_output(arguments.out.with_suffix(".json"), overwrite=arguments.overwrite)
     device = ranks.choose_device(arguments.device)
     settings = SCNNSettings(
         **loop_settings(arguments, device),

@@ -111,9 +111,9 @@ def _path(arguments: argparse.Namespace) -> Path:
     path: Path = arguments.out or perturbations_root() / (name + ENDING)
     if path.suffix != ENDING:
         raise ConfigurationError(f"--out must be a {ENDING} file, got {path.name}; change its ending")
-    check_name(path.stem)
     for file in (path, path.with_suffix(".json")):
         check_output(file, overwrite=arguments.overwrite)
+    check_name(path.stem)
     return path
 
 
