@@ -275,6 +275,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Harden, measure and save; what is there already is only shown."""
     check_architecture(arguments.model, "hardening")
     check_variant(arguments.name)
+    check_output_folder(arguments.out)
     device = choose_device(arguments.device)
     start = load_card(arguments.model, arguments.start)
     recipe = _recipe(arguments, start, device)

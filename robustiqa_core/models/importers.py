@@ -123,7 +123,8 @@ def import_linearity(
         )
     slope, offset = _published_mapping(checkpoint)
     factor, shift = check_mapping(k, b)
-    state = plain_tensors(checkpoint["model"], "the checkpoint's 'model'")
+    model = checkpoint["model"]
+    state = plain_tensors(unwrapped(model) if isinstance(model, Mapping) else model, "the checkpoint's 'model'")
     trunks = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101_32x8d")
     candidates = (Linearity(LinearitySettings(name, short_side), score_range=score_range) for name in trunks)
     with torch.device("meta"):
