@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import streamlit as st
 
 from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.kinds import PHOTO_KINDS
 from robustiqa_core.tables.photos import find_photos
 from ui import cache, state
 from ui.components.photo_picker import Thumbnail, photo_picker
@@ -17,7 +18,6 @@ from ui.photo_set import FOLDER_VARIABLE, NamedPhoto, PhotoSet, Source, read_pho
 
 SOURCE_NAMES: dict[Source, str] = {"samples": "Samples", "uploads": "Your own", "folder": "Folder"}
 MOST_UPLOADS = 24
-ENDINGS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff")
 Photos = tuple[PhotoSet, tuple[NamedPhoto, ...]]
 
 
@@ -97,12 +97,11 @@ def _samples(place: str, most: int) -> Photos | None:
 def _uploads(place: str, most: int, purpose: str, prepare: Callable[[Path], bytes]) -> Photos | None:
     files = st.file_uploader(
         "Several at once",
-        type=list(ENDINGS),
         accept_multiple_files=True,
         key=f"{place}{state.UPLOAD}",
         max_upload_size=MAX_UPLOAD_MB,
         help="They stay in the memory of the machine that runs this app, and are dropped when you close or reload the "
-        f"page. At most {most} photos of {MAX_UPLOAD_MB} MB each.",
+        f"page. At most {most} photos of {MAX_UPLOAD_MB} MB each: {PHOTO_KINDS}.",
     )
     photos: dict[str, NamedPhoto] = {}
     for file in files[:most]:

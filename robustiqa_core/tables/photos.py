@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from robustiqa_core.checks import MIN_SIDE, check_count, check_images
+from robustiqa_core.checks import MIN_SIDE, check_count
 from robustiqa_core.errors import InputError
 from robustiqa_core.images import Photo, read_image
 from robustiqa_core.kinds import PHOTO_KINDS
@@ -102,8 +102,7 @@ def batches(paths: Iterable[Path], *, batch_size: int, max_side: int) -> Iterato
     waiting: dict[tuple[int, int], list[OpenPhoto]] = {}
     for path in paths:
         try:
-            photo = read_image(path, max_side=max_side)
-            check_images(photo.images, min_side=MIN_SIDE)
+            photo = read_image(path, max_side=max_side, min_side=MIN_SIDE)
         except InputError as error:
             yield Skipped(str(path), str(error))
             continue
