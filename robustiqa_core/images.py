@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,26 +57,30 @@ class Photo:
         return width, height
 
 
-def decode_image(data: bytes, *, name: str = "image", max_side: int = MAX_SIDE) -> Photo:
-    """Decode a JPEG, PNG, WebP, BMP or TIFF file of unknown origin; the content decides, not the name.
+def decode_image(data: bytes, *, name: str = "image", max_side: int = MAX_SIDE, min_side: int = 1) -> Photo:
+    """Decode an image file of unknown origin, of one of `kinds.FORMATS`; the content decides, not the name.
 
-    EXIF rotation is applied, transparent parts are put on white, colours are brought to sRGB by the embedded profile,
-    16-bit values keep their upper 8 bits (the inverse of both usual ways to widen 8 bits), and photos with a side
-    above `max_side` are reduced with Lanczos's filter. Of several frames or pages the first is taken.
+    EXIF rotation is applied, transparent parts are put on white, and colours are brought to sRGB: by the embedded
+    profile, else by code points (cICP, nclx), else by what a PNG or EXIF data say. HDR photos (PQ, HLG) are refused.
+    Values of more than 8 bits keep their upper 8 (the inverse of both usual ways to widen 8 bits), and photos with a
+    side above `max_side` are reduced with Lanczos's filter. Of several frames or pages the first is taken.
 
     Args:
         data: the bytes of the file.
         name: what to call the photo.
         max_side: longest side in pixels that is kept.
+        min_side: shortest side in pixels that the result must have; `checks.MIN_SIDE` for the models.
 
     Raises:
-        InputError: no photo of these formats, damaged, truncated, or above MAX_BYTES or `decoding.MAX_PIXELS`.
+        InputError: no photo of these formats, damaged, truncated, HDR, above MAX_BYTES or `decoding.MAX_PIXELS`
+            (a JPEG: `decoding.MAX_JPEG_PIXELS`), or too small.
     """
     check_count("max_side", max_side)
     if len(data) > MAX_BYTES:
         raise InputError(f"expected a file of at most {MAX_BYTES / 1e6:.0f} MB, got a larger one; reduce it first")
     container = reduce_to_first_picture(data)
     decoded = decode(container, max_side)
+    _check_side(decoded.picture.size, decoded.original_size, min_side)
     pixels = np.array(decoded.picture)
     images = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).contiguous().float().div_(255.0)
     digest = hashlib.sha256(b"P6\n%d %d\n255\n" % decoded.picture.size + pixels.tobytes())
@@ -89,7 +94,20 @@ def decode_image(data: bytes, *, name: str = "image", max_side: int = MAX_SIDE) 
     )
 
 
-def read_image(path: Path, *, max_side: int = MAX_SIDE) -> Photo:
+def _check_side(size: tuple[int, int], original: tuple[int, int], min_side: int) -> None:
+    """Raise if a photo is too small; one that was only reduced too far needs no other photo."""
+    if min(size) >= min_side:
+        return
+    got = f"expected an image of at least {min_side} x {min_side} px, got {size[0]} x {size[1]}"
+    if min(original) < min_side:
+        raise InputError(f"{got}; use a larger photo")
+    needed = math.ceil((min_side + 0.5) * max(original) / min(original))
+    raise InputError(
+        f"{got}, reduced from {original[0]} x {original[1]}; raise the work size (--max-side) to {needed} px or more"
+    )
+
+
+def read_image(path: Path, *, max_side: int = MAX_SIDE, min_side: int = 1) -> Photo:
     """Read and decode the photo at `path`; its file name becomes its name. See `decode_image`.
 
     Raises:
@@ -103,7 +121,7 @@ def read_image(path: Path, *, max_side: int = MAX_SIDE) -> Photo:
     except OSError as error:
         raise InputError(f"expected a readable file, got {path} ({error.strerror}); check its permissions") from error
     try:
-        return decode_image(data, name=path.name, max_side=max_side)
+        return decode_image(data, name=path.name, max_side=max_side, min_side=min_side)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
 

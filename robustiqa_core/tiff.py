@@ -1,11 +1,13 @@
 """TIFF directories: of TIFF files, and of EXIF data, which are built alike."""
 
 import struct
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 from PIL import TiffTags
 
 from robustiqa_core.errors import InputError
+from robustiqa_core.tiff_planes import mode_of_planes, split_planes, unsupported
 
 MAX_PARTS = 1_000_000
 """Strips, segments or chunks that an image file may have; reading more would only cost time."""
@@ -25,7 +27,23 @@ _UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _NUMBER_CODES = {3: "H", 4: "I", 16: "Q"}
 _MAX_ENTRIES = 4096
 _ORIENTATION, _DNG_VERSION, _SUBFILE_TYPE = 274, 50706, 254
+_EXIF_POINTER, _COLOUR_SPACE, _INTEROPERABILITY_POINTER = 0x8769, 0xA001, 0xA005
+ExifSpace = Literal["sRGB", "Adobe RGB", "uncalibrated"]
+# 2 is in no standard, but cameras and programs write it.
+_COLOUR_SPACES: dict[int, ExifSpace | None] = {0: None, 1: "sRGB", 2: "Adobe RGB"}
 _RAW_PHOTOMETRICS = (32803, 34892)
+_JPEG_TABLES, _PROFILE = 347, 34675
+# Grey from white, grey from black, RGB, palette, CMYK, YCbCr, CIELAB.
+_PHOTOMETRICS = (0, 1, 2, 3, 5, 6, 8)
+# None, CCITT (three), LZW, JPEG (old and new), Deflate, padded, PackBits, ThunderScan, Deflate (old), LZMA, Zstandard.
+_COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34925, 50000)
+_OTHER_COMPRESSIONS = {
+    **dict.fromkeys((33003, 33004, 33005, 34712), "JPEG 2000 compression"),
+    **dict.fromkeys((34676, 34677), "LogLuv colours"),
+    34887: "LERC compression",
+    50001: "WebP compression",
+    **dict.fromkeys((50002, 52546), "JPEG XL compression"),
+}
 
 
 class TiffPicture(NamedTuple):
@@ -37,6 +55,10 @@ class TiffPicture(NamedTuple):
         more_pictures: True if the file has further pages.
         depth: bits per sample.
         inverted: True if 0 means white in samples of more than 8 bits (Pillow turns the others round itself).
+        space: colour space that its EXIF data name.
+        planes: a grey TIFF of each channel where they lie one after the other.
+        mode: of the picture that these planes make up.
+        profile: its ICC profile.
     """
 
     data: bytes
@@ -44,6 +66,10 @@ class TiffPicture(NamedTuple):
     more_pictures: bool
     depth: int
     inverted: bool
+    space: ExifSpace | None
+    planes: tuple[bytes, ...]
+    mode: str | None
+    profile: bytes | None
 
 
 class _Entry(NamedTuple):
@@ -66,15 +92,15 @@ class _Directory(NamedTuple):
     more: bool
 
 
-def _read_directory(block: bytes) -> _Directory:
-    """Read the first directory of a TIFF file, or of EXIF data, which are built alike."""
+def _read_directory(block: bytes, start: int | None = None) -> _Directory:
+    """Read a directory of a TIFF file, or of EXIF data, which are built alike; without `start` the first one."""
     if block[:4] not in LAYOUTS:
         raise damaged("no TIFF directory")
     order, big = LAYOUTS[block[:4]]
     word, head, inline, width = ("Q", "HHQ", 8, 20) if big else ("I", "HHI", 4, 12)
     entries: dict[int, _Entry] = {}
     try:
-        start = _number(block, order + word, inline)
+        start = _number(block, order + word, inline) if start is None else start
         count = _number(block, order + ("Q" if big else "H"), start)
         position = start + (8 if big else 2)
         if count > _MAX_ENTRIES:
@@ -107,24 +133,61 @@ def _values(block: bytes, directory: _Directory, tag: int, default: tuple[int, .
     return values
 
 
-def exif_orientation(block: bytes) -> int:
-    """Return the orientation that EXIF data ask for; 1 where they are damaged or silent."""
+class ExifFacts(NamedTuple):
+    """What EXIF data say: an orientation, 1 (upright) to 8, and a colour space, None where they are silent."""
+
+    orientation: int = 1
+    space: ExifSpace | None = None
+
+
+def read_exif(block: bytes) -> ExifFacts:
+    """Return what EXIF data say; where they are damaged, as if they were silent."""
     try:
         directory = _read_directory(block)
     except InputError:
-        return 1
-    entry = directory.entries.get(_ORIENTATION)
+        return ExifFacts()
+    orientation = _short(block, directory, _ORIENTATION)
+    return ExifFacts(orientation if 1 <= orientation <= 8 else 1, _exif_space(block, directory))
+
+
+def _exif_space(block: bytes, directory: _Directory) -> ExifSpace | None:
+    """Return the colour space of EXIF data: by its number, or by the name of the interoperability rules (DCF)."""
+    try:
+        exif = _read_directory(block, _pointer(block, directory, _EXIF_POINTER))
+    except InputError:
+        return None
+    space = _short(block, exif, _COLOUR_SPACE)
+    if space in _COLOUR_SPACES:
+        return _COLOUR_SPACES[space]
+    try:
+        interoperability = _read_directory(block, _pointer(block, exif, _INTEROPERABILITY_POINTER))
+        rules = interoperability.entries.get(1)
+    except InputError:
+        rules = None
+    return "Adobe RGB" if rules and block[rules.start : rules.start + 3] == b"R03" else "uncalibrated"
+
+
+def _short(block: bytes, directory: _Directory, tag: int) -> int:
+    """Return the one 16-bit number of a tag; 0 where the directory lacks it."""
+    entry = directory.entries.get(tag)
     if entry is None or entry.kind != 3 or entry.values != 1:
-        return 1
-    value = _values(block, directory, _ORIENTATION, (1,))[0]
-    return value if 1 <= value <= 8 else 1
+        return 0
+    return _values(block, directory, tag, (0,))[0]
+
+
+def _pointer(block: bytes, directory: _Directory, tag: int) -> int:
+    """Return where a directory that a tag points to begins; beyond the end where the directory lacks the tag."""
+    entry = directory.entries.get(tag)
+    if entry is None or entry.kind not in (4, 13) or entry.values != 1:
+        return len(block)
+    return _number(block, directory.order + "I", entry.start)
 
 
 def reduce_tiff(data: bytes) -> TiffPicture:
     """Return the TIFF file with a directory that holds the first picture only.
 
     Raises:
-        InputError: the directory is damaged, the samples are not unsigned of up to 16 bits, or it is a raw file.
+        InputError: the directory is damaged, its kind is not supported, or it is a raw file.
     """
     directory = _read_directory(data)
     _check_not_raw(data, directory)
@@ -132,23 +195,60 @@ def reduce_tiff(data: bytes) -> TiffPicture:
     if sum(_UNITS[entry.kind] * entry.values for entry in kept) > len(data):
         raise damaged("the TIFF directory claims more than the file holds")
     directory = directory._replace(entries={entry.tag: entry for entry in kept})
-    depth = max(_values(data, directory, 258, (1,)))
-    sample_formats = _values(data, directory, 339, (1,))
-    photometric = _values(data, directory, 262, (1,))[0]
+    numbers = {tag: _values(data, directory, tag, ()) for tag, kinds in _KEPT.items() if kinds is _NUMBERS}
+    numbers = {tag: values for tag, values in numbers.items() if values}
+    photometric, samples = numbers.get(262, (1,))[0], numbers.get(277, (1,))[0]
+    depth = max(numbers.get(258, (1,)))
     if photometric in _RAW_PHOTOMETRICS:
         raise _raw_error()
-    if not {2, 3}.isdisjoint(sample_formats) or depth > 16:
-        words = "floating-point" if 3 in sample_formats else "signed" if 2 in sample_formats else f"{depth}-bit"
-        raise InputError(
-            f"expected a TIFF with 8 or 16 bits per channel, got {words} values; save it with 8 or 16 bits"
-        )
+    _check_supported(numbers, depth, photometric)
+    planes: tuple[bytes, ...] = ()
+    mode: str | None = None
+    if numbers.get(284, (1,))[0] == 2 and samples > 1:
+        mode = mode_of_planes(photometric, samples, numbers.get(338, (0,))[0])
+        if mode is None:
+            raise unsupported("TIFF", f"{samples} channels of {depth} bits one after the other (planar)")
+        tables = _bytes(data, directory, _JPEG_TABLES) or b""
+        found = split_planes(data, numbers, order=directory.order, tables=tables)
+        if found is None:
+            raise damaged("strips and channels of the TIFF file do not fit together")
+        planes = found
+    exif = read_exif(data)
     return TiffPicture(
         data=_with_directory(data, directory),
-        orientation=exif_orientation(data),
+        orientation=exif.orientation,
+        space=exif.space,
         more_pictures=directory.more,
         depth=depth,
         inverted=depth > 8 and photometric == 0,
+        planes=planes,
+        mode=mode,
+        profile=_bytes(data, directory, _PROFILE),
     )
+
+
+def _check_supported(numbers: Mapping[int, tuple[int, ...]], depth: int, photometric: int) -> None:
+    """Raise for sound files that Pillow misreads or calls damaged."""
+    formats = set(numbers.get(339, (1,)))
+    if not formats <= {1, 4} or depth > 16:
+        words = "floating-point" if 3 in formats else "signed" if 2 in formats else f"{depth}-bit"
+        words = "complex" if formats & {5, 6} else words
+        raise InputError(
+            f"expected a TIFF with 8 or 16 bits per channel, got {words} values; save it with 8 or 16 bits"
+        )
+    compression = numbers.get(259, (1,))[0]
+    if compression not in _COMPRESSIONS:
+        raise unsupported("TIFF", f"{_OTHER_COMPRESSIONS.get(compression, f'compression {compression}')}")
+    if photometric not in _PHOTOMETRICS:
+        raise unsupported("TIFF", f"colours of kind {photometric}")
+    if photometric == 6 and compression not in (6, 7):
+        raise unsupported("TIFF", "YCbCr colours without JPEG compression")
+
+
+def _bytes(data: bytes, directory: _Directory, tag: int) -> bytes | None:
+    """Return the bytes of a kept tag, None where the directory lacks it."""
+    entry = directory.entries.get(tag)
+    return data[entry.start : entry.start + entry.values] if entry else None
 
 
 def _checked(entry: _Entry, length: int) -> _Entry:

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 import torch
 from image_files import LOSSLESS, encoded, grey_as_rgb, levels_of, random_levels
@@ -150,3 +151,60 @@ def test_a_photo_is_one_image_in_range() -> None:
     for images in (torch.zeros(2, 3, 4, 4), torch.zeros(3, 4, 4), torch.full((1, 3, 4, 4), 2.0)):
         with pytest.raises(InputError):
             Photo(images, "name", "PNG", (4, 4), (), "")
+
+
+def test_a_photo_that_is_too_small_is_told_from_one_that_was_reduced_too_far() -> None:
+    small = encoded(Image.new("RGB", (90, 50)), "PNG")
+    with pytest.raises(InputError, match=r"at least 64 x 64 px, got 90 x 50; use a larger photo"):
+        decode_image(small, min_side=64)
+    panorama = encoded(Image.new("RGB", (9000, 1000)), "JPEG")
+    with pytest.raises(
+        InputError, match=r"got 512 x 57, reduced from 9000 x 1000; raise the work size .* to (\d+) px"
+    ) as e:
+        decode_image(panorama, max_side=512, min_side=64)
+    needed = int(str(e.value).split(" to ")[-1].split()[0])
+    assert min(decode_image(panorama, max_side=needed, min_side=64).size) >= 64
+
+
+def test_a_jpeg_above_80_megapixels_is_reduced_while_it_is_decoded() -> None:
+    data = encoded(Image.new("L", (12_000, 7_000), 90), "JPEG")
+    photo = decode_image(data)
+    assert photo.notes == ("Reduced from 12000 x 7000 to 2048 x 1195 px.",)
+    assert photo.original_size == (12_000, 7_000)
+    whole = decode_image(data, max_side=20_000)
+    assert whole.size == (6_000, 3_500)
+    assert "Reduced from 12000 x 7000 to 6000 x 3500 px." in whole.notes
+    with pytest.raises(InputError, match="expected at most 80 million pixels"):
+        decode_image(encoded(Image.new("1", (12_000, 7_000)), "PNG"))
+
+
+def test_of_two_exif_segments_the_first_counts() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    once = encoded(Image.fromarray(random_levels(16, 32, 3)), "JPEG", exif=exif.tobytes())
+    exif[ORIENTATION] = 3
+    body = exif.tobytes()
+    second = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+    end = once.index(b"\xff\xe1") + 2
+    end += int.from_bytes(once[end : end + 2], "big")
+    assert decode_image(once[:end] + second + once[end:]).sha256 == decode_image(once).sha256
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("file_format", ["AVIF", "HEIC"])
+def test_pictures_that_turn_by_a_box_are_turned_once(file_format: str, orientation: int) -> None:
+    y, x = np.mgrid[0:40, 0:60]
+    levels = np.stack([x * 4, y * 6, x + y], axis=-1).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    picture = Image.fromarray(levels)
+    if file_format == "AVIF":
+        data = encoded(picture, "AVIF", exif=exif.tobytes(), quality=95, subsampling="4:4:4")
+    else:
+        pillow_heif.register_heif_opener()
+        data = encoded(picture, "HEIF", exif=exif.tobytes(), quality=95, chroma=444)
+    jpeg = encoded(picture, "PNG", exif=exif.tobytes())
+    expected = levels_of(decode_image(jpeg))
+    photo = decode_image(data)
+    assert photo.original_size == expected.shape[1::-1]
+    assert np.abs(levels_of(photo).astype(int) - expected).max() <= 8

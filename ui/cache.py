@@ -12,6 +12,7 @@ import streamlit as st
 import torch
 
 from robustiqa_core.blocks import BlockSettings, new_block, preview, with_build_time
+from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.device import Precision, choose_device, fast_training_precision, keep_freed_memory
 from robustiqa_core.errors import InputError, RobustIQAError
 from robustiqa_core.hardening import HardeningCache, TuningData
@@ -190,9 +191,9 @@ def uploaded_photo(digest: str, name: str, max_side: int, _data: bytes) -> Photo
         _data: the file.
 
     Raises:
-        InputError: it is no photo that can be decoded.
+        InputError: it is no photo that can be decoded, or too small for the models.
     """
-    return decode_image(_data, name=name, max_side=max_side)
+    return decode_image(_data, name=name, max_side=max_side, min_side=MIN_SIDE)
 
 
 @st.cache_data(max_entries=16, show_spinner=False, scope="session")

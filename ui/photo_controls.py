@@ -6,6 +6,7 @@ import streamlit as st
 
 from robustiqa_core.errors import InputError
 from robustiqa_core.images import MAX_SIDE, Photo
+from robustiqa_core.kinds import PHOTO_KINDS
 from ui import cache, state
 from ui.components.photo_picker import Thumbnail, photo_picker
 from ui.markdown import plain, sentence
@@ -29,11 +30,11 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
     )
     file = st.file_uploader(
         "or use your own",
-        type=["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"],
         key=state.UPLOAD,
         max_upload_size=MAX_UPLOAD_MB,
         on_change=_follow_upload,
-        help="It stays in the memory of the machine that runs this app, and is dropped soon after you close the page.",
+        help=f"{PHOTO_KINDS}, at most {MAX_UPLOAD_MB} MB. It stays in the memory of the machine that runs this app, "
+        "and is dropped soon after you close the page.",
     )
     if not uses_upload or file is None:
         sample = samples[st.session_state[state.PHOTO]]

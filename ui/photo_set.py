@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PosixPath
 from typing import IO, Any, Literal
 
-from robustiqa_core.checks import MIN_SIDE, check_images
+from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.images import encode_png, read_image
 from robustiqa_core.samples import SamplePhoto
@@ -114,7 +114,7 @@ def reduced_png(path: Path, *, max_side: int) -> bytes:
     Raises:
         InputError: it is no photo that can be decoded, or too small for the models.
     """
-    return encode_png(check_images(read_image(path, max_side=max_side).images, min_side=MIN_SIDE))
+    return encode_png(read_image(path, max_side=max_side, min_side=MIN_SIDE).images)
 
 
 def from_root(path: Path) -> str:

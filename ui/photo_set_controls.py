@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import streamlit as st
 
 from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.kinds import PHOTO_KINDS
 from robustiqa_core.tables.photos import find_photos
 from ui import cache, state
 from ui.components.photo_picker import Thumbnail, photo_picker
@@ -17,7 +18,6 @@ from ui.photo_set import FOLDER_VARIABLE, NamedPhoto, PhotoSet, Source, read_pho
 
 SOURCE_NAMES: dict[Source, str] = {"samples": "Samples", "uploads": "Your own", "folder": "Folder"}
 MOST_UPLOADS = 24
-ENDINGS = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff")
 Photos = tuple[PhotoSet, tuple[NamedPhoto, ...]]
 
 
@@ -97,12 +97,11 @@ def _samples(place: str, most: int) -> Photos | None:
 def _uploads(place: str, most: int, purpose: str, prepare: Callable[[Path], bytes]) -> Photos | None:
     files = st.file_uploader(
         "Several at once",
-        type=list(ENDINGS),
         accept_multiple_files=True,
         key=f"{place}{state.UPLOAD}",
         max_upload_size=MAX_UPLOAD_MB,
         help="They stay in the memory of the machine that runs this app, and are dropped when you close or reload the "
-        f"page. At most {most} photos of {MAX_UPLOAD_MB} MB each.",
+        f"page. At most {most} photos of {MAX_UPLOAD_MB} MB each: {PHOTO_KINDS}.",
     )
     photos: dict[str, NamedPhoto] = {}
     for file in files[:most]:
@@ -134,12 +133,17 @@ def _first_of_folder(place: str, most: int) -> Photos | None:
         help="The first ones by name of the folder that whoever runs this app has set up.",
     )
     try:
-        paths = find_photos([str(_folder())], limit=limit)
+        found = find_photos([str(_folder())], limit=limit)
     except RobustIQAError:
         # The message of the core names the folder, which is the business of whoever runs the server.
         st.error(f"The folder that {plain(FOLDER_VARIABLE)} names has no photos, or is not there.")
         return None
+    paths = found.paths
     st.caption(f"In use: {len(paths)} photos of the folder.")
+    if found.left_out:
+        with st.expander(f"Left out: {len(found.left_out)} of the folder"):
+            for file in found.left_out:
+                st.caption(f"**{plain(file.path.name)}**: {file.reason}.")
     return PhotoSet("folder", tuple(path.name for path in paths)), tuple(
         NamedPhoto.of(path.name, path) for path in paths
     )

@@ -8,17 +8,19 @@ from typing import cast
 
 from robustiqa_core.attacks import AttackResult
 from robustiqa_core.attacks import run as run_attack
+from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.cli.options import add_attack, add_json, add_model, add_overwrite, print_json, progress, read_attack
 from robustiqa_core.device import choose_device
 from robustiqa_core.evaluation import attack_command, attack_report
 from robustiqa_core.files import check_output, check_output_folder, write_bytes, write_json
 from robustiqa_core.images import MAX_SIDE, encode_png, read_image
+from robustiqa_core.kinds import PHOTO_KINDS
 from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="photo file (JPEG, PNG, WebP, BMP, TIFF)")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help=f"photo file ({PHOTO_KINDS})")
     add_model(parser)
     add_attack(parser)
     parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
@@ -32,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     attack = read_attack(arguments)
     path = _output(arguments)
     device = choose_device(arguments.device)
-    photo = read_image(arguments.image, max_side=arguments.max_side)
+    photo = read_image(arguments.image, max_side=arguments.max_side, min_side=MIN_SIDE)
     scorer = resolve_scorer(arguments.model, arguments.variant, device=device)
     records = run_attack(attack, scorer, photo.images.to(device))
     bar = progress(records, total=attack.steps + 2, label=arguments.attack)

@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -14,6 +15,7 @@ from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.own_models import find_own_model
+from robustiqa_core.tables.photos import find_photos
 
 T = TypeVar("T")
 
@@ -93,6 +95,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
     """Add --overwrite."""
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+
+
+def photos_named(words: Sequence[str], *, limit: int | None = None) -> tuple[Path, ...]:
+    """Return the photos that words of the command line name; what is left out of folders goes to standard error.
+
+    Raises:
+        InputError: a word is neither file nor folder, or a folder has no photo.
+    """
+    found = find_photos(words, limit=limit)
+    for file in found.left_out:
+        print(file, file=sys.stderr)
+    return found.paths
 
 
 def print_json(value: Any) -> None:

@@ -14,6 +14,7 @@ from robustiqa_core.errors import InputError
 from robustiqa_core.training.datasets import LabelledPhoto
 
 _HASH_SIDE = 16
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "GIF", "JPEG2000", "PPM")
 # Of 256 bits. Different scenes differ in about half of them; the same scene, retaken or degraded, in few.
 SAME_SCENE_BITS = 32
 
@@ -27,7 +28,7 @@ def difference_hash(path: Path) -> npt.NDArray[np.uint8]:
     Source: N. Krawetz, "Kind of Like That", 2013 (dHash).
     """
     try:
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP", "BMP", "TIFF")) as photo:
+        with Image.open(path, formats=_FORMATS) as photo:
             # Lets a JPEG be decoded at an eighth of its size, ten times as fast.
             photo.draft("L", (4 * _HASH_SIDE, 4 * _HASH_SIDE))
             grey = photo.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX)

@@ -38,7 +38,9 @@ def test_a_large_upload_is_worked_on_at_the_chosen_size_and_the_command_says_so(
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"GIF89a", png()[:200], b"%PDF-1.7 not a photo"], ids=["empty", "gif", "truncated", "pdf"]
+    "data",
+    [b"", b"\xff\x0a a JPEG XL image", png()[:200], b"%PDF-1.7 not a photo", png((60, 90))],
+    ids=["empty", "jxl", "truncated", "pdf", "too small"],
 )
 def test_a_bad_upload_is_refused_with_the_reason_and_the_previous_result_stays(lab: AppTest, data: bytes) -> None:
     finish(lab)
