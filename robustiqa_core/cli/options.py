@@ -71,6 +71,11 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add --overwrite."""
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document to standard output."""
     json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=False)
