@@ -5,36 +5,10 @@ pages are followed, and a global variable limits the size. Here the few facts th
 all that is not needed to draw the first picture is dropped. Pillow then sees pixels, palette and colour profile only.
 """
 
-import codecs
 from dataclasses import dataclass
-from typing import Literal
 
-from robustiqa_core.errors import InputError
-from robustiqa_core.tiff import LAYOUTS, MAX_PARTS, damaged, exif_orientation, reduce_tiff
-
-ImageFormat = Literal["JPEG", "PNG", "WebP", "BMP", "TIFF"]
-FORMATS: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WebP", "BMP", "TIFF")
-
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-
-_OTHER_KINDS = (
-    (b"GIF8", "a GIF image"),
-    (b"8BPS", "a Photoshop file"),
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "a PostScript file"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
-    (b"\xff\x0a", "a JPEG XL image"),
-    (b"\0\0\1\0", "an icon (ICO)"),
-    (b"v/1\1", "an OpenEXR image"),
-    (b"#?RADIANCE", "a Radiance HDR image"),
-    (b"FUJIFILMCCD-RAW", "a raw camera file"),
-    (b"PK\3\4", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"{\\rtf", "a text document (RTF)"),
-)
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+from robustiqa_core.kinds import ImageFormat, identify
+from robustiqa_core.tiff import MAX_PARTS, damaged, exif_orientation, reduce_tiff
 
 # JPEG segments that are kept: JFIF (E0), the colour profile (E2, checked further) and Adobe's colour transform (EE).
 _JPEG_DROPPED = {0xE1, *range(0xE3, 0xEE), 0xEF, 0xFE}
@@ -65,25 +39,6 @@ class Container:
     size: tuple[int, int] | None = None
 
 
-def identify(data: bytes) -> ImageFormat:
-    """Return the format of an image file, told by its first bytes.
-
-    Raises:
-        InputError: the data are none of `FORMATS`; the message names what they seem to be.
-    """
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(_PNG_START):
-        return "PNG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WebP"
-    if data.startswith(b"BM"):
-        return "BMP"
-    if data[:4] in LAYOUTS:
-        return "TIFF"
-    raise InputError(f"expected a JPEG, PNG, WebP, BMP or TIFF photo, got {_describe(data)}; save it as JPEG or PNG")
-
-
 def reduce_to_first_picture(data: bytes) -> Container:
     """Return what the file says about itself, and the file without all that its first picture does not need.
 
@@ -101,28 +56,6 @@ def reduce_to_first_picture(data: bytes) -> Container:
         tiff = reduce_tiff(data)
         return Container(kind, tiff.data, tiff.orientation, tiff.more_pictures, tiff.depth, tiff.inverted)
     return Container(kind, data)
-
-
-def _describe(data: bytes) -> str:
-    """Return what the data seem to be, in words."""
-    if not data:
-        return "an empty file"
-    for start, words in _OTHER_KINDS:
-        if data.startswith(start):
-            return words
-    if data[4:8] == b"ftyp":
-        if data[8:12] in _HEIC_BRANDS:
-            return "a HEIC photo"
-        return "an AVIF image" if data[8:12] in {b"avif", b"avis"} else "a video"
-    try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(data[:4096]).lower()
-    except UnicodeDecodeError:
-        return "data of an unknown kind"
-    if "<svg" in text:
-        return "an SVG drawing"
-    if text.lstrip().startswith(("<!doctype html", "<html")):
-        return "a web page"
-    return "a text file" if all(c.isprintable() or c in "\t\r\n\f" for c in text) else "data of an unknown kind"
 
 
 def _reduce_jpeg(data: bytes) -> Container:

@@ -134,12 +134,17 @@ def _first_of_folder(place: str, most: int) -> Photos | None:
         help="The first ones by name of the folder that whoever runs this app has set up.",
     )
     try:
-        paths = find_photos([str(_folder())], limit=limit)
+        found = find_photos([str(_folder())], limit=limit)
     except RobustIQAError:
         # The message of the core names the folder, which is the business of whoever runs the server.
         st.error(f"The folder that {plain(FOLDER_VARIABLE)} names has no photos, or is not there.")
         return None
+    paths = found.paths
     st.caption(f"In use: {len(paths)} photos of the folder.")
+    if found.left_out:
+        with st.expander(f"Left out: {len(found.left_out)} of the folder"):
+            for file in found.left_out:
+                st.caption(f"**{plain(file.path.name)}**: {file.reason}.")
     return PhotoSet("folder", tuple(path.name for path in paths)), tuple(
         NamedPhoto.of(path.name, path) for path in paths
     )

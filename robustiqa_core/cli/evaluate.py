@@ -11,7 +11,7 @@ import torch
 from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.checks import check_choice, check_count
 from robustiqa_core.cli.figures import print_summaries
-from robustiqa_core.cli.options import add_device, add_json, fraction, print_json, progress
+from robustiqa_core.cli.options import add_device, add_json, fraction, photos_named, print_json, progress
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.images import MAX_SIDE, read_image
@@ -25,7 +25,6 @@ from robustiqa_core.tables.attack_grid import attack_grid
 from robustiqa_core.tables.evaluate import evaluate
 from robustiqa_core.tables.journal import Journal, journal_path
 from robustiqa_core.tables.output import check_out, write_table
-from robustiqa_core.tables.photos import find_photos
 from robustiqa_core.tables.plan import TableModel, TablePlan, in_order
 from robustiqa_core.tables.rows import Skipped, TableRow
 from robustiqa_core.tables.runs import runs_of_rows, worst_runs
@@ -74,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compute the rows that are not there yet, write the table and print its figures."""
     _check_early(arguments)
-    paths = find_photos(arguments.images, limit=arguments.limit)
+    paths = photos_named(arguments.images, limit=arguments.limit)
     plan = _plan(arguments, choose_device(arguments.device))
     rows, skipped = _complete(paths, plan, journal_path(arguments.out))
     if not rows:

@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -11,6 +12,7 @@ from tqdm import tqdm
 from robustiqa_core.attacks import ATTACKS, Attack, make_attack
 from robustiqa_core.attacks.settings import SETTINGS, parse_fraction, parse_setting
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.tables.photos import find_photos
 
 T = TypeVar("T")
 
@@ -74,6 +76,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
     """Add --overwrite."""
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+
+
+def photos_named(words: Sequence[str], *, limit: int | None = None) -> tuple[Path, ...]:
+    """Return the photos that words of the command line name; what is left out of folders goes to standard error.
+
+    Raises:
+        InputError: a word is neither file nor folder, or a folder has no photo.
+    """
+    found = find_photos(words, limit=limit)
+    for file in found.left_out:
+        print(file, file=sys.stderr)
+    return found.paths
 
 
 def print_json(value: Any) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from robustiqa_core.cli.options import add_json, add_model, print_json, progress
+from robustiqa_core.cli.options import add_json, add_model, photos_named, print_json, progress
 from robustiqa_core.cli.spectra_options import add_photos, photo_words
 from robustiqa_core.device import choose_device
 from robustiqa_core.images import read_image
 from robustiqa_core.pruning import CRITERIA, MAX_RATIO, SCOPES, LayerPlan, PruningPlan, PruningSettings, plan
 from robustiqa_core.storage import load_network
-from robustiqa_core.tables.photos import SAMPLES, find_photos
+from robustiqa_core.tables.photos import SAMPLES
 
 _DEFAULTS = PruningSettings()
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     paths: tuple[Path, ...] = ()
     if CRITERIA[settings.criterion].needs_photos:
         arguments.images = arguments.images or [SAMPLES]
-        paths = find_photos(arguments.images, limit=arguments.limit)
+        paths = photos_named(arguments.images, limit=arguments.limit)
     made = plan(network, settings, images=_images(paths, device) if paths else None)
     if arguments.json:
         names = {"model": arguments.model, "variant": arguments.variant, "images": [str(path) for path in paths]}

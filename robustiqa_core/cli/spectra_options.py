@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from robustiqa_core.cli.options import add_json, add_model
+from robustiqa_core.cli.options import add_json, add_model, photos_named
 from robustiqa_core.images import MAX_SIDE, Photo, read_image
 from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.tables.photos import SAMPLES, find_photos
+from robustiqa_core.tables.photos import SAMPLES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ def read_models(arguments: argparse.Namespace, device: torch.device) -> list[Nam
 
 def read_photos(arguments: argparse.Namespace) -> list[Photo]:
     """Return the photos that the command line names."""
-    paths = find_photos(arguments.images, limit=arguments.limit)
+    paths = photos_named(arguments.images, limit=arguments.limit)
     return [read_image(path, max_side=arguments.max_side) for path in paths]
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from robustiqa_core.checks import MIN_SIDE, check_count, check_images
 from robustiqa_core.errors import InputError
 from robustiqa_core.images import Photo, read_image
+from robustiqa_core.kinds import PHOTO_KINDS
+from robustiqa_core.photo_folders import FolderListing, LeftOut, list_folder
 from robustiqa_core.samples import list_samples
 from robustiqa_core.tables.rows import Skipped
 
 SAMPLES = "samples"
 """Word that stands for all sample photos."""
-ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-"""File names that count as photos in a folder; elsewhere the content decides."""
 _WAITING = 4
 """Full batches that may wait for photos of their size before the oldest goes as it is, which bounds the memory."""
 
@@ -26,7 +26,20 @@ class OpenPhoto:
     photo: Photo
 
 
-def find_photos(words: Sequence[str], *, limit: int | None = None) -> tuple[Path, ...]:
+@dataclass(frozen=True, slots=True)
+class FoundPhotos:
+    """What words of a command name.
+
+    Args:
+        paths: the photos, each once.
+        left_out: what lies in the folders among them and is not taken, each once.
+    """
+
+    paths: tuple[Path, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def find_photos(words: Sequence[str], *, limit: int | None = None) -> FoundPhotos:
     """Return the photos that words name, each once: in their order, those of a folder by name.
 
     Args:
@@ -37,31 +50,42 @@ def find_photos(words: Sequence[str], *, limit: int | None = None) -> tuple[Path
         InputError: a word is neither file nor folder, or a folder has no photo.
 
     Example:
-        >>> find_photos(["samples"], limit=1)[0].name
+        >>> find_photos(["samples"], limit=1).paths[0].name
         'mountain_path_out_of_focus.png'
     """
     if limit is not None:
         check_count("limit", limit)
-    paths = dict.fromkeys(path for word in words for path in _expand(word))
-    return tuple(paths)[:limit]
+    found = [_expand(word) for word in words]
+    paths = dict.fromkeys(path for listing in found for path in listing.photos)
+    named = {Path(word) for word in words}
+    left_out = dict.fromkeys(file for listing in found for file in listing.left_out if file.path not in named)
+    return FoundPhotos(tuple(paths)[:limit], tuple(left_out))
 
 
-def _expand(word: str) -> Iterator[Path]:
+def _expand(word: str) -> FolderListing:
     path = Path(word)
     if path.is_file():
-        yield path
-    elif path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
-        if not found:
-            raise InputError(f"expected photos ({', '.join(sorted(ENDINGS))}) in {path}, got none; name another folder")
-        yield from found
-    elif word == SAMPLES:
+        return FolderListing((path,), ())
+    if path.is_dir():
+        listing = list_folder(path)
+        if not listing.photos:
+            raise InputError(_no_photo(path, listing.left_out))
+        return listing
+    if word == SAMPLES:
         # As the user would have written it, where that is shorter.
         here = Path.cwd()
         paths = (sample.path for sample in list_samples())
-        yield from (path.relative_to(here) if path.is_relative_to(here) else path for path in paths)
-    else:
-        raise InputError(f"expected a photo, a folder of photos or {SAMPLES!r}, got {word!r}; check the path")
+        return FolderListing(tuple(path.relative_to(here) if path.is_relative_to(here) else path for path in paths), ())
+    raise InputError(f"expected a photo, a folder of photos or {SAMPLES!r}, got {word!r}; check the path")
+
+
+def _no_photo(folder: Path, left_out: Sequence[LeftOut]) -> str:
+    """Return the message for a folder without photos."""
+    got = "none"
+    if left_out:
+        others = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+        got = f"{left_out[0].path.name} ({left_out[0].reason}){others}"
+    return f"expected photos ({PHOTO_KINDS}) in {folder}, got {got}; name another folder"
 
 
 def batches(paths: Iterable[Path], *, batch_size: int, max_side: int) -> Iterator[tuple[OpenPhoto, ...] | Skipped]:

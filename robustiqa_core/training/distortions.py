@@ -14,10 +14,10 @@ from torch.utils.data import Dataset
 from robustiqa_core.degradations import DEGRADATIONS, LEVELS
 from robustiqa_core.errors import InputError
 from robustiqa_core.images import to_8bit
+from robustiqa_core.photo_folders import list_folder
 from robustiqa_core.training.datasets import load_pixels, random_crop, resize_short_side
 from robustiqa_core.training.sampling import Sample, combined_seed
 
-_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _FEWEST_PHOTOS = 20
 
 
@@ -53,7 +53,7 @@ def list_photos(folder: Path) -> tuple[Path, ...]:
     Raises:
         InputError: fewer than 20.
     """
-    photos = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file()))
+    photos = list_folder(folder, recursive=True).photos
     if len(photos) < _FEWEST_PHOTOS:
         raise InputError(
             f"expected {_FEWEST_PHOTOS} photos or more in {folder}, got {len(photos)}; give a folder of clean photos"

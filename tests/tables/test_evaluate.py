@@ -268,9 +268,9 @@ def test_a_table_of_another_kind_is_refused_before_the_work() -> None:
 
 def test_photos_are_found_by_file_folder_and_word(photos: list[Path], tmp_path: Path) -> None:
     (photos[0].parent / "notes.txt").write_text("no photo")
-    assert find_photos([str(photos[0].parent)]) == tuple(photos)
-    assert find_photos([str(photos[3]), str(photos[0].parent)], limit=2) == (photos[3], photos[0])
-    assert len(find_photos(["samples"])) > 5
+    assert find_photos([str(photos[0].parent)]).paths == tuple(photos)
+    assert find_photos([str(photos[3]), str(photos[0].parent)], limit=2).paths == (photos[3], photos[0])
+    assert len(find_photos(["samples"]).paths) > 5
     (tmp_path / "empty").mkdir()
     for word, message in ((tmp_path / "empty", "got none"), (tmp_path / "nowhere", "'samples', got")):
         with pytest.raises(InputError, match=message):
