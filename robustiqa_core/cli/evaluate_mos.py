@@ -44,7 +44,7 @@ class RatedPhotos:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
-        "images", nargs="*", metavar="PHOTO", help="photo files or folders of photos, with --mos, in place of --dataset"
+        "images", nargs="*", metavar="IMAGE", help="photo files or folders of photos, with --mos, in place of --dataset"
     )
     parser.add_argument("--mos", type=Path, metavar="TABLE", help="CSV of file, mos of these photos")
     add_model(parser)

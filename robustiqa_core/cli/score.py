@@ -46,7 +46,7 @@ def add_photo_words(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "images",
         nargs="+",
-        metavar="PHOTO",
+        metavar="IMAGE",
         help="photo files, folders of photos, or the word samples; exit status 1 if one of them is left out",
     )
 
