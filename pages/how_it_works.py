@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from robustiqa_core.metrics.correlation import spell_correlation
 from ui import cache, glossary, pages
 from ui.hardening_texts import hardened_by, overview_row, under_attack
 from ui.markdown import plain
@@ -40,8 +41,12 @@ for card in cards:
     with st.expander(f"{model_name(card)}, {card.variant}: where it comes from, and its limits"):
         for figures in card.measurements:
             with st.container(horizontal=True):
-                st.metric("SROCC to people", f"{figures.srocc:.3f}", help=glossary.WORDS["SROCC"], width="content")
-                st.metric("PLCC to people", f"{figures.plcc:.3f}", help=glossary.WORDS["PLCC"], width="content")
+                st.metric(
+                    "SROCC to people", spell_correlation(figures.srocc), help=glossary.WORDS["SROCC"], width="content"
+                )
+                st.metric(
+                    "PLCC to people", spell_correlation(figures.plcc), help=glossary.WORDS["PLCC"], width="content"
+                )
                 st.metric("Test photos", f"{figures.photos}", width="content")
             st.caption(f"Measured on {plain(figures.dataset)}.")
         source = "on its training photos" if card.training.photos else "is its range"

@@ -80,6 +80,19 @@ class AttackReport:
         return asdict(self)
 
 
+def unchanged_note(report: AttackReport) -> str | None:
+    """Return a sentence for an attack that found nothing better than the photo itself; None where it changed something.
+
+    Not of the noise null, whose result is not chosen.
+    """
+    if report.linf > 0:
+        return None
+    return (
+        f"{report.attack} found nothing better than the photo itself, which is its result, unchanged: the figures say "
+        "nothing of the model's robustness; try more steps or another attack"
+    )
+
+
 def attack_name(attack: Attack) -> str:
     """Return the key of an attack's kind in `ATTACKS`."""
     return next(name for name, kind in ATTACKS.items() if type(attack) is kind)

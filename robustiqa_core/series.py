@@ -38,8 +38,11 @@ class Series:
 
     @property
     def tau(self) -> float:
-        """Kendall's tau-b between falling score and rising level: 1 where each step lowers the score."""
-        return round(krocc([-level for level in range(len(self.scores))], self.scores), 12)
+        """Kendall's tau-b between falling score and rising level: 1 where each step lowers it, 0 where none does.
+
+        Scores that do not move at all follow the level not at all, so that 0 is right and nothing is undefined.
+        """
+        return round(krocc([-level for level in range(len(self.scores))], self.scores) or 0.0, 12)
 
     @property
     def ordered(self) -> bool:

@@ -1,9 +1,11 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from robustiqa_core.errors import InputError
 from robustiqa_core.metrics.bootstrap import bootstrap_interval
-from robustiqa_core.metrics.correlation import fit_logistic, krocc, logistic, plcc, rmse, srocc
+from robustiqa_core.metrics.correlation import fit_logistic, krocc, logistic, plcc, rmse, spell_correlation, srocc
 
 SCORES, MOS = [0.1, 0.4, 0.35, 0.8, 0.7], [1.0, 2.0, 3.0, 4.0, 5.0]
 
@@ -23,10 +25,18 @@ def test_plcc_and_rmse_equal_the_hand_computed_values() -> None:
     assert rmse([1, 2], [2, 4]) == pytest.approx(2.5**0.5)
 
 
-def test_ties_and_constants_are_no_agreement() -> None:
-    assert srocc([1, 1, 1], [1, 2, 3]) == 0.0
-    assert krocc([1, 1, 1], [1, 2, 3]) == 0.0
-    assert plcc([1, 1, 1], [1, 2, 3]) == 0.0
+@pytest.mark.parametrize("figure", [srocc, krocc, plcc])
+@pytest.mark.parametrize("constant", [[1, 1, 1], [0.1 + 0.2, 0.3, 0.3], [0, 0, 0]])
+def test_the_correlation_with_a_constant_is_undefined_and_not_0(
+    figure: Callable[..., float | None], constant: list[float]
+) -> None:
+    assert figure(constant, [1, 2, 3]) is None
+    assert figure([1, 2, 3], constant) is None
+    assert spell_correlation(figure(constant, [1, 2, 3])) == "undefined"
+    assert bootstrap_interval(figure, constant, [1, 2, 3], resamples=10) is None
+    # Draws of one photo only have no correlation, and do not count as 0.
+    low, _ = bootstrap_interval(figure, [1, 2], [1, 2], resamples=50) or (0.0, 0.0)
+    assert low == pytest.approx(1.0)
 
 
 def test_the_logistic_fit_finds_the_curve_that_made_the_scores() -> None:

@@ -73,6 +73,12 @@ def test_the_figures_are_those_of_scipy() -> None:
         assert high - low < 0.3
 
 
+def test_the_correlations_of_constant_scores_are_undefined() -> None:
+    found = evaluate_mos([0.25] * 6, [1, 2, 3, 4, 5, 6], dataset="made up", command="none")
+    assert (found.figures.srocc, found.figures.plcc, found.figures.krocc) == (None, None, None)
+    assert [line.split() for line in found.lines[:3]] == [[name, "undefined"] for name in ("SROCC", "PLCC", "KROCC")]
+
+
 def test_photos_are_scored_as_the_training_room_scores_them(photos: tuple[LabelledPhoto, ...]) -> None:
     torch.manual_seed(0)
     network = Linearity(LinearitySettings(short_side=64)).eval()
@@ -121,9 +127,21 @@ def test_the_command_measures_an_own_model_with_table_and_plot(
     assert all(f"{name.upper():<6}" in printed for name in ("srocc", "plcc", "krocc", "rmse"))
 
 
-def test_too_few_photos_are_refused(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_too_few_photos_do_not_define_is_undefined(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = tmp_path / "three.csv"
     table.write_text("file,mos,split\n" + "".join(f"{index}.png,{index},test\n" for index in range(3)))
     words = ["evaluate-mos", "--model", f"{root / 'net.py'}:make", "--dataset", "csv", "--root", str(root)]
-    assert cli.main([*words, "--scores", str(table), "--device", "cpu"]) == 2
-    assert "4 or more photos, got 3" in capsys.readouterr().err
+    words += ["--scores", str(table), "--device", "cpu"]
+    assert cli.main([*words, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["srocc"] == 1.0
+    assert [report[name] for name in ("plcc", "rmse", "plcc_interval", "logistic")] == [None] * 4
+    assert report["command"].endswith(f"--scores {table}")
+    table.write_text("file;mos;split\n" + "".join(f"{index}.png;0,5;test\n" for index in range(5)))
+    assert cli.main([*words, "--png", str(tmp_path / "plot.png"), "--csv", str(tmp_path / "photos.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("undefined\n") == 4
+    assert " 0.0000" not in printed
+    assert (tmp_path / "photos.csv").read_text().splitlines()[1].endswith(",")

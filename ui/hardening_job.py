@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -80,12 +81,12 @@ class Found:
     """What is known of a hardened network before it is attacked.
 
     Args:
-        agreement: SROCC with the baseline's scores of held-out crops.
+        agreement: SROCC with the baseline's scores of held-out crops; None where it is undefined.
         mos: SROCC with human scores of the same; None without labels.
         example: its score of a sample photo.
     """
 
-    agreement: float
+    agreement: float | None
     mos: float | None
     example: Example
 
@@ -144,14 +145,15 @@ class Trial:
 
     @property
     def agreement(self) -> float:
-        """SROCC with the baseline's scores of held-out crops; 1 = the same order."""
-        return float(self.card.hardening["agreement"]["srocc"])
+        """SROCC with the baseline's scores of held-out crops; 1 = the same order, NaN = undefined."""
+        found = self.card.hardening["agreement"]["srocc"]
+        return math.nan if found is None else float(found)
 
     @property
     def mos(self) -> float | None:
         """SROCC with human scores of held-out crops; None without labels."""
         found = self.card.hardening["mos"]
-        return None if found is None else float(found["srocc"])
+        return None if found is None or found["srocc"] is None else float(found["srocc"])
 
     @property
     def spread(self) -> float:

@@ -9,6 +9,7 @@ import streamlit as st
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import Epoch, HardeningRecipe
 from robustiqa_core.jobs import JobSnapshot
+from robustiqa_core.metrics.correlation import spell_correlation
 from ui import cache, job_view
 from ui.charts import draw_live_chart
 from ui.glossary import WORDS
@@ -139,7 +140,7 @@ def _draw_found(found: Found) -> None:
     people = "1 = the same order" if found.mos is None else f"with people {found.mos:.3f}"
     grid = st.grid(2, min_column_width=150, gap="small")
     for label, value, change, text in (
-        ("Agreement", f"{found.agreement:.3f}", people, WORDS["Agreement"]),
+        ("Agreement", spell_correlation(found.agreement), people, WORDS["Agreement"]),
         ("Score of a sample", f"{example.after:.3f}", f"baseline {example.before:.3f}", f"Of {plain(example.title)}."),
     ):
         with grid:

@@ -1,6 +1,7 @@
 """What recipes and trials are called, and what their figures mean. Knows nothing of Streamlit."""
 
 from robustiqa_core.hardening import AdversarialTraining, HardeningRecipe, read_variants
+from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.models.card import ModelCard
 from ui.diagnosis import HardenedFigures
 from ui.hardening_job import Trial
@@ -104,8 +105,8 @@ def overview_row(card: ModelCard) -> dict[str, str]:
     return {
         "Model": model_name(card),
         "Version": card.variant,
-        "SROCC": f"{people.srocc:.3f}" if people else "",
-        "PLCC": f"{people.plcc:.3f}" if people else "",
+        "SROCC": spell_correlation(people.srocc) if people else "",
+        "PLCC": spell_correlation(people.plcc) if people else "",
         "AbsGain (before)": "{:.3f} ({:.3f})".format(*gains) if gains else "",
     }
 

@@ -10,6 +10,7 @@ import streamlit as st
 from robustiqa_core.blocks import BlockSettings, preview
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import HardeningRecipe
+from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.scorer import InsertionPoint
 from ui import cache, charts, hardening_live, state
 from ui.charts import draw_chart
@@ -127,7 +128,7 @@ def draw_trial(trial: Trial) -> None:
     for label, value, change, colour, text in (
         ("AbsGain", f"{after:+.3f}", f"baseline {before:+.3f}", "off", WORDS["Gain (AbsGain)"]),
         ("R-score", f"{r_after:.2f}", f"baseline {r_before:.2f}", "off", WORDS["R-score"]),
-        ("Agreement", f"{trial.agreement:.3f}", _people(trial), "off", WORDS["Agreement"]),
+        ("Agreement", spell_correlation(trial.agreement), _people(trial), "off", WORDS["Agreement"]),
         (
             "Time per image",
             f"{milliseconds:.1f} ms",
@@ -152,7 +153,7 @@ def draw_trial(trial: Trial) -> None:
         key=f"{PLACE}epochs_chart",
         file="epochs",
         alt=f"Loss and agreement with the baseline over {trial.recipe.epochs} epochs, "
-        f"which end at SROCC {trial.agreement:.3f}",
+        f"which end at SROCC {spell_correlation(trial.agreement)}",
     )
     draw_keep(trial, place=PLACE, name=f"{(trial.recipe.position or 'no-block').replace('_', '-')}")
 

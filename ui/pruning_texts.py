@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.pruning import CRITERIA, PruningPlan
 from ui.diagnosis import LEAST_GAINED, MOST_LOST, HardenedFigures, Symptom, diagnose
 from ui.hardening_job import Trial
@@ -206,7 +207,7 @@ def _moved(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
 def _agreement(pruned: Sequence[Point]) -> str:
     sound = [point for point in pruned if point.is_trusted]
     lowest = min(pruned, key=lambda point: point.agreement)
-    low = f"The lowest agreement is {lowest.agreement:.3f}, at {_percents([lowest])}."
+    low = f"The lowest agreement is {spell_correlation(lowest.agreement)}, at {_percents([lowest])}."
     if len(sound) == len(pruned):
         return f"**Agreement.** All pruned models keep the order of the photos (loss of at most {MOST_LOST:g}). {low}"
     if sound:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from robustiqa_core.attacks import spell_attack
 from robustiqa_core.hardening import SHORT_ATTACK
+from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.pruning import PruningPlan
 from ui import cache, charts, controls
 from ui.charts import draw_chart
@@ -224,7 +225,7 @@ def _points_table(points: Sequence[Point]) -> pd.DataFrame:
             {
                 "Ratio": f"{100 * point.ratio:g} %",
                 "Filters gone": f"{100 * point.removed:.1f} %",
-                "Agreement (higher = better)": f"{point.agreement:.3f}",
+                "Agreement (higher = better)": spell_correlation(point.agreement),
                 **mos,
                 "AbsGain (nearer 0 = more robust)": f"{point.gain:+.3f}",
                 "AbsGain, attack made for the whole model": f"{point.transfer_gain:+.3f}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from robustiqa_core.metrics.correlation import srocc
+from robustiqa_core.metrics.correlation import spell_correlation, srocc
 from robustiqa_core.spectra import (
     BANDS,
     WHITE_LUMA_SHARE,
@@ -159,7 +159,8 @@ def stage_reading(points: Mapping[str, Sequence[PointSummary]], names: Mapping[s
         ratios = [point.dimension_ratio.mean for point in stages if point.dimension_ratio is not None]
         if len(ratios) == len(stages) > 2:
             agreement = srocc(ratios, [point.stage[kind].mean for point in stages])
-            text += f"; the rank correlation of the paper's ratio with this growth is {agreement:+.2f}"
+            spelled = spell_correlation(agreement, 2, "+")
+            text += f"; the rank correlation of the paper's ratio with this growth is {spelled}"
         sentences.append(text + ".")
     return " ".join(sentences)
 

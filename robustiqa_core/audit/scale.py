@@ -4,7 +4,7 @@ import math
 
 from robustiqa_core.audit.evidence import SERIES, Evidence
 from robustiqa_core.audit.records import Figure, Measured, Work
-from robustiqa_core.metrics.correlation import srocc
+from robustiqa_core.metrics.correlation import srocc_to_choose
 
 
 def score_range(evidence: Evidence) -> Work[Measured]:
@@ -30,7 +30,7 @@ def degradations(evidence: Evidence) -> Work[Measured]:
     agreement = 1.0
     if evidence.reference is not None:
         other = yield from evidence.series(evidence.reference)
-        agreement = srocc(series.flatten().numpy(), other.flatten().numpy())
+        agreement = srocc_to_choose(series.flatten().numpy(), other.flatten().numpy())
         figures.append(Figure("rank agreement with the reference (SROCC)", agreement, "", "0.7 or more"))
     return Measured(below >= 75 and agreement >= 0.7, tuple(figures))
 

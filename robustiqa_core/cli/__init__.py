@@ -22,6 +22,7 @@ from robustiqa_core.errors import RobustIQAError
 COMMANDS: dict[str, str] = {
     "models": "list the bundled models and what their cards say",
     "score": "score photos",
+    "certify": "bound a photo's score behind median smoothing against every small perturbation",
     "attack": "attack a photo and save the adversarial image",
     "train": "train a baseline on photos with human scores",
     "order-head": "refit a baseline's last layer so that scores fall when photos get worse",
@@ -50,7 +51,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0, 1 for a failed check, 2 for bad input.
+    """Run one command; return its exit status: 0; 1 for a failed check, or for work that left something out; 2 for
+    bad input.
 
     Args:
         arguments: the words of the command; without them those that the program was started with.

@@ -11,7 +11,7 @@ from robustiqa_core.attacks import run as run_attack
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.cli.options import add_attack, add_json, add_model, add_overwrite, print_json, progress, read_attack
 from robustiqa_core.device import choose_device
-from robustiqa_core.evaluation import attack_command, attack_report
+from robustiqa_core.evaluation import attack_command, attack_report, unchanged_note
 from robustiqa_core.files import check_output, check_output_folder, write_bytes, write_json
 from robustiqa_core.images import MAX_SIDE, encode_png, read_image
 from robustiqa_core.kinds import PHOTO_KINDS
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     records = run_attack(attack, scorer, photo.images.to(device))
     bar = progress(records, total=attack.steps + 2, label=arguments.attack)
     result = cast(AttackResult, deque(bar, maxlen=1).pop())
-    report = attack_report(
+    figures = attack_report(
         result,
         attack,
         model=arguments.model,
@@ -54,8 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
             max_side=arguments.max_side if arguments.max_side != MAX_SIDE else None,
             device=str(device),
         ),
-    ).to_json()
-    report["adversarial_path"] = None
+    )
+    unchanged = unchanged_note(figures)
+    notes = [*photo.notes, *([] if unchanged is None else [unchanged])]
+    report = {**figures.to_json(), "notes": notes, "adversarial_path": None}
     if path is not None:
         report["adversarial_path"] = str(path)
         write_bytes(path, encode_png(result.rounded))
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(report)
         return 0
-    for note in photo.notes:
+    for note in notes:
         print(note, file=sys.stderr)
     print(f"score   {report['clean_score']:.4f} -> {report['adversarial_score']:.4f}")
     print(f"as PNG  {report['rounded_score']:.4f}")

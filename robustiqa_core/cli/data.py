@@ -4,16 +4,17 @@ import argparse
 from pathlib import Path
 
 from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.tables.rows import Skipped
 from robustiqa_core.training.datasets import LabelledPhoto
-from robustiqa_core.training.tables import DATASETS, read_table
+from robustiqa_core.training.tables import DATASETS, list_table, read_table
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
+def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the options that name a labelled data set."""
     parser.add_argument(
-        "--dataset", required=True, choices=[*DATASETS, "csv"], help="csv: any photos listed in --scores"
+        "--dataset", required=required, choices=[*DATASETS, "csv"], help="csv: any photos listed in --scores"
     )
-    parser.add_argument("--root", required=True, type=Path, help="folder of the data set")
+    parser.add_argument("--root", required=required, type=Path, help="folder of the data set")
     parser.add_argument("--scores", type=Path, help="CSV of file, mos, split (default: scores.csv in --root)")
 
 
@@ -24,6 +25,15 @@ def read_data(arguments: argparse.Namespace) -> tuple[tuple[LabelledPhoto, ...],
         return public.read(arguments.root), public.title
     table = arguments.scores or arguments.root / "scores.csv"
     return read_table(table, arguments.root), table.stem
+
+
+def list_data(arguments: argparse.Namespace) -> tuple[tuple[LabelledPhoto, ...], str, tuple[Skipped, ...]]:
+    """Return the same as far as it is there, and what a table lists and is not, for commands that only measure."""
+    if arguments.dataset in DATASETS:
+        return (*read_data(arguments), ())
+    table = arguments.scores or arguments.root / "scores.csv"
+    listing = list_table(table, arguments.root, dmos=arguments.dmos)
+    return listing.photos, table.stem, tuple(Skipped(file, reason) for file, reason in listing.left_out)
 
 
 def mos_range(arguments: argparse.Namespace) -> ScoreRange | None:

@@ -10,10 +10,13 @@ import torch
 
 from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.checks import check_choice, check_count
-from robustiqa_core.cli.figures import print_summaries
-from robustiqa_core.cli.options import add_device, add_json, fraction, photos_named, print_json, progress
+from robustiqa_core.cli.batch import finish
+from robustiqa_core.cli.figures import mos_notes, print_summaries
+from robustiqa_core.cli.options import add_device, add_json, add_overwrite, fraction, print_json, progress
+from robustiqa_core.csv_tables.mos import MosEntry, MosMatch, match_mos, read_mos
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.files import check_output
 from robustiqa_core.images import MAX_SIDE, read_image
 from robustiqa_core.metrics.scale import CONVENTIONS
 from robustiqa_core.models import ARCHITECTURES
@@ -24,11 +27,11 @@ from robustiqa_core.storage import list_cards
 from robustiqa_core.tables.attack_grid import attack_grid
 from robustiqa_core.tables.evaluate import evaluate
 from robustiqa_core.tables.journal import Journal, journal_path
-from robustiqa_core.tables.output import check_out, write_table
+from robustiqa_core.tables.output import ENDINGS, write_table
+from robustiqa_core.tables.photos import find_photos
 from robustiqa_core.tables.plan import TableModel, TablePlan, in_order
 from robustiqa_core.tables.rows import Skipped, TableRow
 from robustiqa_core.tables.runs import runs_of_rows, worst_runs
-from robustiqa_core.tables.score_table import read_mos
 from robustiqa_core.tables.summary import Reference, Summary, summarise
 
 BASELINE = "baseline"
@@ -54,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="take the first photos only")
     parser.add_argument("--transfer", action="store_true", help="score each adversarial image by all other models too")
     parser.add_argument("--mos", type=Path, help="CSV of file, mos: human scores, for the agreement under attack")
+    parser.add_argument("--dmos", action="store_true", help="the human scores are DMOS: smaller is better")
     parser.add_argument("--batch-size", type=int, default=8, help="photos attacked together (default: %(default)s)")
     parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
     parser.add_argument("--convention", default="own", choices=CONVENTIONS, help="scale (default: %(default)s)")
@@ -67,42 +71,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", metavar="MODEL", help="to compare with (default: that of each architecture)")
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws (default: %(default)s)")
     add_device(parser)
+    add_overwrite(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute the rows that are not there yet, write the table and print its figures."""
     _check_early(arguments)
-    paths = photos_named(arguments.images, limit=arguments.limit)
-    plan = _plan(arguments, choose_device(arguments.device))
-    rows, skipped = _complete(paths, plan, journal_path(arguments.out))
+    found = find_photos(arguments.images, limit=arguments.limit)
+    mos = None if arguments.mos is None else match_mos(arguments.mos, _entries(arguments), found.paths)
+    plan = _plan(arguments, choose_device(arguments.device), mos)
+    rows, failed = _complete(found.paths, plan, journal_path(arguments.out))
+    skipped = [*(Skipped(str(file.path), file.reason) for file in found.left_out), *failed]
     if not rows:
-        raise InputError(f"expected a photo that can be attacked, got none ({skipped[0].reason}); name other photos")
+        raise InputError(f"expected a photo that can be attacked, got none ({failed[0].reason}); name other photos")
     write_table(arguments.out, rows, skipped)
     summary = _summarise(rows, plan, arguments)
+    notes = [*(() if mos is None else mos.notes), *mos_notes(summary)]
+    for note in notes:
+        print(note, file=sys.stderr)
     if arguments.json:
-        missing = [asdict(record) for record in skipped]
         print_json(
             {
                 "out": str(arguments.out),
                 "rows": len(rows),
-                "skipped": missing,
-                "command": plan.command,
+                "skipped": [asdict(record) for record in skipped],
+                "notes": notes,
+                "command": _command(arguments, plan.device, figures=True),
                 **summary.to_json(),
             }
         )
-        return 0
-    print_summaries([summary], format_fraction)
-    print(f"\n{len(rows)} rows in {arguments.out}; the same command goes on from {journal_path(arguments.out).name}")
-    for record in skipped:
-        about = " ".join(filter(None, [record.image, record.model, record.attack]))
-        print(f"skipped {about}: {record.reason}", file=sys.stderr)
-    return 0
+    else:
+        print_summaries([summary], format_fraction)
+        print(
+            f"\n{len(rows)} rows in {arguments.out}; the same command goes on from {journal_path(arguments.out).name}"
+        )
+        print(f"figures: {_command(arguments, plan.device, figures=True)}")
+    return finish(len(rows), skipped)
 
 
 def _check_early(arguments: argparse.Namespace) -> None:
     """Refuse what would fail only after hours of work."""
-    check_out(arguments.out)
+    journal = journal_path(arguments.out)
+    # What a table of the same command goes on from is no loss: the journal refuses other settings.
+    overwrite = arguments.overwrite or journal.is_file()
+    check_output(arguments.out, endings=ENDINGS, overwrite=overwrite)
+    check_output(journal, overwrite=True)
     check_count("resamples", arguments.resamples)
     if arguments.baseline is not None:
         check_choice("--baseline", arguments.baseline, _names(arguments))
@@ -128,7 +142,11 @@ def _complete(paths: tuple[Path, ...], plan: TablePlan, journal: Path) -> tuple[
     return in_order(rows, paths, plan), skipped
 
 
-def _plan(arguments: argparse.Namespace, device: torch.device) -> TablePlan:
+def _entries(arguments: argparse.Namespace) -> tuple[MosEntry, ...]:
+    return read_mos(arguments.mos, dmos=arguments.dmos)
+
+
+def _plan(arguments: argparse.Namespace, device: torch.device, mos: MosMatch | None) -> TablePlan:
     attacks = attack_grid(arguments.attack or ["pgd"], arguments.eps)
     return TablePlan(
         models=tuple(_model(name, device) for name in _names(arguments)),
@@ -137,7 +155,7 @@ def _plan(arguments: argparse.Namespace, device: torch.device) -> TablePlan:
         batch_size=arguments.batch_size,
         max_side=arguments.max_side,
         transfer=arguments.transfer,
-        mos={} if arguments.mos is None else read_mos(arguments.mos),
+        mos={} if mos is None else {str(path): score for path, score in mos.scores.items()},
         command=_command(arguments, device),
     )
 
@@ -159,8 +177,8 @@ def _fingerprint(scorer: Scorer, device: torch.device) -> str:
     return f"score {float(scorer(read_image(photo.path).images.to(device))):.5g} of {photo.name}"
 
 
-def _command(arguments: argparse.Namespace, device: torch.device) -> str:
-    """Return the command that makes the same table."""
+def _command(arguments: argparse.Namespace, device: torch.device, *, figures: bool = False) -> str:
+    """Return the command that makes the same table and, with `figures`, prints the same figures."""
     words = ["robustiqa", "evaluate", *arguments.images]
     for name in _names(arguments):
         words += ["--model", name]
@@ -172,8 +190,14 @@ def _command(arguments: argparse.Namespace, device: torch.device) -> str:
         if (value := getattr(arguments, name)) is not None:
             words += [f"--{name}", str(value)]
     words += ["--transfer"] if arguments.transfer else []
+    words += ["--dmos"] if arguments.dmos else []
     words += ["--batch-size", str(arguments.batch_size), "--max-side", str(arguments.max_side)]
-    return shlex.join([*words, "--device", str(device), "--out", str(arguments.out)])
+    words += ["--device", str(device), "--out", str(arguments.out)]
+    if figures:
+        words += ["--convention", arguments.convention, "--resamples", str(arguments.resamples)]
+        words += [] if arguments.baseline is None else ["--baseline", arguments.baseline]
+        words += [] if arguments.fixed_range is None else ["--fixed-range", *map(repr, arguments.fixed_range)]
+    return shlex.join(words)
 
 
 def _summarise(rows: list[TableRow], plan: TablePlan, arguments: argparse.Namespace) -> Summary:

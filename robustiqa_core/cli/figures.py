@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.metrics.figures import Effect
 from robustiqa_core.metrics.scale import MEANING
 from robustiqa_core.tables.summary import RunSummary, Summary
@@ -26,6 +27,7 @@ def print_summaries(summaries: Sequence[Summary], strength: Callable[[float], st
     for effect in dict.fromkeys(run.figures.effect for run in summaries[0].runs):
         if _REMARKS[effect]:
             print(_REMARKS[effect])
+    _print_human(summaries[0], strength)
     _print_curves(summaries, strength)
     _print_comparisons(summaries, strength)
 
@@ -66,8 +68,8 @@ def _lines(summaries: Sequence[Summary], strength: Callable[[float], str]) -> li
                 *_name(first.model, first.attack, first.strength, strength),
                 str(figures.images),
                 *(_figure(run, name, len(runs) == 1) for name in ("absolute_gain", "r_score") for run in runs),
-                "-" if ranks is None else f"{ranks.srocc:.3f}",
-                "-" if figures.flip_rate is None else f"{figures.flip_rate:.3f}",
+                "-" if ranks is None else spell_correlation(ranks.srocc),
+                "-" if figures.flip_rate is None else spell_correlation(figures.flip_rate),
                 f"{100 * figures.unmoved_share:.0f} %",
                 NOTES[figures.effect],
             ]
@@ -84,19 +86,57 @@ def _figure(run: RunSummary, name: str, interval: bool) -> str:
     return _signed(value, run.intervals[name]) if interval else f"{value:+.3f}"
 
 
+def mos_notes(summary: Summary) -> list[str]:
+    """Return a sentence for each kind of run whose agreement with human scores is over a part of its photos, or none.
+
+    A table without any human score has no such sentence.
+    """
+    notes = []
+    for run in summary.runs:
+        figures = run.figures
+        if 0 < figures.mos_images < figures.images:
+            notes.append(
+                f"human scores of {figures.mos_images} of {figures.images} photos of {run.model} are known: "
+                "the agreement with MOS is over these"
+            )
+        if figures.mos_images and figures.mos_clean is None:
+            notes.append(
+                f"agreement of {run.model} with MOS is undefined: it needs four photos or more, and MOS that differ"
+            )
+    return list(dict.fromkeys(notes))
+
+
+def _print_human(summary: Summary, strength: Callable[[float], str]) -> None:
+    """Print the agreement with human scores before and after the attack, where there are any."""
+    head = ["agreement with MOS", "attack", "strength", "photos"]
+    lines = [[*head, *(f"{name} {when}" for name in ("SROCC", "PLCC", "KROCC") for when in ("clean", "attacked"))]]
+    for run in summary.runs:
+        if run.figures.mos_images:
+            found = (run.figures.mos_clean, run.figures.mos_attacked)
+            cells = (
+                spell_correlation(None if one is None else getattr(one, name))
+                for name in ("srocc", "plcc", "krocc")
+                for one in found
+            )
+            lines.append([*_name(run.model, run.attack, run.strength, strength), str(run.figures.mos_images), *cells])
+    if len(lines) > 1:
+        print(f"\n{columns(lines)}")
+
+
 def _print_curves(summaries: Sequence[Summary], strength: Callable[[float], str]) -> None:
     curves = list(zip(*(summary.curves for summary in summaries), strict=True))
     if not curves:
         return
     names = ("absolute_gain", "r_score")
     titles = [f"{name} ({summary.convention})" for name in ("gain", "R") for summary in summaries]
-    lines = [["mean over strengths", "attack", "from", "to", *titles]]
+    lines = [["area over strengths", "attack", "from", "to", *titles]]
     for same in curves:
         first = same[0]
         areas = (curve.areas[name] for name in names for curve in same)
         ends = (strength(first.strengths[0]), strength(first.strengths[-1]))
         lines.append([first.model, first.attack, *ends, *("-" if area is None else f"{area:+.3f}" for area in areas)])
     print(f"\n{columns(lines)}")
+    print("area under the curve over the strengths by the trapezoid rule, divided by their range")
 
 
 def _print_comparisons(summaries: Sequence[Summary], strength: Callable[[float], str]) -> None:

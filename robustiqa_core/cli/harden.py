@@ -41,7 +41,7 @@ from robustiqa_core.hardening import (
     load_weights,
     parse_objective,
 )
-from robustiqa_core.metrics.correlation import Agreement
+from robustiqa_core.metrics.correlation import Agreement, spell_agreement, spell_correlation
 from robustiqa_core.models import ARCHITECTURES, QualityModel, architecture
 from robustiqa_core.models.card import Measurement, ModelCard
 from robustiqa_core.mos_evaluation import score_photos
@@ -357,8 +357,8 @@ def _report(records: Iterable[HardeningRecord]) -> Iterator[Hardened]:
 
 
 def _agree(baseline: Agreement, mos: Agreement | None) -> str:
-    people = "" if mos is None else f", SROCC to MOS {mos.srocc:.4f}"
-    return f"agreement with the baseline {baseline.srocc:.4f}{people}"
+    people = "" if mos is None else f", SROCC to MOS {spell_correlation(mos.srocc, 4)}"
+    return f"agreement with the baseline {spell_correlation(baseline.srocc, 4)}{people}"
 
 
 def _measured(
@@ -379,9 +379,9 @@ def _print(card: ModelCard) -> None:
     figures = card.hardening
     agreement, attacked = figures["agreement"], figures["attacked"]
     print(f"{card.stem}: {card.training.dataset}")
-    print(f"agreement with the baseline  SROCC {agreement['srocc']:.4f}, PLCC {agreement['plcc']:.4f}")
+    print(f"agreement with the baseline  {spell_agreement(agreement['srocc'], agreement['plcc'])}")
     for measured in card.measurements:
-        print(f"agreement with people        SROCC {measured.srocc:.4f}, PLCC {measured.plcc:.4f}, {measured.dataset}")
+        print(f"agreement with people        {spell_agreement(measured.srocc, measured.plcc)}, {measured.dataset}")
     print(f"{attacked['attack']} on {attacked['crops']} crops of {attacked['side']} px, each by its own range:")
     for name in ("baseline", "hardened"):
         values = attacked[name]

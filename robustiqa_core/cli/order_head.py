@@ -11,6 +11,7 @@ from robustiqa_core.cli.loop_options import spell_command
 from robustiqa_core.cli.options import add_device, add_json, add_overwrite, print_json
 from robustiqa_core.device import choose_device, fast_training_precision
 from robustiqa_core.files import check_output_folder
+from robustiqa_core.metrics.correlation import spell_agreement, spell_correlation
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.storage import BASELINE, check_new_checkpoint, load_card, load_network, save_checkpoint
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(written.to_json())
     else:
         whole = written.measurements[0]
-        print(f"{written.stem}: SROCC {whole.srocc:.4f}, PLCC {whole.plcc:.4f} on {whole.photos} photos")
+        print(f"{written.stem}: {spell_agreement(whole.srocc, whole.plcc)} on {whole.photos} photos")
     return 0
 
 
@@ -105,7 +106,7 @@ def _training(start: ModelCard, settings: OrderedHeadSettings, record: OrderReco
         "start_sha256": start.sha256,
         **asdict(settings),
         "seconds": round(record.seconds),
-        **{name: [round(value, 4) for value in pair] for name, pair in figures.items()},
+        **{name: [None if one is None else round(one, 4) for one in pair] for name, pair in figures.items()},
     }
     return replace(
         before,
@@ -117,9 +118,10 @@ def _training(start: ModelCard, settings: OrderedHeadSettings, record: OrderReco
 
 def _report(record: OrderRecord) -> None:
     if record.ordered is not None and record.validation_srocc is not None:
+        before, after = (spell_correlation(value, 4) for value in record.validation_srocc)
         print(
             f"neighbouring levels in order: {record.ordered[0]:.1%} before, {record.ordered[1]:.1%} after; "
-            f"validation SROCC {record.validation_srocc[0]:.4f} before, {record.validation_srocc[1]:.4f} after",
+            f"validation SROCC {before} before, {after} after",
             file=sys.stderr,
             flush=True,
         )

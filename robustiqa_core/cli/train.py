@@ -16,6 +16,7 @@ from robustiqa_core.cli.loop_options import LOOP_OPTIONS, add_loop, loop_setting
 from robustiqa_core.cli.options import add_device, add_json, add_overwrite, print_json
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.files import as_word, check_output_folder
+from robustiqa_core.metrics.correlation import spell_agreement
 from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.models.backbones import BACKBONES
 from robustiqa_core.models.card import ModelCard
@@ -173,8 +174,8 @@ def _run(arguments: argparse.Namespace) -> int:
             continue
         whole, masked = written.measurements
         print(
-            f"{written.stem}: SROCC {whole.srocc:.4f}, PLCC {whole.plcc:.4f} on {whole.photos} photos; "
-            f"{masked.srocc:.4f} and {masked.plcc:.4f} with the lower left corner masked; "
+            f"{written.stem}: {spell_agreement(whole.srocc, whole.plcc)} on {whole.photos} photos; "
+            f"with the lower left corner masked {spell_agreement(masked.srocc, masked.plcc)}; "
             f"ended after epoch {written.training.settings['stopped_after_epoch']}"
         )
     return 0

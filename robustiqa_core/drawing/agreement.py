@@ -13,7 +13,7 @@ from robustiqa_core.metrics.correlation import logistic
 def scatter_png(
     scores: npt.ArrayLike,
     mos: npt.ArrayLike,
-    parameters: tuple[float, float, float, float],
+    parameters: tuple[float, float, float, float] | None,
     *,
     title: str,
     unit: str,
@@ -25,7 +25,7 @@ def scatter_png(
     Args:
         scores: (N,).
         mos: (N,).
-        parameters: of `metrics.correlation.logistic`.
+        parameters: of `metrics.correlation.logistic`; None where none could be fitted.
         title: the model and the photos.
         unit: of the scores.
         lines: figures, a line each.
@@ -38,8 +38,9 @@ def scatter_png(
     figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     axes = figure.subplots()
     axes.scatter(x, y, s=9, color=BLUE, alpha=0.35, linewidths=0, label=f"{x.size} photos")
-    curve = np.linspace(x.min(), x.max(), 200)
-    axes.plot(curve, logistic(curve, *parameters), color=ORANGE, linewidth=2, label="4-parameter logistic")
+    if parameters is not None:
+        curve = np.linspace(x.min(), x.max(), 200)
+        axes.plot(curve, logistic(curve, *parameters), color=ORANGE, linewidth=2, label="4-parameter logistic")
     axes.set_xlabel(f"score: {unit}", fontsize=9)
     axes.set_ylabel("human score (MOS)")
     axes.set_title(title, fontsize=10)

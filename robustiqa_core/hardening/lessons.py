@@ -14,7 +14,7 @@ from robustiqa_core.hardening.hints import Hints
 from robustiqa_core.hardening.objectives import Objective
 from robustiqa_core.hardening.recipe import Loss
 from robustiqa_core.hardening.terms import Lesson
-from robustiqa_core.metrics.correlation import Agreement, agreement, srocc
+from robustiqa_core.metrics.correlation import Agreement, agreement, srocc_to_choose
 from robustiqa_core.models import QualityModel
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.losses import norm_in_norm, training_loss
@@ -122,7 +122,7 @@ def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_siz
             scores.append(score(lesson.network, images).float().cpu())
             clean.append(scores[-1][: len(pixels)])
             wanted.append(aims.cpu())
-    return torch.cat(clean), srocc(torch.cat(scores).numpy(), torch.cat(wanted).numpy())
+    return torch.cat(clean), srocc_to_choose(torch.cat(scores).numpy(), torch.cat(wanted).numpy())
 
 
 def agreements(scores: Tensor, baseline: Tensor, mos: Tensor | None) -> tuple[Agreement, Agreement | None]:

@@ -17,7 +17,7 @@ from robustiqa_core.hardening.preparation import BATCH, Answers
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Progressed
 from robustiqa_core.hardening.terms import Lesson
-from robustiqa_core.metrics.correlation import srocc
+from robustiqa_core.metrics.correlation import srocc_to_choose
 from robustiqa_core.models import QualityModel
 from robustiqa_core.training.sampling import random_order
 from robustiqa_core.training.state import TrainingState
@@ -61,7 +61,7 @@ def tune_on_maps(
 
     def report(loss: float | None) -> Epoch:
         scores = scores_of(rest, held_out)
-        figure = srocc(scores.numpy(), standard.targets.numpy())
+        figure = srocc_to_choose(scores.numpy(), standard.targets.numpy())
         agreement, mos = agreements(scores, standard.baseline, standard.mos)
         return Epoch(state.epoch, recipe.epochs, loss, agreement, mos, figure, time.monotonic() - started)
 

@@ -1,5 +1,6 @@
 """Confidence intervals by resampling photos."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -42,7 +43,7 @@ def resample(
 
 
 def percentile_interval(values: npt.ArrayLike, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the middle `level` of resampled values (resamples,) as (low, high).
+    """Return the middle `level` of resampled values (resamples,), without those that are NaN, as (low, high).
 
     Args:
         values: of `resample`.
@@ -51,32 +52,37 @@ def percentile_interval(values: npt.ArrayLike, *, level: float = 0.95) -> tuple[
     Source: Efron and Tibshirani, section 13.3.
     """
     check_fraction("level", level)
-    low, high = np.quantile(np.asarray(values, dtype=np.float64), [(1 - level) / 2, (1 + level) / 2])
+    draws = np.asarray(values, dtype=np.float64)
+    low, high = np.quantile(draws[~np.isnan(draws)], [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def bootstrap_interval(
-    statistic: Callable[..., float],
+    statistic: Callable[..., float | None],
     *samples: npt.ArrayLike,
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """Return the percentile interval of a statistic over photos drawn with replacement.
 
     Args:
-        statistic: of as many arrays (N,) as there are samples, such as scores and MOS.
+        statistic: of as many arrays (N,) as there are samples, such as scores and MOS; None where it is undefined, as
+            on draws of one photo only, which are then left out.
         samples: each (N,), of the same photos in the same order.
         resamples: number of draws.
         level: probability that the interval stands for, in (0, 1].
         seed: of the draws.
 
     Returns:
-        (low, high).
+        (low, high); None where the statistic is undefined for all photos together.
     """
+    if statistic(*(np.asarray(sample, dtype=np.float64) for sample in samples)) is None:
+        return None
 
     def each(*rows: Array) -> list[float]:
-        return [statistic(*row) for row in zip(*rows, strict=True)]
+        values = (statistic(*row) for row in zip(*rows, strict=True))
+        return [math.nan if value is None else value for value in values]
 
     return percentile_interval(resample(each, *samples, resamples=resamples, seed=seed), level=level)
 

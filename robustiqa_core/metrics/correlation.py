@@ -1,5 +1,6 @@
 """Agreement of predicted scores with human ones, or of two lists of scores with each other."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,13 @@ from robustiqa_core.metrics.pairing import Array, paired
 LOGISTIC_PHOTOS = 4
 """Photos that the usual logistic needs: as many as it has parameters."""
 
+_ROUNDING = 1e-12
+"""Spread, as a share of the largest value, that is rounding and no difference."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well two lists of scores agree.
+    """How well two lists of scores agree; None is a correlation that is undefined, as where one list is constant.
 
     Args:
         srocc: Spearman's rank correlation, in [-1, 1].
@@ -24,10 +28,15 @@ class Agreement:
         rmse: root mean squared difference, in the unit of the second list.
     """
 
-    srocc: float
-    plcc: float
-    krocc: float
+    srocc: float | None
+    plcc: float | None
+    krocc: float | None
     rmse: float
+
+
+def is_constant(values: Array) -> bool:
+    """Return whether all values (N,) are equal, but for rounding in the last bits of float64."""
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
 
 
 def agreement(scores: npt.ArrayLike, reference: npt.ArrayLike) -> Agreement:
@@ -40,31 +49,52 @@ def agreement(scores: npt.ArrayLike, reference: npt.ArrayLike) -> Agreement:
     )
 
 
-def srocc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
-    """Return Spearman's rank correlation of scores (N,) and MOS (N,), in [-1, 1]; 0 where one of them is constant.
+def spell_correlation(value: float | None, digits: int = 3, sign: str = "") -> str:
+    """Return a correlation as people read it, everywhere in the same words; NaN stands for an undefined one, too.
+
+    Example:
+        >>> spell_correlation(0.5), spell_correlation(None)
+        ('0.500', 'undefined')
+    """
+    return "undefined" if value is None or math.isnan(value) else f"{value:{sign}.{digits}f}"
+
+
+def spell_agreement(srocc: float | None, plcc: float | None) -> str:
+    """Return the two figures that are told of most models, with their names."""
+    return f"SROCC {spell_correlation(srocc, 4)}, PLCC {spell_correlation(plcc, 4)}"
+
+
+def srocc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float | None:
+    """Return Spearman's rank correlation of scores (N,) and MOS (N,), in [-1, 1]; None where one of them is constant.
 
     Example:
         >>> srocc([1, 2, 3], [0.1, 0.4, 0.9])
         1.0
     """
     a, b = paired(scores, mos)
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return 0.0
+    if is_constant(a) or is_constant(b):
+        return None
     return round(float(stats.spearmanr(a, b).statistic), 12)
 
 
+def srocc_to_choose(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
+    """Return `srocc` to choose between models by: -1, which no other is below, where it is undefined."""
+    found = srocc(scores, mos)
+    return -1.0 if found is None else found
+
+
 def rank_correlations(scores: Array, mos: Array) -> Array:
-    """Return `srocc` of each row of scores (K, N) with the same row of MOS (K, N): (K,); for resampled photos."""
+    """Return `srocc` of each row of scores (K, N) with the same row of MOS (K, N): (K,), NaN where undefined."""
     a, b = (stats.rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (scores, mos))
     product = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
-    return np.asarray((a * b).sum(-1) / np.where(product > 0, product, 1.0), dtype=np.float64)
+    return np.asarray((a * b).sum(-1) / np.where(product > 0, product, np.nan), dtype=np.float64)
 
 
-def krocc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
-    """Return Kendall's tau-b of scores (N,) and MOS (N,), in [-1, 1]; 0 where one of them is constant."""
+def krocc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float | None:
+    """Return Kendall's tau-b of scores (N,) and MOS (N,), in [-1, 1]; None where one of them is constant."""
     a, b = paired(scores, mos)
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return 0.0
+    if is_constant(a) or is_constant(b):
+        return None
     return float(stats.kendalltau(a, b).statistic)
 
 
@@ -95,19 +125,28 @@ def logistic_parameters(scores: npt.ArrayLike, mos: npt.ArrayLike) -> tuple[floa
     return high, low, middle, slope
 
 
+def fitted_logistic(scores: npt.ArrayLike, mos: npt.ArrayLike) -> tuple[float, float, float, float] | None:
+    """Return `logistic_parameters`; None where there are too few photos for them, or all MOS are equal.
+
+    Equal MOS are met by a constant, whatever the scores are: PLCC is undefined then, and an RMSE of 0 says nothing.
+    """
+    a, b = paired(scores, mos)
+    return None if a.size < LOGISTIC_PHOTOS or is_constant(b) else logistic_parameters(a, b)
+
+
 def fit_logistic(scores: npt.ArrayLike, mos: npt.ArrayLike) -> Array:
     """Return scores (N,) mapped to the MOS scale by their own `logistic_parameters`, with its errors."""
     return logistic(np.asarray(scores, dtype=np.float64), *logistic_parameters(scores, mos))
 
 
-def plcc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float:
-    """Return Pearson's linear correlation of scores (N,) and MOS (N,), in [-1, 1]; 0 where one of them is constant.
+def plcc(scores: npt.ArrayLike, mos: npt.ArrayLike) -> float | None:
+    """Return Pearson's linear correlation of scores (N,) and MOS (N,), in [-1, 1]; None where one of them is constant.
 
     No mapping is applied; give `fit_logistic(scores, mos)` for the figure after the usual logistic.
     """
     a, b = paired(scores, mos)
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return 0.0
+    if is_constant(a) or is_constant(b):
+        return None
     return float(stats.pearsonr(a, b).statistic)
 
 

@@ -1,6 +1,5 @@
 """All robustness figures of one model under one attack of one strength, on one scale."""
 
-import itertools
 import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -8,14 +7,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from robustiqa_core.errors import InputError
 from robustiqa_core.metrics import robustness
 from robustiqa_core.metrics.bootstrap import percentile_interval, resample
 from robustiqa_core.metrics.correlation import (
     LOGISTIC_PHOTOS,
     Agreement,
     agreement,
+    fitted_logistic,
     logistic,
-    logistic_parameters,
     rank_correlations,
 )
 from robustiqa_core.metrics.distribution import energy_score, wasserstein_score
@@ -47,6 +47,7 @@ class RobustnessFigures:
         clean_range: max - min of the clean scores on this scale; far below 1 the model hardly uses the scale.
         range_ratio: (max - min) of the attacked over that of the clean scores.
         unmoved_share: share of images that moved by less than 1e-3; near 1 the attack did nothing.
+        mos_images: number of photos with a human score, which the agreement with MOS is over.
         attacked_clean: agreement of the attacked with the clean scores; its RMSE is on the scale.
         mos_clean: agreement of the clean scores with MOS; PLCC and RMSE after the usual logistic.
         mos_attacked: agreement of the attacked scores with MOS, by the logistic of the clean ones.
@@ -64,6 +65,7 @@ class RobustnessFigures:
     clean_range: float
     range_ratio: float | None
     unmoved_share: float
+    mos_images: int
     attacked_clean: Agreement | None
     mos_clean: Agreement | None
     mos_attacked: Agreement | None
@@ -92,7 +94,8 @@ def robustness_figures(
         clean: scores (N,) in the model's own unit, one photo or more.
         attacked: scores (N,) of the same photos under the attack.
         scale: the convention and its range.
-        mos: human scores (N,) of the same photos, larger is better; four photos or more, else they are not used.
+        mos: human scores (N,) of the same photos, larger is better, NaN where it is not known; four different ones or
+            more, else they are not used.
 
     Raises:
         InputError: lists that do not pair, or a value that is not finite.
@@ -100,7 +103,8 @@ def robustness_figures(
     raw = paired(clean, attacked, least=1)
     before, after = (scale.apply(scores) for scores in raw)
     several = before.size >= 2
-    mos_clean, mos_attacked = (None, None) if mos is None else _human_agreement(*raw, mos)
+    known, human = _known_mos(mos, before.size)
+    mos_clean, mos_attacked = _human_agreement(raw[0][known], raw[1][known], human)
     return RobustnessFigures(
         scale=scale,
         images=before.size,
@@ -114,6 +118,7 @@ def robustness_figures(
         clean_range=float(np.ptp(before)),
         range_ratio=_defined(robustness.range_ratio(after, before)),
         unmoved_share=robustness.unmoved_share(before, after),
+        mos_images=human.size,
         attacked_clean=agreement(after, before) if several else None,
         mos_clean=mos_clean,
         mos_attacked=mos_attacked,
@@ -169,30 +174,41 @@ def rank_intervals(
         seed: of the draws.
 
     Returns:
-        (low, high) by name: `attacked_clean.srocc`, and with MOS `mos_clean.srocc` and `mos_attacked.srocc`.
+        (low, high) by name: `attacked_clean.srocc`, and with MOS `mos_clean.srocc` and `mos_attacked.srocc`; without
+        those that are undefined, as where all scores are equal.
     """
     before, after = paired(clean, attacked)
-    names, samples = ["attacked_clean.srocc"], [before, after]
-    if mos is not None:
-        names, samples = [*names, "mos_clean.srocc", "mos_attacked.srocc"], [*samples, paired(before, mos)[1]]
+    pairs = {"attacked_clean.srocc": (before, after)}
+    known, human = _known_mos(mos, before.size)
+    if human.size:
+        pairs |= {"mos_clean.srocc": (before[known], human), "mos_attacked.srocc": (after[known], human)}
+    intervals = {}
+    for name, (first, second) in pairs.items():
+        # The draws are the same for all pairs of one length, so that what belongs to a photo is drawn together.
+        if np.isfinite(rank_correlations(first[None], second[None])).all():
+            draws = resample(rank_correlations, first, second, resamples=resamples, seed=seed)
+            if np.isfinite(draws).any():
+                intervals[name] = percentile_interval(draws)
+    return intervals
 
-    def correlations(*rows: Array) -> Array:
-        pairs = itertools.combinations(rows, 2)
-        return np.stack([rank_correlations(first, second) for first, second in pairs], axis=-1)
 
-    draws = resample(correlations, *samples, resamples=resamples, seed=seed)
-    return {name: percentile_interval(draws[:, place]) for place, name in enumerate(names)}
+def _known_mos(mos: npt.ArrayLike | None, images: int) -> tuple[npt.NDArray[np.bool_], Array]:
+    """Return which of the photos have a human score (N,), and these scores."""
+    human = np.full(images, np.nan) if mos is None else np.asarray(mos, dtype=np.float64)
+    if human.shape != (images,) or np.isinf(human).any():
+        raise InputError(f"expected {images} human scores, finite or NaN, got {human.shape}; correct the list")
+    known = ~np.isnan(human)
+    return known, human[known]
 
 
-def _human_agreement(before: Array, after: Array, mos: npt.ArrayLike) -> tuple[Agreement | None, Agreement | None]:
+def _human_agreement(before: Array, after: Array, human: Array) -> tuple[Agreement | None, Agreement | None]:
     """Return the agreement with MOS before and after the attack, both by the logistic of the clean scores.
 
     Whoever uses a model has fitted its mapping on clean photos; refitting it would repair a part of the damage.
     """
-    _, human = paired(before, mos, least=1)
-    if human.size < LOGISTIC_PHOTOS:
+    parameters = fitted_logistic(before, human) if human.size >= LOGISTIC_PHOTOS else None
+    if parameters is None:
         return None, None
-    parameters = logistic_parameters(before, human)
 
     def mapped(scores: Array) -> Agreement:
         raw, fitted = agreement(scores, human), agreement(logistic(scores, *parameters), human)

@@ -105,7 +105,8 @@ def flip_rate(clean: npt.ArrayLike, attacked: npt.ArrayLike) -> float:
     if tied_before == 1:
         return float("nan")
     # Kendall's tau-b divides (concordant - discordant) by the mean of both untied counts; here by the clean one.
-    order = krocc(before, after) * np.sqrt((1 - tied_after) / (1 - tied_before))
+    # It is undefined where all scores are equal after the attack, and then every pair counts half.
+    order = (krocc(before, after) or 0.0) * np.sqrt((1 - tied_after) / (1 - tied_before))
     return float(np.clip((1 - order) / 2, 0, 1))
 
 

@@ -37,7 +37,8 @@ class Measurement:
     Args:
         dataset: name and split of the data.
         photos: number of photos.
-        srocc: Spearman's rank correlation.
+        srocc: Spearman's rank correlation; it and the next three are None where they are undefined, as for scores that
+            are all equal.
         plcc: Pearson's correlation after the usual 4-parameter logistic.
         krocc: Kendall's tau-b.
         rmse: root mean squared error after the same logistic, in the MOS's unit.
@@ -46,10 +47,10 @@ class Measurement:
 
     dataset: str
     photos: int
-    srocc: float
-    plcc: float
-    krocc: float
-    rmse: float
+    srocc: float | None
+    plcc: float | None
+    krocc: float | None
+    rmse: float | None
     command: str
 
 

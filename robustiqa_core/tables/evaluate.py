@@ -64,7 +64,7 @@ def _cell(
     keys = [_key(photo, model, attack) for photo in photos]
     for photo, key in zip(photos, keys, strict=True):
         if key in known:
-            yield replace(known[key], mos=plan.mos.get(photo.path.name))
+            yield replace(known[key], mos=plan.mos.get(str(photo.path)))
     new = tuple(photo for photo, key in zip(photos, keys, strict=True) if key not in known)
     if new:
         yield from _attacked(new, model, attack, plan)
@@ -134,7 +134,7 @@ def _row(
         score_range=model.scorer.score_range,
         haarpsi=haarpsi(result.images[one], result.rounded[one]).item(),
         transfer=transfer,
-        mos=plan.mos.get(opened.path.name),
+        mos=plan.mos.get(str(opened.path)),
         batch=batch,
         versions=versions(),
         table_command=plan.command,

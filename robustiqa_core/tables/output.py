@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.files import write_bytes, write_json
+from robustiqa_core.files import encode_text, write_bytes, write_json
 from robustiqa_core.tables.rows import Skipped, TableRow
 
 ENDINGS = (".parquet", ".csv", ".json")
@@ -17,7 +17,7 @@ ENDINGS = (".parquet", ".csv", ".json")
 
 def check_out(path: Path) -> Path:
     """Return `path` if a table can be written to it, else raise ConfigurationError; asked before hours of work."""
-    if path.suffix not in ENDINGS:
+    if path.suffix.lower() not in ENDINGS:
         raise ConfigurationError(f"--out must end in {', '.join(ENDINGS)}, got {path.name!r}; change the name")
     return path
 
@@ -43,10 +43,11 @@ def write_table(path: Path, rows: Sequence[TableRow], skipped: Sequence[Skipped]
     Raises:
         ConfigurationError: another ending.
     """
-    if check_out(path).suffix == ".json":
+    ending = check_out(path).suffix.lower()
+    if ending == ".json":
         write_json(path, {"rows": [row.to_json() for row in rows], "skipped": [asdict(record) for record in skipped]})
-    elif path.suffix == ".csv":
-        write_bytes(path, table_frame(rows).to_csv(index=False).encode())
+    elif ending == ".csv":
+        write_bytes(path, encode_text(table_frame(rows).to_csv(index=False)))
     else:
         buffer = io.BytesIO()
         table_frame(rows).to_parquet(buffer, index=False)

@@ -56,10 +56,13 @@ def find_photos(words: Sequence[str], *, limit: int | None = None) -> FoundPhoto
     if limit is not None:
         check_count("limit", limit)
     found = [_expand(word) for word in words]
-    paths = dict.fromkeys(path for listing in found for path in listing.photos)
+    # By where a file really is: one that is named in two ways is one photo, and would count twice in every figure.
+    paths: dict[Path, Path] = {}
+    for path in (path for listing in found for path in listing.photos):
+        paths.setdefault(path.resolve(), path)
     named = {Path(word) for word in words}
     left_out = dict.fromkeys(file for listing in found for file in listing.left_out if file.path not in named)
-    return FoundPhotos(tuple(paths)[:limit], tuple(left_out))
+    return FoundPhotos(tuple(paths.values())[:limit], tuple(left_out))
 
 
 def _expand(word: str) -> FolderListing:

@@ -49,7 +49,7 @@ class TablePlan:
         batch_size: most photos that are attacked together; no figure depends on it but by rounding.
         max_side: larger photos are reduced to this many pixels.
         transfer: whether each adversarial image is also scored by all other models.
-        mos: human score by file name; empty where none is known.
+        mos: human score by the path of the photo; empty where none is known.
         command: the command that makes the table.
 
     Raises:

@@ -24,7 +24,7 @@ class ScoreRun:
         images: names of the N photos, all different.
         clean: (N,), scores of the photos.
         attacked: (N,), scores of the attacked photos.
-        mos: (N,), human scores; None where one of them is not known.
+        mos: (N,), human scores, NaN where one is not known; None where none is.
 
     Raises:
         InputError: an image twice, or scores that do not pair.
@@ -98,7 +98,6 @@ def make_run(
 ) -> ScoreRun:
     """Return a run from lines of (image, clean, attacked, mos)."""
     images, clean, attacked, mos = zip(*lines, strict=True)
-    known = None not in mos and all(np.isfinite(mos))
     return ScoreRun(
         model=model,
         attack=attack,
@@ -106,7 +105,7 @@ def make_run(
         images=images,
         clean=np.array(clean, dtype=np.float64),
         attacked=np.array(attacked, dtype=np.float64),
-        mos=np.array(mos, dtype=np.float64) if known else None,
+        mos=None if set(mos) == {None} else np.array([np.nan if one is None else one for one in mos]),
     )
 
 

@@ -1,107 +1,132 @@
-"""Tables that people bring: clean and attacked scores, read, checked and made into runs; and human scores."""
+"""Tables of clean and attacked scores that people bring: read, checked and made into runs."""
 
-import csv
-import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from robustiqa_core.csv_tables.mos import FILE
+from robustiqa_core.csv_tables.mos import MOS as ANY_MOS
+from robustiqa_core.csv_tables.reader import Column, CsvRow, CsvTable, parse_strength, read_csv
 from robustiqa_core.errors import InputError
 from robustiqa_core.tables.runs import ScoreRun, check_same_clean, make_run
 
-NEEDED = ("model", "image", "clean", "attacked")
-OPTIONAL = ("attack", "strength", "mos")
 ATTACK = "attack"
 """What an attack without a name is called."""
 
 Line = tuple[str, float, float, float | None]
 
+_MODEL = Column("model", others=("metric", "method_name", "iqa", "iqa_model"))
+_VARIANT = Column("variant", needed=False, filled=False)
+_IMAGE = Column("image", others=("file", *FILE.others))
+_CLEAN = Column(
+    "clean", "number", others=("clean_score", "clean_val", "clean_value", "score_clean", "original_score", "original")
+)
+_ATTACKED = Column(
+    "attacked",
+    "number",
+    others=(
+        "rounded_score",
+        "attacked_score",
+        "attacked_val",
+        "attacked_value",
+        "score_attacked",
+        "adversarial_score",
+        "adversarial",
+        "adv_score",
+        "adv",
+    ),
+)
+_ATTACK = Column("attack", needed=False, filled=False, others=("attack_name", "attack_method"))
+_STRENGTH = Column("strength", "strength", needed=False, filled=False, others=("eps", "epsilon"))
+_MOS = Column("mos", "number", needed=False, filled=False, others=ANY_MOS.others)
+_COLUMNS = (_MODEL, _IMAGE, _CLEAN, _ATTACKED, _ATTACK, _STRENGTH, _MOS)
 
-def read_score_table(path: Path) -> tuple[ScoreRun, ...]:
-    """Return the runs of a CSV with one line for each photo, model, attack and strength, in the order of the file.
+_NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
+_OF_STRENGTH = re.compile(
+    rf"(?P<attack>.*?)(?P<eps>eps|epsilon|strength)?[\s_=:(-]*(?P<strength>{_NUMBER}(?:\s*/\s*{_NUMBER})?)\)?"
+    r"(?:[\s_-]*(?:score|value|val))?",
+    re.IGNORECASE,
+)
+_ATTACKED_WORDS = re.compile(r"attacked|adversarial|adv", re.IGNORECASE)
+_NO_ATTACK = re.compile(rf"{_ATTACKED_WORDS.pattern}|scores?|values?|val", re.IGNORECASE)
+"""Words in the name of a column that do not tell one attack from another."""
+
+
+def read_score_table(path: Path, *, lower_is_better: bool = False) -> tuple[ScoreRun, ...]:
+    """Return the runs of a CSV of clean and attacked scores, in the order of the file.
 
     Args:
-        path: UTF-8, with the columns model, image, clean and attacked (scores, larger is better, in any one unit a
-            model), and where they are known attack, strength (a number) and mos (larger is better). Other columns are
-            not read.
+        path: in any form that `csv_tables` reads, with the columns model, image, clean and attacked, and where they
+            are known attack, strength (a number, or a fraction such as 4/255) and mos (larger is better); one line for
+            each photo, model, attack and strength. Or wide: in place of attacked and strength one column for each
+            strength, named like `attacked_val_eps=2`; then the model may be missing and is called like the file.
+            Other columns are not read.
+        lower_is_better: whether a smaller score means a better photo; the signs of clean and attacked are turned.
 
     Raises:
         InputError: no such file, no CSV, a column or number missing or wrong (the message names the line), an image
             twice in one run, or clean scores of one model that differ between its runs (the message names both).
     """
+    table = read_csv(path, _COLUMNS)
     collected: dict[tuple[str, str, float | None], list[Line]] = {}
-    for place, row in _read(path, NEEDED, OPTIONAL):
-        name = (_text(row, "model", place), row.get("attack") or ATTACK, _number(row, "strength", place))
-        collected.setdefault(name, []).append(_line(row, place))
+    sign = -1.0 if lower_is_better else 1.0
+    for name, (image, clean, attacked, mos) in _wide_lines(table, path) or _long_lines(table):
+        collected.setdefault(name, []).append((image, sign * clean + 0.0, sign * attacked + 0.0, mos))
     runs = tuple(make_run(*name, lines) for name, lines in collected.items())
     check_same_clean(runs)
     return runs
 
 
-def read_mos(path: Path) -> dict[str, float]:
-    """Return the human scores in a CSV with the columns file and mos, by the name of the file without its folder.
-
-    Raises:
-        InputError: no such file, no CSV, a column or number missing or wrong, or two scores for one name.
-    """
-    scores: dict[str, float] = {}
-    for place, row in _read(path, ("file", "mos"), ()):
-        name = Path(_text(row, "file", place)).name
-        if scores.setdefault(name, score := _score(row, "mos", place)) != score:
-            raise InputError(f"{place}: expected one mos for {name!r}, got another before; correct the line")
-    return scores
+Named = tuple[tuple[str, str, float | None], Line]
 
 
-def _read(path: Path, needed: Sequence[str], optional: Sequence[str]) -> Sequence[tuple[str, Mapping[str, str | None]]]:
-    """Return the lines of a CSV, one or more, each with its place for errors."""
-    if not path.is_file():
-        raise InputError(f"expected a CSV of {', '.join(needed)}, got no file at {path}; check the path")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            rows = [(f"{path.name} line {reader.line_num}", row) for row in reader]
-            columns = list(reader.fieldnames or ())
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"expected a CSV in UTF-8 at {path}, got something else ({error}); export it anew") from error
-    if missing := [name for name in needed if name not in columns]:
-        also = f" (and optional {', '.join(optional)})" if optional else ""
-        raise InputError(
-            f"{path.name}: expected the columns {', '.join(needed)}{also}, got {', '.join(columns) or 'none'}; "
-            f"add {', '.join(missing)}"
-        )
-    if not rows:
-        raise InputError(f"{path.name}: expected a line for each image, got none; add lines")
-    return rows
+def _long_lines(table: CsvTable) -> list[Named]:
+    """Return (model, attack, strength) and the scores of each line."""
+    rows = table.rows((*_COLUMNS, _VARIANT))
+    _check_unit(table, [row.texts["strength"] for row in rows])
+    return [
+        ((_model(row), row.texts["attack"] or ATTACK, row.numbers["strength"]), _line(row, "attacked")) for row in rows
+    ]
 
 
-def _line(row: Mapping[str, str | None], place: str) -> Line:
-    clean, attacked = _score(row, "clean", place), _score(row, "attacked", place)
-    return _text(row, "image", place), clean, attacked, _number(row, "mos", place)
+def _wide_lines(table: CsvTable, path: Path) -> list[Named]:
+    """Return the same of a table with a column for each strength; nothing of another table."""
+    named = {column: found for column in table.header if (found := _attack_and_strength(column)) is not None}
+    if not named or table.has(_ATTACKED):
+        return []
+    _check_unit(table, [text for _, text in named.values()])
+    model = Column("model", needed=False, filled=False, others=_MODEL.others)
+    rows = table.rows((model, _VARIANT, _IMAGE, _CLEAN, _ATTACK, _MOS, *(Column(name, "number") for name in named)))
+    return [
+        ((_model(row) or path.stem, attack or row.texts["attack"] or ATTACK, parse_strength(text)), _line(row, column))
+        for column, (attack, text) in named.items()
+        for row in rows
+    ]
 
 
-def _text(row: Mapping[str, str | None], column: str, place: str) -> str:
-    if not (text := row.get(column)):
-        raise InputError(f"{place}: expected a name in the column {column}, got nothing; fill it in")
-    return text
-
-
-def _score(row: Mapping[str, str | None], column: str, place: str) -> float:
-    value = _number(row, column, place)
-    if value is None:
-        raise InputError(
-            f"{place}: expected a finite number as {column}, got nothing; fill it in or leave the line out"
-        )
-    return value
-
-
-def _number(row: Mapping[str, str | None], column: str, place: str) -> float | None:
-    """Return the number in a column; None where it is empty or not there."""
-    text = row.get(column)
-    if text is None or not text.strip():
+def _attack_and_strength(column: str) -> tuple[str, str] | None:
+    """Return the attack, which may be empty, and the strength in the name of a column such as `pgd_eps=4/255`."""
+    found = _OF_STRENGTH.fullmatch(column)
+    if found is None or "clean" in column.casefold():
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{place}: expected a finite number as {column}, got {text!r}; correct the line")
-    return value
+    if found["eps"] is None and _ATTACKED_WORDS.search(found["attack"]) is None:
+        return None
+    return re.sub(r"[\s_=:(-]+", " ", _NO_ATTACK.sub("", found["attack"])).strip(), found["strength"]
+
+
+def _check_unit(table: CsvTable, strengths: Sequence[str]) -> None:
+    """Raise InputError where one strength is written as a fraction of the range, and another in steps of it."""
+    fraction = next((text for text in strengths if "/" in text), None)
+    steps = next((text for text in strengths if "/" not in text and (parse_strength(text) or 0.0) > 1), None)
+    if fraction is not None and steps is not None:
+        raise InputError(
+            f"{table.name}: expected strengths in one unit, got {fraction} and {steps}; write all as fractions, or none"
+        )
+
+
+def _model(row: CsvRow) -> str:
+    return "-".join(filter(None, (row.texts["model"], row.texts["variant"])))
+
+
+def _line(row: CsvRow, attacked: str) -> Line:
+    return row.texts["image"], row.number("clean"), row.number(attacked), row.numbers["mos"]

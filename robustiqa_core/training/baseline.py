@@ -7,12 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.metrics.correlation import fit_logistic, krocc, plcc, rmse, srocc
+from robustiqa_core.metrics.correlation import fitted_logistic, krocc, logistic, plcc, rmse, srocc
 from robustiqa_core.models import QualityModel, build
 from robustiqa_core.models.backbones import backbone
 from robustiqa_core.models.card import Measurement, ModelCard, Training
@@ -254,17 +255,26 @@ def _card(
 
 
 def measure(scores: npt.ArrayLike, mos: Sequence[float], *, dataset: str, command: str) -> Measurement:
-    """Return the agreement of scores (N,) with the MOS (N,), PLCC and RMSE after the 4-parameter logistic."""
-    mapped = fit_logistic(scores, mos)
+    """Return the agreement of scores (N,) with the MOS (N,), PLCC and RMSE after the 4-parameter logistic.
+
+    What is undefined is None: correlations where one list is constant, and what needs a logistic where none can be
+    fitted (`fitted_logistic`).
+    """
+    parameters = fitted_logistic(scores, mos)
+    mapped = None if parameters is None else logistic(np.asarray(scores, dtype=np.float64), *parameters)
     return Measurement(
         dataset=dataset,
         photos=len(mos),
-        srocc=round(srocc(scores, mos), 4),
-        plcc=round(plcc(mapped, mos), 4),
-        krocc=round(krocc(scores, mos), 4),
-        rmse=round(rmse(mapped, mos), 4),
+        srocc=_rounded(srocc(scores, mos)),
+        plcc=None if mapped is None else _rounded(plcc(mapped, mos)),
+        krocc=_rounded(krocc(scores, mos)),
+        rmse=None if mapped is None else _rounded(rmse(mapped, mos)),
         command=command,
     )
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 4)
 
 
 def round_to_half(network: torch.nn.Module) -> None:

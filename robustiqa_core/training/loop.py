@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from robustiqa_core.checks import check_count, check_flag, check_positive
 from robustiqa_core.device import Precision, autocast
 from robustiqa_core.errors import NumericalError
-from robustiqa_core.metrics.correlation import srocc
+from robustiqa_core.metrics.correlation import srocc_to_choose
 from robustiqa_core.models import QualityModel
 from robustiqa_core.training.datasets import LabelledPhoto, TrainingCrops, WholePhotos
 from robustiqa_core.training.losses import training_loss
@@ -145,7 +145,7 @@ def train(
 
     def figure() -> float:
         scores = predict(model, validation, precision=settings.precision)
-        return srocc(scores.numpy(), [photo.mos for photo in validation])
+        return srocc_to_choose(scores.numpy(), [photo.mos for photo in validation])
 
     task = Task(
         network=model,

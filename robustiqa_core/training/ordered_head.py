@@ -79,7 +79,7 @@ class OrderRecord:
     total: int
     seconds: float
     ordered: tuple[float, float] | None = None
-    validation_srocc: tuple[float, float] | None = None
+    validation_srocc: tuple[float | None, float | None] | None = None
 
 
 class SeriesPhotos(Dataset[tuple[Tensor, float]]):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustiqa_core.device import Precision
 from robustiqa_core.errors import NumericalError
-from robustiqa_core.metrics.correlation import srocc
+from robustiqa_core.metrics.correlation import srocc_to_choose
 from robustiqa_core.models.dbcnn import DBCNN
 from robustiqa_core.models.tres import TReS
 from robustiqa_core.training.datasets import LabelledPhoto, WholePhotos
@@ -87,7 +87,7 @@ def fit_ridge_head(
     mean, level = products[:count].float().mean(0), mos[:count].mean()
     best, best_penalty, best_weight = 0.0, 0.0, torch.zeros(products.shape[1])
     for penalty, weight in _solutions(products[:count], mean, mos[:count] - level):
-        agreement = srocc(((products[count:].float() - mean) @ weight).numpy(), mos[count:].numpy())
+        agreement = srocc_to_choose(((products[count:].float() - mean) @ weight).numpy(), mos[count:].numpy())
         if agreement > best:
             best, best_penalty, best_weight = agreement, penalty, weight
     if best == 0.0:

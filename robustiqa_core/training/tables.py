@@ -1,18 +1,32 @@
 """Labelled data sets on the disk: the public ones by name, and any other as a CSV of file, mos, split."""
 
-import csv
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from robustiqa_core.csv_tables.mos import MosEntry, is_there, read_mos
+from robustiqa_core.csv_tables.reader import Column, read_csv, shown
 from robustiqa_core.errors import InputError
+from robustiqa_core.kinds import ENDINGS
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import SPLITS, LabelledPhoto, Split
 
 _KONIQ_FOLDERS = ("1024x768", "512x384")
 _KONIQ_TABLE = "koniq10k_distributions_sets.csv"
 _KONIQ_SPLITS: dict[str, Split] = {"training": "train", "validation": "validation", "test": "test"}
+_KONIQ_COLUMNS = (Column("image_name"), Column("MOS", kind="number"), Column("set"))
+_BIQ_COLUMNS = (Column("Image Name"), Column("MOS", kind="number"))
+
+_SPLIT = Column("split", needed=False, filled=False, others=("set", "subset", "partition"))
+_SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,69 +44,80 @@ class PublicDataset:
     mos_range: ScoreRange
 
 
-def _rows(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the place, such as `scores.csv line 2`, and the cells of each row of a CSV.
-
-    Raises:
-        InputError: a column is missing, or the file is no CSV.
-    """
-    with table.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        # What a short row lacks is an empty cell.
-        reader = csv.DictReader(lines, restval="")
-        found = reader.fieldnames or ()
-        if missing := [name for name in columns if name not in found]:
-            raise InputError(
-                f"{table.name}: expected the columns {', '.join(columns)}, got {', '.join(found)[:200] or 'none'}; "
-                f"add {' and '.join(missing)}"
-            )
-        try:
-            yield from ((f"{table.name} line {number}", row) for number, row in enumerate(reader, 2))
-        except csv.Error as error:
-            raise InputError(f"expected a CSV, got {table.name}, which is none ({error}); give another file") from error
-
-
-def _mos(text: str, place: str) -> float:
-    try:
-        mos = float(text)
-    except ValueError:
-        mos = math.nan
-    if not math.isfinite(mos):
-        raise InputError(f"{place}: expected a finite number as MOS, got {text!r}; correct the line")
-    return mos
-
-
-def _existing(path: Path, place: str) -> Path:
-    if not path.is_file():
-        raise InputError(f"{place}: expected a photo at {path}, got no file; check --root")
-    return path
-
-
-def read_table(table: Path, root: Path) -> tuple[LabelledPhoto, ...]:
-    """Return the photos of a CSV with the columns file, mos and split.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a table of photos lists.
 
     Args:
-        table: the CSV; `split` is train, validation or test, and train where the column is missing.
+        photos: that are there and have a human score.
+        left_out: file, and a sentence with its line, of each of the others.
+    """
+
+    photos: tuple[LabelledPhoto, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def list_table(table: Path, root: Path, *, dmos: bool = False) -> Listing:
+    """Return the photos of a CSV with the columns file, mos and split, and what cannot be used of it.
+
+    Args:
+        table: the CSV, in any form that `csv_tables` reads; `split` is train, validation or test, and train where the
+            column is missing.
         root: folder that the file names start from.
+        dmos: whether the scores are difference scores, of which smaller is better; their sign is turned.
 
     Raises:
-        InputError: a column, a file or a number is missing or wrong; the message names the line.
+        InputError: a column is missing, a number or split is wrong, a photo is listed twice, or no photo is left; the
+            message names the line.
     """
-    if not table.is_file():
-        raise InputError(f"expected a CSV of file, mos, split, got no file at {table}; give its path with --scores")
-    photos = tuple(
-        LabelledPhoto(_existing(root / row["file"], place), _mos(row["mos"], place), _split(row, place))
-        for place, row in _rows(table, ("file", "mos"))
-    )
-    if not photos:
-        raise InputError(f"{table.name}: expected at least one photo, got none; add lines of file, mos, split")
-    return photos
+    found: dict[Path, tuple[LabelledPhoto, str]] = {}
+    left_out: list[tuple[str, str]] = []
+    for entry in read_mos(table, _SPLIT, dmos=dmos):
+        place, split = entry.row.place, _split(entry)
+        path = _on_disk(root / entry.file)
+        if path is None:
+            reason = f"{place}: expected a photo at {root / entry.file}, got no file; check --root"
+            left_out.append((entry.file, reason))
+        elif path in found:
+            raise InputError(
+                f"{place}: expected each photo once, got {path.name} as in {found[path][1]}; remove one of the lines"
+            )
+        elif entry.mos is None:
+            left_out.append((entry.file, f"{place}: expected a finite number as mos, got nothing; fill it in"))
+        else:
+            found[path] = LabelledPhoto(path, entry.mos, split), place
+    if not found:
+        raise InputError(left_out[0][1])
+    return Listing(tuple(photo for photo, _ in found.values()), tuple(left_out))
 
 
-def _split(row: dict[str, str], place: str) -> Split:
-    name = row.get("split") or "train"
-    split = next((known for known in SPLITS if known == name), None)
+def read_table(table: Path, root: Path, *, dmos: bool = False) -> tuple[LabelledPhoto, ...]:
+    """Return the photos of a CSV with the columns file, mos and split, all that it lists; see `list_table`.
+
+    Raises:
+        InputError: also where a photo or its score is missing.
+    """
+    listing = list_table(table, root, dmos=dmos)
+    if listing.left_out:
+        raise InputError(listing.left_out[0][1])
+    return listing.photos
+
+
+def _on_disk(path: Path) -> Path | None:
+    """Return the file that a table names, perhaps without its ending; None where there is none, or more than one."""
+    if is_there(path):
+        return path
+    found = [file for ending in sorted(ENDINGS) if is_there(file := Path(f"{path}{ending}"))]
+    return found[0] if len(found) == 1 else None
+
+
+def _split(entry: MosEntry) -> Split:
+    name = entry.row.texts["split"]
+    split = _SPLIT_NAMES.get(name.casefold() or "train")
     if split is None:
-        raise InputError(f"{place}: split is one of {', '.join(SPLITS)}, got {name!r}; correct the line")
+        raise InputError(
+            f"{entry.row.place}: split is one of {', '.join(SPLITS)}, got {shown(name)!r}; correct the line"
+        )
     return split
 
 
@@ -113,15 +138,16 @@ def read_biq2021(root: Path) -> tuple[LabelledPhoto, ...]:
     on_disk = {path.name.lower(): path for path in folder.glob("*")}
     photos: list[LabelledPhoto] = []
     splits: tuple[tuple[str, Split], ...] = (("Train", "train"), ("Test", "test"))
-    for name, split in splits:
-        table = root / f"{name} (Images and MOS).csv"
+    for part, split in splits:
+        table = root / f"{part} (Images and MOS).csv"
         if not table.is_file():
             raise InputError(f"expected {table.name} in {root}, got no such file; give a clone of BIQ2021 with --root")
-        for place, row in _rows(table, ("Image Name", "MOS")):
-            path = on_disk.get(row["Image Name"].lower())
+        for row in read_csv(table, _BIQ_COLUMNS).rows(_BIQ_COLUMNS):
+            name = row.texts["Image Name"]
+            path = on_disk.get(name.lower())
             if path is None:
-                raise InputError(f"expected {row['Image Name']} in {folder}, got no such file; clone BIQ2021 again")
-            photos.append(LabelledPhoto(path, _mos(row["MOS"], place), split))
+                raise InputError(f"expected {name} in {folder}, got no such file; clone BIQ2021 again")
+            photos.append(LabelledPhoto(path, row.number("MOS"), split))
     return tuple(photos)
 
 
@@ -152,15 +178,17 @@ def read_koniq10k(root: Path) -> tuple[LabelledPhoto, ...]:
             "unpack KonIQ-10k's archive of photos there"
         )
     photos = []
-    for place, row in _rows(table, ("image_name", "MOS", "set")):
-        split = _KONIQ_SPLITS.get(row["set"])
+    for row in read_csv(table, _KONIQ_COLUMNS).rows(_KONIQ_COLUMNS):
+        split = _KONIQ_SPLITS.get(row.texts["set"])
         if split is None:
             raise InputError(
-                f"{place}: set is one of {', '.join(_KONIQ_SPLITS)}, got {row['set']!r}; download the table again"
+                f"{row.place}: set is one of {', '.join(_KONIQ_SPLITS)}, got {shown(row.texts['set'])!r}; "
+                "download the table again"
             )
-        photos.append(LabelledPhoto(_existing(folder / row["image_name"], place), _mos(row["MOS"], place), split))
-    if not photos:
-        raise InputError(f"{table}: expected at least one photo, got none; download the table again")
+        path = folder / row.texts["image_name"]
+        if not is_there(path):
+            raise InputError(f"{row.place}: expected a photo at {path}, got no file; check --root")
+        photos.append(LabelledPhoto(path, row.number("MOS"), split))
     return tuple(photos)
 
 

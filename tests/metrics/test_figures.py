@@ -108,8 +108,25 @@ def test_rank_correlations_of_rows_equal_spearmans() -> None:
     first, second = generator.integers(0, 8, (2, 5, 30)).astype(float)
     first[4] = 1.0
     expected = [srocc(a, b) for a, b in zip(first, second, strict=True)]
-    assert rank_correlations(first, second).tolist() == pytest.approx(expected)
-    assert expected[4] == 0.0
+    *found, constant = rank_correlations(first, second).tolist()
+    assert found == pytest.approx(expected[:4])
+    assert expected[4] is None
+    assert np.isnan(constant)
+
+
+def test_the_agreement_with_people_is_of_the_photos_that_they_rated() -> None:
+    clean, attacked, mos = scores()
+    some = np.where(np.arange(mos.size) % 3 == 0, np.nan, mos)
+    known = ~np.isnan(some)
+    figures = robustness_figures(clean, attacked, UNIT, mos=some)
+    rated = robustness_figures(clean[known], attacked[known], UNIT, mos=mos[known])
+    assert (figures.mos_images, figures.images) == (known.sum(), mos.size)
+    assert (figures.mos_clean, figures.mos_attacked) == (rated.mos_clean, rated.mos_attacked)
+    intervals, expected = (
+        rank_intervals(clean[use], attacked[use], mos=some[use], resamples=50) for use in (known | True, known)
+    )
+    assert intervals["mos_attacked.srocc"] == expected["mos_attacked.srocc"]
+    assert set(rank_intervals(clean, attacked, mos=np.full(mos.size, 3.0), resamples=50)) == {"attacked_clean.srocc"}
 
 
 def test_photos_are_drawn_together_with_all_that_belongs_to_them() -> None:

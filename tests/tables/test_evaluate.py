@@ -150,8 +150,8 @@ def test_transferred_scores_are_those_of_the_stored_image_on_the_other_models(ph
     assert rows_of(photos[:2], plan(first, second, attacks=ATTACKS[:1]))[0].transfer == {}
 
 
-def test_human_scores_are_found_by_file_name(photos: list[Path]) -> None:
-    table = replace(plan(Contrast(), attacks=ATTACKS[:1]), mos={"00.png": 4.5})
+def test_human_scores_are_found_by_the_path_of_the_photo(photos: list[Path]) -> None:
+    table = replace(plan(Contrast(), attacks=ATTACKS[:1]), mos={str(photos[0]): 4.5, photos[1].name: 1.0})
     assert [row.mos for row in rows_of(photos[:2], table)] == [4.5, None]
 
 
@@ -271,6 +271,9 @@ def test_photos_are_found_by_file_folder_and_word(photos: list[Path], tmp_path: 
     assert find_photos([str(photos[0].parent)]).paths == tuple(photos)
     assert find_photos([str(photos[3]), str(photos[0].parent)], limit=2).paths == (photos[3], photos[0])
     assert len(find_photos(["samples"]).paths) > 5
+    # One file that is named in two ways is one photo.
+    detour = photos[0].parent / ".." / photos[0].parent.name / photos[0].name
+    assert find_photos([str(photos[0]), str(detour)]).paths == (photos[0],)
     (tmp_path / "empty").mkdir()
     for word, message in ((tmp_path / "empty", "got none"), (tmp_path / "nowhere", "'samples', got")):
         with pytest.raises(InputError, match=message):

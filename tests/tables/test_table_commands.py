@@ -52,7 +52,7 @@ def test_evaluate_writes_the_table_and_prints_figures_with_their_convention(
     (folder / "mos.csv").write_text("file,mos\n01.png,3\n02.png,4\n")
     words = [folder / "photos", *MODELS, "--attack", "fgsm", "--eps", "2/255", "4/255", "--transfer", "--out", out]
     words += ["--mos", folder / "mos.csv", "--device", "cpu", "--resamples", "50"]
-    assert call(evaluate, *words, "--json") == 0
+    assert call(evaluate, *words, "--json") == 1
     told = json.loads(capsys.readouterr().out)
     frame = pd.read_parquet(out)
     # Two photos, two models, two strengths.
@@ -63,19 +63,20 @@ def test_evaluate_writes_the_table_and_prints_figures_with_their_convention(
         *("fgsm", "fgsm from linearity-baseline", "fgsm from linearity-hardened", "worst of 2")
     }
     assert told["command"].startswith("robustiqa evaluate ")
-    assert frame["table_command"].unique().tolist() == [told["command"]]
+    (made,) = frame["table_command"].unique()
+    assert told["command"] == f"{made} --convention own --resamples 50"
     assert frame["mos"].tolist() == [3.0] * 4 + [4.0] * 4
     assert frame["model_sha256"].nunique() == 2
 
     # Nothing is computed again, and another scale gives other figures of the same rows.
     before = out.read_bytes()
-    assert call(evaluate, *words, "--convention", "baseline") == 0
+    assert call(evaluate, *words, "--convention", "baseline") == 1
     printed = capsys.readouterr()
     assert "baseline: every model by the range of the baseline's clean scores" in printed.out
     assert "linearity-hardened -0.1 to 0.1" in printed.out
     assert "gain (baseline)" in printed.out
     assert "linearity-hardened - linearity-baseline" in printed.out
-    assert "skipped" in printed.err
+    assert "left out" in printed.err
     assert "00.png" in printed.err
     assert out.read_bytes() == before
 

@@ -10,26 +10,29 @@ from robustiqa_core.training.tables import DATASETS, read_biq2021, read_koniq10k
 
 def table(tmp_path: Path, text: str) -> Path:
     (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "b.png").write_bytes(b"")
     path = tmp_path / "scores.csv"
     path.write_text(text)
     return path
 
 
 def test_a_table_of_file_mos_split_is_read(tmp_path: Path) -> None:
-    photos = read_table(table(tmp_path, "file,mos,split\na.png,0.5,test\na.png,1,\n"), tmp_path)
+    photos = read_table(table(tmp_path, "file,mos,split\na.png,0.5,test\nb.png,1,\n"), tmp_path)
     assert [(photo.mos, photo.split) for photo in photos] == [(0.5, "test"), (1.0, "train")]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,mos\na.png,1\n", "add file"),
+        ("text,mos\na.png,1\n", "add file"),
         ("file,mos\na.png,good\n", "line 2.*finite number"),
         ("file,mos\na.png,nan\n", "line 2.*finite number"),
         ("file,mos\na.png\n", "line 2.*finite number"),
         ("file,mos,split\na.png,1,dev\n", "line 2.*train, validation, test"),
-        ("file,mos\nb.png,1\n", r"line 2.*photo at .*b\.png"),
-        ("file,mos\n", "at least one photo"),
+        ("file,mos\nc.png,1\n", r"line 2.*photo at .*c\.png"),
+        ("file,mos\na.png,1\n./a.png,1\n", "line 3: expected each photo once"),
+        ("file,mos\na.png,1\na,1\n", "line 3: expected each photo once"),
+        ("file,mos\n", "at least one line"),
     ],
 )
 def test_a_faulty_table_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:
@@ -95,7 +98,7 @@ Change = Callable[[Path], object]
         (lambda root: None, r"koniq10k_distributions_sets\.csv.*--root"),
         (lambda root: koniq(root, *LINES, folders=()), "1024x768 or 512x384.*neither"),
         (lambda root: koniq(root, header="image_name,MOS"), "add set"),
-        (lambda root: koniq(root), "at least one photo"),
+        (lambda root: koniq(root), "at least one line"),
         (lambda root: koniq(root, LINES[0].replace("training", "train")), "line 2: set is one of training"),
         (lambda root: koniq(root, LINES[0], LINES[1].replace("68.7285714286", "good")), "line 3.*finite number"),
         (lambda root: koniq(root, LINES[0].replace("10004473376", "other")), r"line 2.*photo at .*other\.jpg"),
