@@ -44,7 +44,8 @@ for card in cards:
                 st.metric("PLCC to people", f"{figures.plcc:.3f}", help=glossary.WORDS["PLCC"], width="content")
                 st.metric("Test photos", f"{figures.photos}", width="content")
             st.caption(f"Measured on {plain(figures.dataset)}.")
-        source = "on its training photos" if card.training.photos else "is its range"
+        known = card.known_range_source
+        source = f"is its range, {plain(known.words)}" if known else "is its range"
         low, high = card.score_range.low, card.score_range.high
         trained = f"{card.training.photos} photos of " if card.training.photos else ""
         hardened = (

@@ -17,6 +17,7 @@ from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.images import MAX_SIDE, read_image
 from robustiqa_core.metrics.scale import CONVENTIONS
 from robustiqa_core.models import ARCHITECTURES
+from robustiqa_core.models.card import unmeasured_ranges
 from robustiqa_core.own_models import OWN, resolve_card, resolve_scorer
 from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import Scorer, ScoreRange
@@ -81,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"expected a photo that can be attacked, got none ({skipped[0].reason}); name other photos")
     write_table(arguments.out, rows, skipped)
     summary = _summarise(rows, plan, arguments)
+    unmeasured = unmeasured_ranges(list_cards(), [model.stem for model in plan.models])
     if arguments.json:
         missing = [asdict(record) for record in skipped]
         print_json(
@@ -89,11 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
                 "rows": len(rows),
                 "skipped": missing,
                 "command": plan.command,
+                "unmeasured_ranges": unmeasured,
                 **summary.to_json(),
             }
         )
         return 0
     print_summaries([summary], format_fraction)
+    for stem, words in unmeasured.items():
+        print(f"own range of {stem}: {words}")
     print(f"\n{len(rows)} rows in {arguments.out}; the same command goes on from {journal_path(arguments.out).name}")
     for record in skipped:
         about = " ".join(filter(None, [record.image, record.model, record.attack]))

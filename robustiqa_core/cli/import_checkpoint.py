@@ -11,7 +11,7 @@ import torch
 from robustiqa_core.cli.options import add_json, print_json, progress
 from robustiqa_core.folders import checkpoints_root
 from robustiqa_core.images import read_image
-from robustiqa_core.models.card import ModelCard, Training
+from robustiqa_core.models.card import ModelCard, RangeSource, Training
 from robustiqa_core.models.importers import IMPORTERS
 from robustiqa_core.models.published import read_checkpoint
 from robustiqa_core.samples import list_samples
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     for photo in progress(photos, total=len(photos), label="measuring the score range"):
         with torch.inference_mode():
             scores.append(network(read_image(photo.path).images).item())
+    command = f"robustiqa import-checkpoint {arguments.checkpoint.name} --architecture {arguments.architecture}"
     digest = hashlib.sha256(arguments.checkpoint.read_bytes()).hexdigest()
     card = ModelCard(
         model=arguments.architecture,
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             dataset="that of its authors",
             photos=0,
             start=f"{arguments.checkpoint.name}, sha256 {digest}",
-            command=f"robustiqa import-checkpoint {arguments.checkpoint.name} --architecture {arguments.architecture}",
+            command=command,
             seconds=0.0,
             settings={"k": arguments.k, "b": arguments.b},
         ),
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         licence=arguments.licence,
         limits="Imported from a published checkpoint; its agreement with people has not been measured here.",
         versions={"torch": version("torch")},
+        range_source=RangeSource("measured", len(photos), "the sample photos", command),
     )
     # Not every network that was trained elsewhere fits into half precision.
     written = save_checkpoint(network, card, root=arguments.out or checkpoints_root(), dtype=torch.float32)
