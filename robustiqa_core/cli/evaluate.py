@@ -11,7 +11,7 @@ import torch
 from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.checks import check_choice, check_count
 from robustiqa_core.cli.figures import print_summaries
-from robustiqa_core.cli.options import add_device, add_json, fraction, print_json, progress
+from robustiqa_core.cli.options import add_device, add_json, add_names, fraction, print_json, progress
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.images import MAX_SIDE, read_image
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--eps", nargs="+", type=fraction, default=[], help="strengths, such as 2/255 4/255")
     parser.add_argument("--out", type=Path, required=True, help="table to write: .parquet, .csv or .json")
     parser.add_argument("--limit", type=int, help="take the first photos only")
+    add_names(parser)
     parser.add_argument("--transfer", action="store_true", help="score each adversarial image by all other models too")
     parser.add_argument("--mos", type=Path, help="CSV of file, mos: human scores, for the agreement under attack")
     parser.add_argument("--batch-size", type=int, default=8, help="photos attacked together (default: %(default)s)")
@@ -75,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compute the rows that are not there yet, write the table and print its figures."""
     _check_early(arguments)
-    paths = find_photos(arguments.images, limit=arguments.limit)
+    paths = find_photos(arguments.images, limit=arguments.limit, names=arguments.names)
     plan = _plan(arguments, choose_device(arguments.device))
     rows, skipped = _complete(paths, plan, journal_path(arguments.out))
     if not rows:
@@ -174,7 +175,7 @@ def _command(arguments: argparse.Namespace, device: torch.device) -> str:
         words += ["--attack", attack]
     if arguments.eps:
         words += ["--eps", *(format_fraction(value) for value in arguments.eps)]
-    for name in ("limit", "mos"):
+    for name in ("names", "limit", "mos"):
         if (value := getattr(arguments, name)) is not None:
             words += [f"--{name}", str(value)]
     words += ["--transfer"] if arguments.transfer else []

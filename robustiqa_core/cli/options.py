@@ -71,6 +71,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
+def add_names(parser: argparse.ArgumentParser) -> None:
+    """Add --names."""
+    parser.add_argument(
+        "--names",
+        metavar="LIST",
+        help="take the photos that a list names, in its order: a text file with one file name a line, or a list of "
+        "this repository, such as nips2017_200",
+    )
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document to standard output."""
     json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from robustiqa_core.cli.options import add_json, add_model
+from robustiqa_core.cli.options import add_json, add_model, add_names
 from robustiqa_core.images import MAX_SIDE, Photo, read_image
 from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
 from robustiqa_core.scorer import Scorer
@@ -39,6 +39,7 @@ def add_photos(parser: argparse.ArgumentParser, *, needed: bool) -> None:
         help=f"photo files, folders of photos, or the word {SAMPLES}",
     )
     parser.add_argument("--limit", type=int, help="take the first photos only")
+    add_names(parser)
 
 
 def add_spectra(parser: argparse.ArgumentParser) -> None:
@@ -66,13 +67,17 @@ def read_models(arguments: argparse.Namespace, device: torch.device) -> list[Nam
 
 def read_photos(arguments: argparse.Namespace) -> list[Photo]:
     """Return the photos that the command line names."""
-    paths = find_photos(arguments.images, limit=arguments.limit)
+    paths = find_photos(arguments.images, limit=arguments.limit, names=arguments.names)
     return [read_image(path, max_side=arguments.max_side) for path in paths]
 
 
 def photo_words(arguments: argparse.Namespace) -> list[str]:
     """Return the words of a command line that name the photos."""
-    return [*arguments.images, *(["--limit", str(arguments.limit)] if arguments.limit is not None else [])]
+    words = list(map(str, arguments.images))
+    for name in ("names", "limit"):
+        if (value := getattr(arguments, name)) is not None:
+            words += [f"--{name}", str(value)]
+    return words
 
 
 def model_words(arguments: argparse.Namespace) -> list[str]:
