@@ -92,8 +92,8 @@ def _listed(paths: tuple[Path, ...], names: str) -> tuple[Path, ...]:
     if missing:
         first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
         raise InputError(
-            f"expected the {len(wanted)} photos of the list {names}, got {len(wanted) - len(missing)} of them; missing: "
-            f"{first}; add them, or take another list"
+            f"expected the {len(wanted)} photos of the list {names}, got {len(wanted) - len(missing)} of them; "
+            f"missing: {first}; add them, or take another list"
         )
     return tuple(known[name] for name in wanted)
 
