@@ -33,8 +33,9 @@ st.table(
 )
 st.caption(
     "SROCC and PLCC to people: higher = agrees better; 1 is the most. AbsGain: how far an attack moves the score, as a "
-    "share of the baseline's range, of the model and of the one that it was made from, on the same few photos; nearer 0 = more "
-    "robust. A first impression: the page Compare measures with your photos, the Audit asks whether to believe it."
+    "share of the baseline's range, of the model and of the one that it was made from, on the same few photos; nearer "
+    "0 = more robust. A first impression: the page Compare measures with your photos, the Audit asks whether to "
+    "believe it."
 )
 for card in cards:
     with st.expander(f"{model_name(card)}, {card.variant}: where it comes from, and its limits"):

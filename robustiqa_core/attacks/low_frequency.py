@@ -51,7 +51,7 @@ class LowFrequency(DirectedAttack):
     def iterate(self, scorer: Scorer, images: Tensor) -> Iterator[Trial]:
         """Yield the photo and the point after each step; see `Attack`."""
         ascent = objective.Ascent(self.goal, scorer, images)
-        down, across = (spline_weights(size, self.spacing).to(images) for size in images.shape[-2:])
+        down, across = (spline_weights(size, self.spacing, like=images) for size in images.shape[-2:])
         step = PGD(self.eps, steps=self.steps).effective_step_size
         adversarial = images
         knots = images.new_zeros((*images.shape[:2], down.shape[1], across.shape[1]))
@@ -69,7 +69,7 @@ class LowFrequency(DirectedAttack):
         return projections.project(adversarial, images, eps=self.eps, norm="linf")
 
 
-def spline_weights(size: int, spacing: int) -> Tensor:
+def spline_weights(size: int, spacing: int, *, like: Tensor) -> Tensor:
     """Return the weights (size, K) with which K knots make the values at `size` pixels: cubic B-splines.
 
     No weight is negative, and those of a pixel add up to 1. The outermost knots lie beyond the border.
@@ -77,13 +77,14 @@ def spline_weights(size: int, spacing: int) -> Tensor:
     Args:
         size: pixels of a side.
         spacing: pixels between two knots.
+        like: has the dtype and the device of the result.
 
     Example:
-        >>> spline_weights(2, 2)
+        >>> spline_weights(2, 2, like=torch.empty(0))
         tensor([[0.0703, 0.6120, 0.3151, 0.0026],
                 [0.0026, 0.3151, 0.6120, 0.0703]])
     """
-    place = (torch.arange(size, dtype=torch.float64) + 0.5) / spacing
+    place = (torch.arange(size, dtype=like.dtype, device=like.device) + 0.5) / spacing
     first = place.floor()
     t = place - first
     values = (
@@ -92,10 +93,10 @@ def spline_weights(size: int, spacing: int) -> Tensor:
         (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6,
         t**3 / 6,
     )
-    weights = torch.zeros(size, int(first[-1]) + 4, dtype=torch.float64)
+    weights = torch.zeros(size, (size - 1) // spacing + 4, dtype=like.dtype, device=like.device)
     for offset, value in enumerate(values):
         weights.scatter_(1, (first.long() + offset)[:, None], value[:, None])
-    return weights.float()
+    return weights
 
 
 def _between(left: Tensor, inner: Tensor, right: Tensor) -> Tensor:

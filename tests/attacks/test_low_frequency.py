@@ -11,9 +11,13 @@ from robustiqa_core.attacks import LowFrequency, complete
 from robustiqa_core.attacks.low_frequency import spline_weights
 
 
+def weights_of(size: int, spacing: int) -> Tensor:
+    return spline_weights(size, spacing, like=torch.empty(0, dtype=torch.float32))
+
+
 @pytest.mark.parametrize(("size", "spacing"), [(1, 2), (12, 5), (64, 8), (65, 8), (40, 64)])
 def test_the_weights_are_the_cubic_b_splines_of_scipy(size: int, spacing: int) -> None:
-    weights = spline_weights(size, spacing).double().numpy()
+    weights = weights_of(size, spacing).double().numpy()
     knots = np.arange(-3, weights.shape[1] + 2, dtype=float)
     places = (np.arange(size) + 0.5) / spacing
     expected = BSpline.design_matrix(places, knots, 3).toarray()
@@ -26,7 +30,7 @@ def test_the_weights_are_the_cubic_b_splines_of_scipy(size: int, spacing: int) -
 def test_the_gain_on_a_linear_scorer_is_eps_times_the_l1_norm_of_the_knots_gradient(direction: str) -> None:
     images = photos(inner=True)
     scorer = linear(images)
-    down, across = spline_weights(12, 8), spline_weights(20, 8)
+    down, across = weights_of(12, 8), weights_of(20, 8)
     best = EPS * (down.T @ scorer.weight @ across).abs().sum()
     result = complete(LowFrequency(EPS, direction=direction), scorer, images)
     gain = result.adversarial_scores - result.clean_scores
@@ -58,5 +62,5 @@ def test_no_value_moves_farther_than_eps_and_nothing_is_clipped_to_keep_that() -
     for trial in LowFrequency(EPS).iterate(SmallNet(), images):
         assert (trial.adversarial - images).abs().max() <= EPS * (1 + 1e-5)
     knots = EPS * draw(3, 5, 6).sign()
-    pattern = spline_weights(12, 8)[:, :5] @ knots @ spline_weights(20, 8).T[:6]
+    pattern = weights_of(12, 8)[:, :5] @ knots @ weights_of(20, 8).T[:6]
     assert pattern.abs().max() <= EPS * (1 + 1e-6)
