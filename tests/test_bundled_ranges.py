@@ -16,7 +16,7 @@ def test_a_bundled_range_is_measured_on_2000_training_photos(card: ModelCard) ->
     source = card.range_source
     assert source is not None
     assert (source.kind, source.photos, source.of) == ("measured", 2000, "BIQ2021, training split, drawn with seed 0")
-    assert card.stem in source.command
+    assert card.model in source.command
     assert len(source.photos_sha256) == 64
 
 
