@@ -34,8 +34,9 @@ st.table(
 )
 st.caption(
     "SROCC and PLCC to people: higher = agrees better; 1 is the most. AbsGain: how far an attack moves the score, as a "
-    "share of its range, of the model and of the one that it was made from, on the same few photos; nearer 0 = more "
-    "robust. A first impression: the page Compare measures with your photos, the Audit asks whether to believe it."
+    "share of the baseline's range, of the model and of the one that it was made from, on the same few photos; nearer "
+    "0 = more robust. A first impression: the page Compare measures with your photos, the Audit asks whether to "
+    "believe it."
 )
 for card in cards:
     with st.expander(f"{model_name(card)}, {card.variant}: where it comes from, and its limits"):
@@ -49,7 +50,8 @@ for card in cards:
                 )
                 st.metric("Test photos", f"{figures.photos}", width="content")
             st.caption(f"Measured on {plain(figures.dataset)}.")
-        source = "on its training photos" if card.training.photos else "is its range"
+        known = card.known_range_source
+        source = f"is its range, {plain(known.words)}" if known else "is its range"
         low, high = card.score_range.low, card.score_range.high
         trained = f"{card.training.photos} photos of " if card.training.photos else ""
         hardened = (

@@ -13,6 +13,11 @@ def checkpoints_root() -> Path:
     return Path(named) if named else Path(__file__).parents[1] / "checkpoints"
 
 
+def lists_root() -> Path:
+    """Return the folder of the lists of photos that figures in the documentation were measured on."""
+    return Path(__file__).resolve().parents[1] / "assets" / "lists"
+
+
 def perturbations_root() -> Path:
     """Return the folder of universal perturbations, within that of the checkpoints."""
     return checkpoints_root() / "perturbations"

@@ -210,6 +210,11 @@ def as_scorer(network: QualityModel) -> QualityModel:
     return frozen
 
 
+def save_card(card: ModelCard, *, root: Path) -> None:
+    """Write a card beside its weights, which stay as they are."""
+    write_json(root / f"{card.stem}.json", card.to_json())
+
+
 def _fill(network: QualityModel, state: dict[str, Tensor], place: str) -> None:
     """Give a network made on the meta device its weights, strictly."""
     expected = network.state_dict()
@@ -268,5 +273,5 @@ def save_checkpoint(
         whole = build(card.model, card.settings, card.score_range)
     written = replace(card, sha256=hashlib.sha256(data).hexdigest(), blocks=blocks, pruning=remaining(network, whole))
     write_bytes(root / f"{card.stem}.safetensors", data)
-    write_json(root / f"{card.stem}.json", written.to_json())
+    save_card(written, root=root)
     return written

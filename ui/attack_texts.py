@@ -29,6 +29,7 @@ TEXTS: dict[str, AttackText] = {
     "perceptual": AttackText("Perceptual", "As far as the photo stays alike to the eye, measured by SSIM."),
     "texture": AttackText("Texture-aware", "Hides the changes in busy parts of the photo, where they are not seen."),
     "colour": AttackText("Colour", "Changes the colours of the whole photo smoothly; no pixel noise at all."),
+    "low_frequency": AttackText("Low frequency", "A smooth pattern of broad waves, without any fine grain."),
     "square": AttackText("Square", "Asks the model for scores only and tries random squares. No gradient needed."),
     "nes": AttackText("NES", "Asks the model for scores only and estimates the gradient from them."),
 }

@@ -63,12 +63,32 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Return how the checks ended, in one sentence."""
+    """Return how the checks ended, in one sentence: the doubts first, with what they cost all together."""
     counts = Counter(finding.verdict for finding in findings)
-    parts = [f"{counts['pass']} of {len(findings)} checks pass"]
-    parts += [f"{counts['doubt']} in doubt"] if counts["doubt"] else ["none is in doubt"]
-    parts += [f"{counts['not run']} not run"] if counts["not run"] else []
-    return "; ".join(parts) + "."
+    if not counts["doubt"]:
+        told = f"No doubt: {counts['pass']} of {len(findings)} checks pass"
+    else:
+        told = f"In doubt: {counts['doubt']} of {len(findings)} checks"
+        known = list(costs(findings).values())
+        if known:
+            gain = cost_text((min(used for used, _ in known), max(found for _, found in known)))
+            told += f" (a gain of {gain} of the range)"
+    return told + (f"; {counts['not run']} not run." if counts["not run"] else ".")
+
+
+def costs(findings: Sequence[Finding]) -> dict[str, tuple[float, float]]:
+    """Return of each doubt that has found a larger gain: the attack's gain and that one, in % of the range."""
+    return {finding.name: finding.cost for finding in findings if finding.verdict == "doubt" and finding.cost}
+
+
+def cost_text(cost: tuple[float, float]) -> str:
+    """Return a gain of the attack and a larger one.
+
+    Example:
+        >>> cost_text((22.71, 26.3))
+        '22.7 % to 26.3 %'
+    """
+    return f"{cost[0]:.1f} % to {cost[1]:.1f} %"
 
 
 def conclusion(findings: Sequence[Finding]) -> str:
@@ -81,11 +101,14 @@ def conclusion(findings: Sequence[Finding]) -> str:
         )
     parts = []
     if doubts - _ABOUT_THE_ATTACK - _ABOUT_THE_SCALE:
-        parts.append("Something misleads attacks on this model: it is more fragile than they make it look.")
+        parts.append("Some attacks stop early on this model: its figures may flatter it.")
     if doubts & _ABOUT_THE_ATTACK:
         parts.append("The attack does not find all there is: its figures make the model look better than it is.")
     if doubts & _ABOUT_THE_SCALE:
         parts.append("The scale is in doubt: figures cannot be compared with those of another model.")
+    if found := costs(findings):
+        told = "; ".join(f"{name}, {cost_text(cost)}" for name, cost in found.items())
+        parts.append(f"What each doubt costs, as the attack's gain and the larger one that was found: {told}.")
     return " ".join(parts) + " The checks in doubt say what to do."
 
 

@@ -5,6 +5,7 @@ import streamlit as st
 from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.errors import InputError
 from robustiqa_core.metrics.scale import CONVENTIONS, MEANING, Convention
+from robustiqa_core.models.card import unmeasured_ranges
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.tables.summary import Summary
 from ui import cache, charts, compare_pair, job_view, state
@@ -105,6 +106,9 @@ def _reading(outcome: CompareOutcome) -> Reading | None:
     st.caption(
         f"Scores are measured on this scale: {MEANING[convention]}. Switching computes anew, nothing is attacked."
     )
+    if convention == "own":
+        for stem, words in unmeasured_ranges(cache.cards().values(), outcome.recipe.models).items():
+            st.caption(plain(f"The own range of {model_names()[stem]} is {words}."))
     if low >= high:
         st.error("The fixed scale must end above its beginning. Choose a larger end.")
         return None

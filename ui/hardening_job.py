@@ -267,7 +267,7 @@ def _judged(
     transferred = robustness_figures(
         score(hardened, clean).double().cpu().numpy(),
         score(hardened, moved.adversarial.to(clean)).double().cpu().numpy(),
-        Scale("own", made.network.score_range),
+        Scale("baseline", made.network.score_range),
     )
     before, after = seconds_by_turns(baseline, hardened, clean[:1])
     return Trial(

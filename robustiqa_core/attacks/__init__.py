@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from robustiqa_core.attacks.apgd import APGD
 from robustiqa_core.attacks.colour import Colour
 from robustiqa_core.attacks.fgsm import FGSM
+from robustiqa_core.attacks.low_frequency import LowFrequency
 from robustiqa_core.attacks.mi_fgsm import MIFGSM
 from robustiqa_core.attacks.nes import NES
 from robustiqa_core.attacks.noise import Noise
@@ -36,6 +37,7 @@ ATTACKS: dict[str, type[Attack]] = {
     "perceptual": Perceptual,
     "texture": TextureAware,
     "colour": Colour,
+    "low_frequency": LowFrequency,
     "uap": UAP,
     "noise": Noise,
 }
@@ -109,6 +111,7 @@ __all__ = [
     "Colour",
     "Direction",
     "Goal",
+    "LowFrequency",
     "Noise",
     "Norm",
     "Perceptual",

@@ -58,6 +58,9 @@ SETTINGS: dict[str, Setting] = {
     "samples": Setting("count", "Samples", "Scores for one estimate of the gradient; even.", low=2, high=10_000),
     "sigma": Setting("fraction", "Probe", "Deviation of the noise with which the gradient is estimated."),
     "cell": Setting("count", "Cell", "Side in pixels of the squares that are probed as one.", low=1, high=1024),
+    "spacing": Setting(
+        "count", "Spacing", "Pixels between two knots of a smooth pattern; it has no shorter waves.", low=2, high=256
+    ),
     "area": Setting("number", "Area", "Share of the photo that the first squares cover."),
     "max_flow": Setting("number", "Displacement", "Longest way of a pixel, in pixels.", low=0.1, high=16.0),
     "smoothness": Setting("number", "Smoothness", "How much neighbours are kept together; 0 is not at all."),

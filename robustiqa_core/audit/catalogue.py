@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from robustiqa_core.attacks import ATTACKS
+from robustiqa_core.attacks import APGD, ATTACKS, Attack
 from robustiqa_core.audit import consistency, gradients, scale, soundness, strength
 from robustiqa_core.audit.evidence import BLACK_BOXES, Evidence
 from robustiqa_core.audit.records import Measured, Work
@@ -55,7 +55,8 @@ class Check:
         question: what it asks, in plain words.
         passed: what a pass means.
         doubted: what a doubt means.
-        advice: what to do about a doubt.
+        advice: what to do about a doubt; `{stronger}` stands for what is stronger than the attack in use, `{blind}` for
+            an attack without gradients. See `advice`.
         measure: measures, from what the checks share.
         needs: without which it does not run.
     """
@@ -74,17 +75,16 @@ CHECKS: dict[str, Check] = {
         "Gradients are there, finite and not flat.",
         "The gradient is missing, not finite or nearly everywhere 0: gradient attacks stand still, which looks like "
         "robustness and is none.",
-        "Look for detach(), no_grad(), rounding, or a saturated function such as tanh in the model. Attack without "
-        "gradients (square) until it is mended.",
+        "Look for detach(), no_grad(), rounding, or a saturated function such as tanh in the model. Until it is "
+        "mended, believe attacks without gradients alone: {blind}.",
         gradients.presence,
     ),
     "finite differences": Check(
         "Is the gradient right?",
         "The slope that the gradient promises is the slope that is measured.",
-        "The gradient is not that of the score. Attacks climb another hill, and their results understate fragility. "
-        "(Behind JPEG and mean-gradient smoothing this is by design: the gradient is a stand-in.)",
-        "Look for a part of the model that is detached, rounded, random, or differentiated by a stand-in. Where that "
-        "is by design, rely on the checks of strength below.",
+        "The gradient is not that of the score. Attacks climb another hill, and their results understate fragility.",
+        "Look for a part of the model that is detached, rounded, random, or differentiated by a stand-in. A stand-in "
+        "that is meant is declared with gradient_is_stand_in, and judged by whether it leads uphill.",
         gradients.finite_differences,
         ("gradient",),
     ),
@@ -93,7 +93,7 @@ CHECKS: dict[str, Check] = {
         "A step of a quarter of a grey level does a fair part of what the slope promises.",
         "The slope holds for steps that no photo can make: the gradient is shattered, and following it is guesswork.",
         "Look for steep or rapidly waving functions, roots near 0, and noise in the model. Attack with averaged "
-        "gradients or without (square).",
+        "gradients, or without any: {blind}.",
         gradients.reach,
         ("gradient",),
     ),
@@ -148,7 +148,7 @@ CHECKS: dict[str, Check] = {
         "Does the attack break what is known to break?",
         "On a linear scorer the attack reaches the known optimum.",
         "The attack misses an optimum that can be computed by hand: it is weak wherever it is used.",
-        "Use pgd or apgd, with more steps or other settings, to judge robustness.",
+        "To judge robustness, use {stronger}.",
         soundness.canary,
         ("ball",),
     ),
@@ -169,10 +169,11 @@ CHECKS: dict[str, Check] = {
         ("attack",),
     ),
     "order": Check(
-        "Is the attack at least as strong as one step, and that stronger than noise?",
-        "Noise, one step and the attack are in the right order.",
-        "Following the gradient is no better than guessing: it is hidden, or the attack is faulty.",
-        "Look at the checks of the gradient; try a random start, more steps, averaged gradients.",
+        "Do one step and several steps gain more than noise, and the attack no less than they do?",
+        "Noise, the best single step, ten steps and the attack are in the right order.",
+        "Following the gradient gains hardly more than guessing, or the attack less than a few plain steps: the "
+        "gradient is hidden, or the attack is faulty.",
+        "Look at the checks of the gradient; try a random start, averaged gradients, or {stronger}.",
         strength.order,
         ("gradient", "ball"),
     ),
@@ -181,7 +182,7 @@ CHECKS: dict[str, Check] = {
         "The gain does not fall as the budget grows.",
         "A larger budget contains the smaller one and can only gain more: the attack loses its way, as it does where "
         "gradients are hidden.",
-        "Use more steps, smaller ones, or apgd; compare with square.",
+        "Use {stronger}; an attack without gradients gives a second opinion: {blind}.",
         strength.grows_with_eps,
         ("attack", "ball"),
     ),
@@ -189,7 +190,7 @@ CHECKS: dict[str, Check] = {
         "Do more steps gain more?",
         "The gain does not fall as steps are added.",
         "More steps find less: the attack jumps about, as it does where gradients are hidden.",
-        "Use smaller steps or apgd; look at the checks of the gradient.",
+        "Use {stronger}; look at the checks of the gradient.",
         strength.grows_with_steps,
         ("attack", "steps"),
     ),
@@ -197,7 +198,7 @@ CHECKS: dict[str, Check] = {
         "Has the attack found all there is?",
         "Twice the steps change the gain by less than 5 %.",
         "The attack stops before its end: the model is more fragile than the figure says.",
-        "Use more steps, or apgd, and give the number of steps with every figure.",
+        "Use {stronger}, and give the number of steps with every figure.",
         strength.converged,
         ("attack", "steps"),
     ),
@@ -244,3 +245,20 @@ CHECKS: dict[str, Check] = {
         ("gradient", "ball"),
     ),
 }
+
+
+def advice(check: Check, attack: Attack) -> str:
+    """Return what to do about a doubt, as it fits the attack in use.
+
+    Args:
+        check: that is in doubt.
+        attack: the one in use.
+    """
+    blind = next((name for name in BLACK_BOXES if type(attack) is ATTACKS.get(name)), None)
+    if blind is not None:
+        stronger = f"more queries than {attack.steps}, or an attack that follows gradients, such as apgd"
+    elif isinstance(attack, APGD):
+        stronger = f"more steps than {attack.steps}, and the worst of several attacks for each photo"
+    else:
+        stronger = "apgd, or more and smaller steps"
+    return check.advice.format(stronger=stronger, blind="square" if blind is None else f"{blind}, as it is done here")

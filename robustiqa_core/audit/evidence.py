@@ -120,6 +120,11 @@ class Evidence:
         return True
 
     @property
+    def has_stand_in(self) -> bool:
+        """Whether the model declares that its gradient is not the score's own, as behind JPEG."""
+        return bool(getattr(self.scorer.scorer, "gradient_is_stand_in", False))
+
+    @property
     def can_attack(self) -> bool:
         """Whether the attack in use can work on the model: it needs no gradient, or there is one."""
         blind = tuple(ATTACKS[name] for name in BLACK_BOXES if name in ATTACKS)

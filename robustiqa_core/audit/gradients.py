@@ -12,6 +12,8 @@ _STEPS = {torch.float64: (1e-3, 1e-5, 1e-7), torch.float32: (4e-3, 1e-3, 2.5e-4)
 """Sizes of finite differences, as fractions of [0, 1]: large ones suffer from curvature, small ones from rounding."""
 _DIRECTIONS = 2
 _REACH = 0.25 / 255
+_LEVELS = (1 / 255, 2 / 255, 4 / 255)
+_CHANCES = 4
 
 
 def presence(evidence: Evidence) -> Work[Measured]:
@@ -39,8 +41,11 @@ def finite_differences(evidence: Evidence) -> Work[Measured]:
     """Measure the gap between slopes by the gradient and central differences, in double precision where possible.
 
     Along the gradient, and along random signs, where parts show that the gradient leaves out. A right gradient agrees
-    at some step size, so that the best one counts.
+    at some step size, so that the best one counts. A gradient that is declared to be a stand-in is no slope; it is
+    judged by whether it leads uphill.
     """
+    if evidence.has_stand_in:
+        return (yield from _leads_uphill(evidence))
     scorer, images = evidence.precise
     _, gradient = score_gradient(scorer, images)
     yield
@@ -76,6 +81,31 @@ def reach(evidence: Evidence) -> Work[Measured]:
     yield
     return Measured(
         kept >= 10, (Figure("change by a quarter of a level, of what the slope promises", kept, "%", "10 or more"),)
+    )
+
+
+def _leads_uphill(evidence: Evidence) -> Work[Measured]:
+    """Measure by how much more a step along a stand-in raises the score than one along random signs changes it.
+
+    From the photo as it is and over whole grey levels, which is what a stand-in bridges; the best size counts.
+    """
+    scorer, images = evidence.scorer, evidence.images
+    _, gradient = score_gradient(scorer, images)
+    yield
+    ratios = []
+    for step in _LEVELS:
+        rise = score(scorer, images + step * gradient.sign()) - score(scorer, images - step * gradient.sign())
+        by_chance = []
+        for direction in evidence.signs(_CHANCES).to(images):
+            by_chance.append(score(scorer, images + step * direction) - score(scorer, images - step * direction))
+            yield
+        usual = torch.stack(by_chance).square().mean(0).sqrt().clamp_min(torch.finfo(rise.dtype).tiny)
+        ratios.append(float((rise / usual).median()))
+    return Measured(
+        max(ratios) >= 2,
+        (Figure("rise along the stand-in, of the usual change along random signs", max(ratios), "times", "2 or more"),),
+        meaning="The gradient is declared to be a stand-in, and "
+        + ("following it raises the score." if max(ratios) >= 2 else "following it leads nowhere."),
     )
 
 

@@ -41,10 +41,15 @@ class Measured:
     Args:
         sound: whether nothing speaks against the model or the attack.
         figures: the numbers behind that.
+        cost: gain of the attack in use, and the larger one that the check has found, in % of the range; None where
+            it has found no larger one.
+        meaning: what the outcome means, where that is not what the catalogue says.
     """
 
     sound: bool
     figures: tuple[Figure, ...]
+    cost: tuple[float, float] | None = None
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Finding:
         figures: the numbers behind the verdict.
         meaning: what the verdict means.
         advice: what to do about a doubt, or to have the check run; empty after a pass.
+        cost: of a doubt: gain of the attack in use, and the larger one that was found, in % of the range; None where
+            no larger one was.
     """
 
     name: str
@@ -66,6 +73,7 @@ class Finding:
     figures: tuple[Figure, ...]
     meaning: str
     advice: str
+    cost: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a JSON object; a figure without end is None there."""

@@ -6,7 +6,7 @@ from typing import cast
 
 from torch import Tensor
 
-from robustiqa_core.audit.catalogue import CHECKS, NEEDS
+from robustiqa_core.audit.catalogue import CHECKS, NEEDS, advice
 from robustiqa_core.audit.evidence import AuditPlan, Evidence
 from robustiqa_core.audit.records import AuditReport, AuditStep, Finding, Work
 from robustiqa_core.checks import check_choice
@@ -71,7 +71,16 @@ def _find(evidence: Evidence, name: str) -> Work[Finding]:
     try:
         measured = yield from check.measure(evidence)
     except RobustIQAError as error:
-        return Finding(name, check.question, "doubt", (), f"The check ended in an error: {error}", check.advice)
+        meaning = f"The check ended in an error: {error}"
+        return Finding(name, check.question, "doubt", (), meaning, advice(check, evidence.plan.attack))
     if measured.sound:
-        return Finding(name, check.question, "pass", measured.figures, check.passed, "")
-    return Finding(name, check.question, "doubt", measured.figures, check.doubted, check.advice)
+        return Finding(name, check.question, "pass", measured.figures, measured.meaning or check.passed, "")
+    return Finding(
+        name,
+        check.question,
+        "doubt",
+        measured.figures,
+        measured.meaning or check.doubted,
+        advice(check, evidence.plan.attack),
+        measured.cost,
+    )

@@ -12,7 +12,7 @@ from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.checks import check_choice, check_count
 from robustiqa_core.cli.batch import finish
 from robustiqa_core.cli.figures import mos_notes, print_summaries
-from robustiqa_core.cli.options import add_device, add_json, add_overwrite, fraction, print_json, progress
+from robustiqa_core.cli.options import add_device, add_json, add_names, add_overwrite, fraction, print_json, progress
 from robustiqa_core.csv_tables.mos import MosEntry, MosMatch, match_mos, read_mos
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
@@ -20,6 +20,7 @@ from robustiqa_core.files import check_output
 from robustiqa_core.images import MAX_SIDE, read_image
 from robustiqa_core.metrics.scale import CONVENTIONS
 from robustiqa_core.models import ARCHITECTURES
+from robustiqa_core.models.card import unmeasured_ranges
 from robustiqa_core.own_models import OWN, resolve_card, resolve_scorer
 from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import Scorer, ScoreRange
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--eps", nargs="+", type=fraction, default=[], help="strengths, such as 2/255 4/255")
     parser.add_argument("--out", type=Path, required=True, help="table to write: .parquet, .csv or .json")
     parser.add_argument("--limit", type=int, help="take the first photos only")
+    add_names(parser)
     parser.add_argument("--transfer", action="store_true", help="score each adversarial image by all other models too")
     parser.add_argument("--mos", type=Path, help="CSV of file, mos: human scores, for the agreement under attack")
     parser.add_argument("--dmos", action="store_true", help="the human scores are DMOS: smaller is better")
@@ -78,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compute the rows that are not there yet, write the table and print its figures."""
     _check_early(arguments)
-    found = find_photos(arguments.images, limit=arguments.limit)
+    found = find_photos(arguments.images, limit=arguments.limit, names=arguments.names)
     mos = None if arguments.mos is None else match_mos(arguments.mos, _entries(arguments), found.paths)
     plan = _plan(arguments, choose_device(arguments.device), mos)
     rows, failed = _complete(found.paths, plan, journal_path(arguments.out))
@@ -90,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     notes = [*(() if mos is None else mos.notes), *mos_notes(summary)]
     for note in notes:
         print(note, file=sys.stderr)
+    unmeasured = unmeasured_ranges(list_cards(), [model.stem for model in plan.models])
     if arguments.json:
         print_json(
             {
@@ -98,11 +101,14 @@ def run(arguments: argparse.Namespace) -> int:
                 "skipped": [asdict(record) for record in skipped],
                 "notes": notes,
                 "command": _command(arguments, plan.device, figures=True),
+                "unmeasured_ranges": unmeasured,
                 **summary.to_json(),
             }
         )
     else:
         print_summaries([summary], format_fraction)
+        for stem, words in unmeasured.items():
+            print(f"own range of {stem}: {words}")
         print(
             f"\n{len(rows)} rows in {arguments.out}; the same command goes on from {journal_path(arguments.out).name}"
         )
@@ -186,7 +192,7 @@ def _command(arguments: argparse.Namespace, device: torch.device, *, figures: bo
         words += ["--attack", attack]
     if arguments.eps:
         words += ["--eps", *(format_fraction(value) for value in arguments.eps)]
-    for name in ("limit", "mos"):
+    for name in ("names", "limit", "mos"):
         if (value := getattr(arguments, name)) is not None:
             words += [f"--{name}", str(value)]
     words += ["--transfer"] if arguments.transfer else []

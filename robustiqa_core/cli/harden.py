@@ -13,6 +13,7 @@ from robustiqa_core.blocks import ORTHOGONALIZATIONS, VARIANTS, BlockSettings
 from robustiqa_core.cli.data import mos_range, read_data
 from robustiqa_core.cli.evaluate_mos import evaluation_command
 from robustiqa_core.cli.loop_options import spell_command
+from robustiqa_core.cli.measure_range import measured_range, range_command
 from robustiqa_core.cli.options import add_device, add_json, add_overwrite, check_architecture, print_json, progress
 from robustiqa_core.device import choose_device, fast_training_precision
 from robustiqa_core.errors import ConfigurationError
@@ -42,10 +43,11 @@ from robustiqa_core.hardening import (
     parse_objective,
 )
 from robustiqa_core.metrics.correlation import Agreement, spell_agreement, spell_correlation
-from robustiqa_core.models import ARCHITECTURES, QualityModel, architecture
+from robustiqa_core.models import ARCHITECTURES, architecture
 from robustiqa_core.models.card import Measurement, ModelCard
 from robustiqa_core.mos_evaluation import score_photos
 from robustiqa_core.pruning import CRITERIA, SCOPES, PruningSettings
+from robustiqa_core.scorer import Scorer
 from robustiqa_core.storage import (
     as_scorer,
     check_new_checkpoint,
@@ -56,6 +58,7 @@ from robustiqa_core.storage import (
     save_checkpoint,
 )
 from robustiqa_core.training.baseline import measure
+from robustiqa_core.training.datasets import TrainingCrops
 from robustiqa_core.training.tables import DATASETS
 
 _BLOCK, _PRUNING = BlockSettings(), PruningSettings()
@@ -328,8 +331,20 @@ def _harden(
     )
     *_, result = _report(records)
     card = result.card
-    if data.test:
-        card = replace(card, measurements=(_measured(arguments, result.network, data, device),))
+    if isinstance(data.training, TrainingCrops):
+        scorer = as_scorer(copy.deepcopy(result.network))
+        # By the baselines' own draw, so that both ranges are of the same photos.
+        found, source = measured_range(
+            scorer,
+            data.training.photos,
+            title=data.name,
+            seed=0,
+            command=range_command(card.stem, arguments.dataset, 0),
+            device=device,
+        )
+        card = replace(card, score_range=found, range_source=source)
+        if data.test:
+            card = replace(card, measurements=(_measured(arguments, scorer, data, device),))
     return save_checkpoint(result.network, card, root=arguments.out, overwrite=arguments.overwrite)
 
 
@@ -361,11 +376,8 @@ def _agree(baseline: Agreement, mos: Agreement | None) -> str:
     return f"agreement with the baseline {spell_correlation(baseline.srocc, 4)}{people}"
 
 
-def _measured(
-    arguments: argparse.Namespace, network: QualityModel, data: TuningData, device: torch.device
-) -> Measurement:
+def _measured(arguments: argparse.Namespace, scorer: Scorer, data: TuningData, device: torch.device) -> Measurement:
     """Return the agreement with human scores on the test photos."""
-    scorer = as_scorer(copy.deepcopy(network))
     scores = progress(score_photos(scorer, data.test, device=device), total=len(data.test), label="scoring")
     return measure(
         list(scores),
@@ -382,7 +394,10 @@ def _print(card: ModelCard) -> None:
     print(f"agreement with the baseline  {spell_agreement(agreement['srocc'], agreement['plcc'])}")
     for measured in card.measurements:
         print(f"agreement with people        {spell_agreement(measured.srocc, measured.plcc)}, {measured.dataset}")
-    print(f"{attacked['attack']} on {attacked['crops']} crops of {attacked['side']} px, each by its own range:")
+    source, ends = card.known_range_source, card.score_range
+    told = f"; {source.words}" if source else ""
+    print(f"own score range              {ends.low:.4f} to {ends.high:.4f}{told}")
+    print(f"{attacked['attack']} on {attacked['crops']} crops of {attacked['side']} px, both by the baseline's range:")
     for name in ("baseline", "hardened"):
         values = attacked[name]
         print(f"  {name:<9} AbsGain {values['absolute_gain']:+.3f}, R-score {values['r_score']:+.3f}")

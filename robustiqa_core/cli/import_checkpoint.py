@@ -13,7 +13,7 @@ from robustiqa_core.cli.options import add_json, add_overwrite, print_json, prog
 from robustiqa_core.files import as_word
 from robustiqa_core.folders import checkpoints_root
 from robustiqa_core.images import read_image
-from robustiqa_core.models.card import ModelCard, Training
+from robustiqa_core.models.card import ModelCard, RangeSource, Training
 from robustiqa_core.models.importers import IMPORTERS
 from robustiqa_core.models.published import read_checkpoint
 from robustiqa_core.samples import list_samples
@@ -66,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     for photo in progress(photos, total=len(photos), label="measuring the score range"):
         with torch.inference_mode():
             scores.append(network(read_image(photo.path).images).item())
+    command = _command(arguments)
     digest = hashlib.sha256(arguments.checkpoint.read_bytes()).hexdigest()
     card = ModelCard(
         model=arguments.architecture,
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             dataset="that of its authors",
             photos=0,
             start=f"{arguments.checkpoint.name}, sha256 {digest}",
-            command=_command(arguments),
+            command=command,
             seconds=0.0,
             settings={"k": arguments.k, "b": arguments.b},
         ),
@@ -87,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         limits="Imported from a published checkpoint; its agreement with people has not been measured here. "
         f"{_resizing(arguments.architecture, network.settings.short_side)}.",
         versions={"torch": version("torch")},
+        range_source=RangeSource("measured", len(photos), "the sample photos", command),
     )
     # Not every network that was trained elsewhere fits into half precision.
     written = save_checkpoint(network, card, root=root, dtype=torch.float32, overwrite=arguments.overwrite)

@@ -97,16 +97,26 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
 
 
-def photos_named(words: Sequence[str], *, limit: int | None = None) -> tuple[Path, ...]:
+def photos_named(words: Sequence[str], *, limit: int | None = None, names: str | None = None) -> tuple[Path, ...]:
     """Return the photos that words of the command line name; what is left out of folders goes to standard error.
 
     Raises:
         InputError: a word is neither file nor folder, or a folder has no photo.
     """
-    found = find_photos(words, limit=limit)
+    found = find_photos(words, limit=limit, names=names)
     for file in found.left_out:
         print(file, file=sys.stderr)
     return found.paths
+
+
+def add_names(parser: argparse.ArgumentParser) -> None:
+    """Add --names."""
+    parser.add_argument(
+        "--names",
+        metavar="LIST",
+        help="take the photos that a list names, in its order: a text file with one file name a line, or a list of "
+        "this repository, such as nips2017_200",
+    )
 
 
 def print_json(value: Any) -> None:

@@ -18,6 +18,7 @@ from robustiqa_core.storage import BASELINE, check_new_checkpoint, load_card, lo
 from robustiqa_core.training.baseline import map_scores, measure_both_ways, round_to_half, with_validation
 from robustiqa_core.training.datasets import select
 from robustiqa_core.training.ordered_head import OrderedHeadSettings, OrderRecord, fit_ordered_head
+from robustiqa_core.training.score_range import measured_source
 
 _DEFAULTS = OrderedHeadSettings()
 _OPTIONS = ("weight", "margin", "softness", "penalty", "photos", "series", "seed")
@@ -77,12 +78,14 @@ def run(arguments: argparse.Namespace) -> int:
     for record in records:
         _report(record)
     round_to_half(network)
-    map_scores(network, learning, settings.seed)
+    ranged = map_scores(network, learning, settings.seed)
+    training = _training(start, settings, record, spell_command("order-head", arguments, _words()))
     evaluation = evaluation_command(arguments.model, "baseline", arguments.dataset, "test")
     card = replace(
         start,
         score_range=network.score_range,
-        training=_training(start, settings, record, spell_command("order-head", arguments, _words())),
+        range_source=measured_source(ranged, title=training.dataset, seed=settings.seed, command=training.command),
+        training=training,
         measurements=measure_both_ways(network, test, dataset=title, command=evaluation),
     )
     written = save_checkpoint(network, card, root=arguments.out, overwrite=arguments.overwrite)

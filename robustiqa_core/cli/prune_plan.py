@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     paths: tuple[Path, ...] = ()
     if CRITERIA[settings.criterion].needs_photos:
         arguments.images = arguments.images or [SAMPLES]
-        paths = photos_named(arguments.images, limit=arguments.limit)
+        paths = photos_named(arguments.images, limit=arguments.limit, names=arguments.names)
     made = plan(network, settings, images=_images(paths, device) if paths else None)
     if arguments.json:
         names = {"model": arguments.model, "variant": arguments.variant, "images": [str(path) for path in paths]}

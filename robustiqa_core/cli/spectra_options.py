@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from robustiqa_core.checks import MIN_SIDE
-from robustiqa_core.cli.options import add_json, add_model, add_overwrite, photos_named
+from robustiqa_core.cli.options import add_json, add_model, add_names, add_overwrite, photos_named
 from robustiqa_core.files import as_word, check_output
 from robustiqa_core.images import MAX_SIDE, Photo, read_image
 from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
@@ -41,6 +41,7 @@ def add_photos(parser: argparse.ArgumentParser, *, needed: bool) -> None:
         help=f"photo files, folders of photos, or the word {SAMPLES}",
     )
     parser.add_argument("--limit", type=int, help="take the first photos only")
+    add_names(parser)
 
 
 def add_spectra(parser: argparse.ArgumentParser) -> None:
@@ -75,16 +76,17 @@ def read_models(arguments: argparse.Namespace, device: torch.device) -> list[Nam
 
 def read_photos(arguments: argparse.Namespace) -> list[Photo]:
     """Return the photos that the command line names."""
-    paths = photos_named(arguments.images, limit=arguments.limit)
+    paths = photos_named(arguments.images, limit=arguments.limit, names=arguments.names)
     return [read_image(path, max_side=arguments.max_side, min_side=MIN_SIDE) for path in paths]
 
 
 def photo_words(arguments: argparse.Namespace) -> list[str]:
     """Return the words of a command line that name the photos."""
-    return [
-        *map(as_word, arguments.images),
-        *(["--limit", str(arguments.limit)] if arguments.limit is not None else []),
-    ]
+    words = list(map(as_word, arguments.images))
+    for name in ("names", "limit"):
+        if (value := getattr(arguments, name)) is not None:
+            words += [f"--{name}", str(value)]
+    return words
 
 
 def model_words(arguments: argparse.Namespace) -> list[str]:

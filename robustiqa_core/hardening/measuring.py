@@ -21,7 +21,7 @@ from robustiqa_core.hardening.trunk import Trunk, Weights
 from robustiqa_core.metrics.figures import RobustnessFigures, robustness_figures
 from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
-from robustiqa_core.models.card import ModelCard, Training
+from robustiqa_core.models.card import ModelCard, RangeSource, Training
 from robustiqa_core.storage import as_scorer
 from robustiqa_core.training.last_layer import last_layer
 
@@ -29,8 +29,8 @@ from robustiqa_core.training.last_layer import last_layer
 def calibrate(network: QualityModel, scores: Tensor, wanted: Tensor) -> Tensor:
     """Set a network's k and b, in place, so that its scores get the mean and spread of others; return the scores then.
 
-    So the range of the baseline's clean scores is that of the hardened network as well: narrowing the scores cannot
-    pass for robustness, whether figures are scaled by its own range or by the baseline's.
+    So narrowing all scores cannot pass for robustness on the baseline's scale. The ends of the hardened network's own
+    range are not known by that: `robustiqa measure-range` measures them.
 
     Args:
         network: whose scores are k * raw + b.
@@ -88,7 +88,7 @@ class Attacked:
         clean: (N,), scores of the crops.
         moved: (N,), of what the attack made of them, rounded to 8 bits.
         adversarial: (N, 3, side, side), what it made, before it is rounded.
-        figures: on the network's own scale.
+        figures: on the baseline's scale, to which the scores of a hardened network were brought.
     """
 
     clean: Tensor
@@ -103,7 +103,7 @@ def attacked(
     """Return what an attack does to a network; the network is not touched.
 
     Args:
-        network: in eval mode.
+        network: in eval mode, with the baseline's score range.
         crops: what is attacked, all at once.
         attack: its configuration.
         cache: where what comes out is kept.
@@ -125,7 +125,7 @@ def attacked(
                 cache.keep(key, found)
     tensors = {} if found is None else found.tensors
     clean, moved = (tensors[name] for name in ("clean", "attacked"))
-    figures = robustness_figures(clean.double().numpy(), moved.double().numpy(), Scale("own", network.score_range))
+    figures = robustness_figures(clean.double().numpy(), moved.double().numpy(), Scale("baseline", network.score_range))
     return Attacked(clean, moved, tensors["adversarial"], figures)
 
 
@@ -170,4 +170,5 @@ def hardened_card(
             **{package: version(package) for package in ("torch", "torchvision", "numpy", "pillow")},
         },
         hardening={"recipe": recipe.to_json(), "key": recipe.key(), **figures},
+        range_source=RangeSource("matched", figures["agreement"]["crops"], start.stem),
     )

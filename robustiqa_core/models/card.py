@@ -1,9 +1,9 @@
 """What is known of a bundled model: how it was made, how good it is, what its numbers mean."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from operator import index
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from robustiqa_core.errors import InputError
 from robustiqa_core.scorer import ScoreRange
@@ -54,6 +54,47 @@ class Measurement:
     command: str
 
 
+RangeKind: TypeAlias = Literal["measured", "matched"]
+
+
+@dataclass(frozen=True, slots=True)
+class RangeSource:
+    """Where a model's score range comes from: what the convention `own` stands on.
+
+    Args:
+        kind: `measured`: lowest and highest score of `photos` photos. `matched`: the range of another model, to whose
+            mean and spread the scores were brought on `photos` held-out crops; the model's own ends are not known.
+        photos: how many photos, or crops.
+        of: name of the photos; of a matched range, the model whose range it is.
+        command: that repeats the measurement; empty for a matched range.
+        photos_sha256: digest of the photos' names and bytes; empty where it is not known.
+
+    Raises:
+        InputError: the kind is unknown.
+
+    Example:
+        >>> RangeSource("matched", 256, "linearity-baseline").words
+        'matched to the mean and spread of linearity-baseline on 256 held-out crops, not measured'
+    """
+
+    kind: RangeKind
+    photos: int
+    of: str
+    command: str = ""
+    photos_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("measured", "matched"):
+            raise InputError(f"a score range is measured or matched, got {self.kind!r}; restore the card")
+
+    @property
+    def words(self) -> str:
+        """What is known of the range, for people."""
+        if self.kind == "matched":
+            return f"matched to the mean and spread of {self.of} on {self.photos:,} held-out crops, not measured"
+        return f"measured on {self.photos:,} photos of {self.of}"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """The card of a checkpoint; a JSON file beside the weights.
@@ -62,7 +103,7 @@ class ModelCard:
         model: architecture, a key of `ARCHITECTURES`.
         variant: `baseline` or the name of a hardened version.
         settings: the architecture's settings, by name.
-        score_range: lowest and highest score on the clean training photos.
+        score_range: lowest and highest score on clean photos of the training set, as far as `range_source` goes.
         score_unit: what a score is, with its nominal scale and direction.
         training: how the weights were made.
         measurements: agreement with human scores.
@@ -74,6 +115,7 @@ class ModelCard:
         pruning: filters that remain, by the name of their group of channels, where fewer are left than the
             architecture has; a card without them is of a network that was not pruned.
         hardening: recipe and figures of a hardened version, as `robustiqa_core.hardening` writes them; {} for others.
+        range_source: where the score range comes from; None in cards that do not say it, see `known_range_source`.
     """
 
     model: str
@@ -90,6 +132,18 @@ class ModelCard:
     blocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pruning: Mapping[str, int] = field(default_factory=dict)
     hardening: Mapping[str, Any] = field(default_factory=dict)
+    range_source: RangeSource | None = None
+
+    @property
+    def known_range_source(self) -> RangeSource | None:
+        """Where the score range comes from; for a card that does not say it, what its making tells, or None."""
+        if self.range_source is not None:
+            return self.range_source
+        if self.hardening:
+            start = f"{self.model}-{self.hardening.get('recipe', {}).get('start', 'baseline')}"
+            return RangeSource("matched", self.hardening.get("agreement", {}).get("crops", 0), start)
+        measured = self.training.settings.get("mapping_photos")
+        return None if measured is None else RangeSource("measured", measured, self.training.dataset)
 
     @property
     def stem(self) -> str:
@@ -124,6 +178,7 @@ class ModelCard:
                     "blocks": {point: dict(**block) for point, block in dict(**value.get("blocks", {})).items()},
                     "pruning": {group: index(count) for group, count in dict(**value.get("pruning", {})).items()},
                     "hardening": dict(**value.get("hardening", {})),
+                    "range_source": None if (found := value.get("range_source")) is None else RangeSource(**found),
                 }
             )
             card._check_kinds()
@@ -158,3 +213,14 @@ class UnusableModel:
 
     name: str
     reason: str
+
+
+def unmeasured_ranges(cards: Iterable[ModelCard], stems: Collection[str]) -> dict[str, str]:
+    """Return what is known, in words, of each own range that nobody has measured, by the stem of its model.
+
+    Args:
+        cards: of all models.
+        stems: models that are asked for; those without a card are left out.
+    """
+    sources = {card.stem: card.known_range_source for card in cards if card.stem in stems}
+    return {stem: found.words for stem, found in sources.items() if found is not None and found.kind != "measured"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from robustiqa_core.checks import MIN_SIDE, check_count
 from robustiqa_core.errors import InputError
+from robustiqa_core.folders import lists_root
 from robustiqa_core.images import Photo, read_image
 from robustiqa_core.kinds import PHOTO_KINDS
 from robustiqa_core.photo_folders import FolderListing, LeftOut, list_folder
@@ -14,6 +15,8 @@ from robustiqa_core.tables.rows import Skipped
 
 SAMPLES = "samples"
 """Word that stands for all sample photos."""
+_SHOWN = 5
+"""Missing photos that an error names."""
 _WAITING = 4
 """Full batches that may wait for photos of their size before the oldest goes as it is, which bounds the memory."""
 
@@ -39,15 +42,16 @@ class FoundPhotos:
     left_out: tuple[LeftOut, ...]
 
 
-def find_photos(words: Sequence[str], *, limit: int | None = None) -> FoundPhotos:
+def find_photos(words: Sequence[str], *, limit: int | None = None, names: str | None = None) -> FoundPhotos:
     """Return the photos that words name, each once: in their order, those of a folder by name.
 
     Args:
         words: files, folders (not the folders in them), or `samples` for the sample photos.
         limit: how many of the first are taken; all without it.
+        names: a list, see `read_names`: of the photos those that it names are taken, in its order.
 
     Raises:
-        InputError: a word is neither file nor folder, or a folder has no photo.
+        InputError: a word is neither file nor folder, a folder has no photo, or photos of the list are missing.
 
     Example:
         >>> find_photos(["samples"], limit=1).paths[0].name
@@ -62,7 +66,56 @@ def find_photos(words: Sequence[str], *, limit: int | None = None) -> FoundPhoto
         paths.setdefault(path.resolve(), path)
     named = {Path(word) for word in words}
     left_out = dict.fromkeys(file for listing in found for file in listing.left_out if file.path not in named)
-    return FoundPhotos(tuple(paths.values())[:limit], tuple(left_out))
+    chosen = tuple(paths.values()) if names is None else _listed(tuple(paths.values()), names)
+    return FoundPhotos(chosen[:limit], tuple(left_out))
+
+
+def read_names(name: str) -> tuple[str, ...]:
+    """Return the file names in a list of photos, in its order.
+
+    Args:
+        name: a text file with one file name a line, where lines that begin with # say what the list is; or the name of
+            a list that is shipped, such as `nips2017_200`.
+
+    Raises:
+        InputError: there is no such list, it cannot be read, names nothing, or one photo twice.
+
+    Example:
+        >>> len(read_names("nips2017_200"))
+        200
+    """
+    path = Path(name)
+    if not path.is_file():
+        shipped = sorted(file.stem for file in lists_root().glob("*.txt"))
+        if name not in shipped:
+            raise InputError(
+                f"expected a list of photos, a text file or one of {', '.join(shipped)}, got {name!r}; check the path"
+            )
+        path = lists_root() / f"{name}.txt"
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"expected a text file with one name a line in {path}, got another ({error})") from error
+    found = [line for line in lines if line and not line.startswith("#")]
+    twice = sorted({line for line in found if found.count(line) > 1})
+    if not found or twice:
+        raise InputError(
+            f"expected names in {path}, each once, got {f'{twice[0]} twice' if twice else 'none'}; correct the list"
+        )
+    return tuple(found)
+
+
+def _listed(paths: tuple[Path, ...], names: str) -> tuple[Path, ...]:
+    """Return those of the photos that a list names, in its order; raise InputError that names what is missing."""
+    wanted, known = read_names(names), {path.name: path for path in reversed(paths)}
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+        raise InputError(
+            f"expected the {len(wanted)} photos of the list {names}, got {len(wanted) - len(missing)} of them; "
+            f"missing: {first}; add them, or take another list"
+        )
+    return tuple(known[name] for name in wanted)
 
 
 def _expand(word: str) -> FolderListing:

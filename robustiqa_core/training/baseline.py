@@ -16,7 +16,7 @@ from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.metrics.correlation import fitted_logistic, krocc, logistic, plcc, rmse, srocc
 from robustiqa_core.models import QualityModel, build
 from robustiqa_core.models.backbones import backbone
-from robustiqa_core.models.card import Measurement, ModelCard, Training
+from robustiqa_core.models.card import Measurement, ModelCard, RangeSource, Training
 from robustiqa_core.models.dbcnn import DBCNN
 from robustiqa_core.models.linearity import Linearity
 from robustiqa_core.scorer import ScoreRange
@@ -24,12 +24,10 @@ from robustiqa_core.training import ranks
 from robustiqa_core.training.datasets import LabelledPhoto, select
 from robustiqa_core.training.loop import TrainingSettings, fit_score_mapping, predict, train
 from robustiqa_core.training.ridge import RidgeRecord, fit_ridge_head
+from robustiqa_core.training.score_range import measured_source, range_of, range_photos
 from robustiqa_core.training.splits import hold_out
 from robustiqa_core.training.state import read_progress
 from robustiqa_core.training.steps import TrainingRecord
-
-_MAPPING_PHOTOS = 2000
-"""Training photos that the mapping to the MOS scale and the score range are measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +164,13 @@ def train_baseline(
             "best_epoch": progress.best_epoch if progress else 0,
             "processes": ranks.count(),
             "validation_photos": len(validation),
-            "mapping_photos": mapping_photos,
+            "mapping_photos": len(mapping_photos),
         },
     )
     measured = measure_both_ways(network, test, dataset=plan.dataset, command=plan.evaluation_command)
-    yield network, _card(network, plan, training, measured)
+    seed = plan.training.seed
+    source = measured_source(mapping_photos, title=training.dataset, seed=seed, command=plan.command)
+    yield network, _card(network, plan, training, measured, source)
 
 
 def _ridge_stage(
@@ -197,17 +197,16 @@ def _ridge_stage(
     }
 
 
-def map_scores(network: QualityModel, learning: Sequence[LabelledPhoto], seed: int) -> int:
-    """Fit k and b and measure the score range on training photos drawn at random; return the number of these."""
-    order = torch.randperm(len(learning), generator=torch.Generator().manual_seed(seed)).tolist()
-    sample = [learning[index] for index in order[:_MAPPING_PHOTOS]]
+def map_scores(network: QualityModel, learning: Sequence[LabelledPhoto], seed: int) -> tuple[LabelledPhoto, ...]:
+    """Fit k and b and measure the score range on the photos of `range_photos`; return these."""
+    sample = range_photos(learning, seed)
     network.k.fill_(1.0)
     network.b.fill_(0.0)
     scores = predict(network, sample)
     fit_score_mapping(network, scores, torch.tensor([photo.mos for photo in sample]))
     mapped = scores * network.k.cpu() + network.b.cpu()
-    network.score_range = ScoreRange(mapped.min().item(), mapped.max().item())
-    return len(sample)
+    network.score_range = range_of(mapped.tolist())
+    return sample
 
 
 def measure_both_ways(
@@ -231,7 +230,11 @@ def measure_both_ways(
 
 
 def _card(
-    network: QualityModel, plan: BaselinePlan, training: Training, measurements: tuple[Measurement, ...]
+    network: QualityModel,
+    plan: BaselinePlan,
+    training: Training,
+    measurements: tuple[Measurement, ...],
+    range_source: RangeSource,
 ) -> ModelCard:
     return ModelCard(
         model=plan.model,
@@ -251,6 +254,7 @@ def _card(
             "python": platform.python_version(),
             **{name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
         },
+        range_source=range_source,
     )
 
 

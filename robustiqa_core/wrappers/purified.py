@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,9 @@ class Purification(ABC):
 
     __slots__ = ()
 
+    makes_gradient_up: ClassVar[bool] = False
+    """Whether the backward pass is that of something else."""
+
     @abstractmethod
     def purify(self, images: Tensor) -> Tensor:
         """Return images (N, 3, H, W) in [0, 1] of the same shape, with a gradient with respect to the given ones."""
@@ -35,6 +39,7 @@ class Purified(Wrapped):
         """Keep the scorer, which is not copied, and the purification."""
         super().__init__(scorer)
         self.purification = purification
+        self.makes_gradient_up = purification.makes_gradient_up
 
     def forward(self, images: Tensor) -> Tensor:
         """Return scores (N,) of images (N, 3, H, W), RGB in [0, 1]."""
@@ -56,6 +61,8 @@ class JPEG(Purification):
 
     Source: A. Athalye et al., "Obfuscated Gradients Give a False Sense of Security", ICML 2018, section 4.1.
     """
+
+    makes_gradient_up: ClassVar[bool] = True
 
     quality: int = 75
 

@@ -72,6 +72,7 @@ class Smoothed(Wrapped):
         """Keep the scorer, which is not copied, and the settings."""
         super().__init__(scorer)
         self.settings = settings
+        self.makes_gradient_up = settings.gradient == "mean"
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the median scores (N,) of images (N, 3, H, W), RGB in [0, 1]."""

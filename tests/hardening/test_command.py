@@ -82,6 +82,8 @@ def test_what_is_there_already_is_only_shown(
     again = capsys.readouterr()
     assert again.out == first.out
     assert "AbsGain" in again.out
+    assert "both by the baseline's range" in again.out
+    assert "matched to the mean and spread of linearity-baseline on 8 held-out crops, not measured" in again.out
     assert not again.err
     assert path.stat().st_mtime_ns == written
     assert harden(*words, "--seed", "1") == 0
@@ -113,6 +115,13 @@ def test_labels_are_used_where_a_set_is_named(
     assert (recipe["position"], recipe["block"], recipe["tuned"], recipe["data"]) == (None, None, "all", "csv")
     assert card["training"]["command"].endswith("--root FOLDER")
     assert card["blocks"] == {}
+    ranged = card["range_source"]
+    assert (ranged["kind"], ranged["photos"], ranged["of"]) == (
+        "measured",
+        12,
+        "scores, training split, drawn with seed 0",
+    )
+    assert ranged["command"].startswith("robustiqa measure-range linearity-hardened --dataset csv")
     assert (tmp_path / "runs" / "linearity-hardened" / card["hardening"]["key"] / "state.safetensors").is_file()
     assert load_network("linearity", "hardened", device=CPU).settings.short_side == 96
 

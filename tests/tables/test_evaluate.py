@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from robustiqa_core.tables.attack_grid import attack_grid, label_attack
 from robustiqa_core.tables.evaluate import evaluate, evaluate_steps
 from robustiqa_core.tables.journal import Journal, journal_path
 from robustiqa_core.tables.output import check_out, table_frame, write_table
-from robustiqa_core.tables.photos import batches, find_photos
+from robustiqa_core.tables.photos import batches, find_photos, read_names
 from robustiqa_core.tables.plan import TablePlan, in_order
 from robustiqa_core.tables.rows import Skipped, TableRow
 
@@ -308,3 +309,30 @@ def test_a_plan_refuses_what_cannot_be_told_apart() -> None:
         plan(Contrast(), transfer=True)
     with pytest.raises(ConfigurationError, match="batch_size"):
         plan(Contrast(), batch_size=0)
+
+
+def test_a_list_takes_its_photos_in_its_order_and_names_what_is_missing(photos: list[Path], tmp_path: Path) -> None:
+    folder, listed = str(photos[0].parent), tmp_path / "chosen.txt"
+    chosen = [photos[3], photos[0], photos[1]]
+    listed.write_text("# which they are\n\n" + "\n".join(path.name for path in chosen) + "\n")
+    assert find_photos([folder], names=str(listed)) == tuple(chosen)
+    assert find_photos([folder], names=str(listed), limit=2) == tuple(chosen[:2])
+    listed.write_text("\n".join([photos[0].name, *(f"lost{number}.png" for number in range(7))]))
+    with pytest.raises(InputError, match=r"got 1 of them; missing: lost0\.png, .*lost4\.png, \.\.\.; add them"):
+        find_photos([folder], names=str(listed))
+    for text, message in (("# nothing\n", "got none"), ("a.png\na.png\n", "a.png twice")):
+        listed.write_text(text)
+        with pytest.raises(InputError, match=message):
+            find_photos([folder], names=str(listed))
+    with pytest.raises(InputError, match=r"one of nips2017_200, got 'nowhere'"):
+        find_photos([folder], names="nowhere")
+
+
+def test_the_list_of_the_documentation_is_that_of_the_photos_where_they_are_there() -> None:
+    names = read_names("nips2017_200")
+    assert len(names) == 200
+    assert list(names) == sorted(names)
+    folder = Path(os.environ.get("ROBUSTIQA_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "nips2017"
+    if not folder.is_dir():
+        pytest.skip(f"the 200 photos are not at {folder}; they may not be shipped")
+    assert [path.name for path in find_photos([str(folder)], names="nips2017_200")] == list(names)
