@@ -9,6 +9,7 @@ import streamlit as st
 from robustiqa_core.attacks import Attack
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.samples import SamplePhoto
+from robustiqa_core.verdict import known_agreement, rates_as_before
 from ui import cache, charts, controls, duel_texts, photo_controls, photo_table, state, sweep_view, verdict
 from ui.attack_job import CurvePoint, Outcome
 from ui.attack_widgets import set_attack
@@ -22,6 +23,7 @@ from ui.markdown import plain
 from ui.model_texts import model_name
 from ui.sharing import NOT_YOUR_PHOTOS, draw_share
 from ui.suggestions import Suggestion, suggestions
+from ui.verdict_texts import broken
 
 GAINS = (1, 5, 10, 20, 50)
 
@@ -54,7 +56,12 @@ def draw_result(outcome: Outcome, points: Sequence[CurvePoint], *, key: str) -> 
         key: id of its job.
     """
     report, card = outcome.report, _card(outcome)
-    st.header(verdict.headline(report), anchor=False)
+    agreement = known_agreement(card)
+    if agreement is not None and rates_as_before(agreement) is False:
+        st.header(plain(broken(controls.model_title(card.stem), agreement)), anchor=False)
+        st.subheader(verdict.headline(report), anchor=False)
+    else:
+        st.header(verdict.headline(report), anchor=False)
     st.markdown(verdict.explanation(report, card.score_range))
     _meter(outcome, card)
     pictures, figures = st.columns([3, 2], gap="medium")
@@ -115,9 +122,9 @@ def _curve(outcome: Outcome, points: Sequence[CurvePoint], *, name: str = "") ->
 def _meter(outcome: Outcome, card: ModelCard, *, name: str = "") -> None:
     report, band = outcome.report, card.score_range
     origin = (
-        "The band shows the lowest and the highest score that it gave to its training photos."
+        "The band is its usual range: the lowest and the highest score that it gave to its training photos."
         if card.training.photos
-        else "The band shows its score range."
+        else "The band is its usual range."
     )
     text = MeterText(
         clean=f"{report.clean_score:.3f}",
@@ -125,7 +132,7 @@ def _meter(outcome: Outcome, card: ModelCard, *, name: str = "") -> None:
         adversarial_name=verdict.changed_name(report),
         unrounded=f"{report.adversarial_score:.3f}",
         change=f"{report.gain:+.3f}",
-        share=f"{report.gain / band.width:+.0%} of the band",
+        share=f"{report.gain / band.width:+.0%} of its usual range",
         caption=f"Scores of {model_name(card)} ({card.variant}): {card.score_unit}. {origin}",
     )
     scale = MeterScale(band.low, band.high, report.clean_score, report.rounded_score)

@@ -4,11 +4,14 @@ import math
 
 from robustiqa_core.verdict import LEAST_AGREEMENT, Movement, Verdict
 
+SAME = "same"
+"""In the place of a direction where the change is the same for every model and goes nowhere, as noise."""
 WAYS = {
     "up": "pushed up",
     "down": "pushed down",
     "away": "pushed to the farther end of its range",
     "towards": "drawn to the target",
+    SAME: "under the same change",
 }
 """What an attack in each direction does to a score."""
 _MUCH = 100.0
@@ -101,10 +104,7 @@ def _less_by_spread(verdict: Verdict, name: str, baseline: str) -> str:
 
 
 def _unconfirmed(verdict: Verdict, name: str, baseline: str) -> str:
-    return (
-        f"{_held(verdict, name, baseline)}, but it is not known whether it still rates photos as before "
-        "(no agreement with its baseline was measured)."
-    )
+    return f"{_held(verdict, name, baseline)}, but whether it rates photos as its baseline does was not measured."
 
 
 def _less(verdict: Verdict, name: str, baseline: str) -> str:

@@ -1,6 +1,7 @@
 """The attack lab with two models, several photos, presets and all strengths: states, numbers and addresses."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,10 +84,38 @@ def test_a_baseline_is_compared_with_its_hardened_version_without_being_asked(la
     finish(lab)
     assert outcome(lab).recipe.models == (("linearity", "baseline"), ("linearity", "hardened"))
     # A linear scorer moves by slope * eps, and the hardened one's range is half as wide: 31 % and 16 % of it.
-    assert lab.header[0].value.startswith("The same attack moves Linearity baseline by +3")
+    assert lab.header[0].value.startswith("FGSM 4/255: Linearity baseline moves by +3")
     assert "Linearity hardened by +1" in lab.header[0].value
-    assert "moved 2.0 times less" in text(lab)
+    assert "Pushed up, Linearity hardened moves 2.0 times less than Linearity baseline. It was not pushed down" in (
+        text(lab)
+    )
     assert dict(lab.query_params)["against"] == "linearity-hardened"
+
+
+@pytest.mark.parametrize("agreement", [0.9499, 0.5, None])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_model_that_rates_photos_otherwise_is_called_that_before_anything_else_and_never_praised(
+    lab: AppTest, monkeypatch: pytest.MonkeyPatch, agreement: float | None, alone: bool
+) -> None:
+    broken = dataclasses.replace(HARDENED, hardening={"spread": 1.0, "agreement": {"srocc": agreement}})
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: CARD, broken.stem: broken})
+    if alone:
+        lab.query_params["variant"], lab.query_params["model"] = "hardened", "linearity"
+        lab.query_params["against"] = "none"
+    finish(lab)
+    assert re.match(r"Linearity,? hardened no longer rates photos as before: ", lab.header[0].value.replace("\\", ""))
+    assert "times less" not in text(lab)
+
+
+def test_less_movement_of_a_model_of_unknown_agreement_is_not_praised(
+    lab: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = dataclasses.replace(HARDENED, hardening={"spread": 1.0})
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: CARD, unknown.stem: unknown})
+    finish(lab)
+    assert "moves 2.0 times less than Linearity baseline, but whether it rates photos as its baseline does was not" in (
+        text(lab)
+    )
 
 
 def test_the_table_says_what_each_model_gives_to_each_stored_photo(lab: AppTest) -> None:
