@@ -73,6 +73,12 @@ def cards() -> Mapping[str, ModelCard]:
     return {**listed_cards(), **kept_models().cards()}
 
 
+def weights(stem: str) -> str:
+    """Return the digest of a model's weights, for the key of a result: a name may be given to another model later."""
+    card = cards().get(stem)
+    return "" if card is None else card.sha256
+
+
 @st.cache_resource(max_entries=1, show_spinner=False)
 def listed_cards() -> Mapping[str, ModelCard]:
     """Return the cards of the bundled models and of one's own."""

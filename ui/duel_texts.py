@@ -1,6 +1,7 @@
 """What follows from one attack on two models, in plain words. Knows nothing of Streamlit."""
 
 import shlex
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from robustiqa_core.images import MAX_SIDE
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.own_models import OWN
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.verdict import Comparison, Movement, Verdict, is_derived, judge, known_agreement, rates_as_before
+from robustiqa_core.verdict import Comparison, Movement, is_derived, judge, known_agreement, rates_as_before
 from ui.attack_job import Outcome
 from ui.attack_texts import attack_words
 from ui.diagnosis import HardenedFigures, Symptom, diagnose
@@ -20,6 +21,8 @@ from ui.verdict_texts import SAME, broken, reservation, sentence
 
 HIDDEN = 0.02
 """By how much of a model's range another model's change must beat its own before gradients are called hidden."""
+_LEAST_PHOTOS = 4
+"""Photos from which the spread of their scores is compared."""
 TABLE_HELP = (
     "Scores of the stored PNG files; in brackets the change as a share of the model's own usual range, that of its "
     "scores in training. On the diagonal a model faces the change that was made against it, with full knowledge of it "
@@ -104,18 +107,57 @@ class Duel:
 
 def headline(duel: Duel) -> str:
     """Return what comes first, in a sentence: which model no longer rates photos as before, else how far each moved."""
+    return broken_models(duel) or _moves(duel)
+
+
+def broken_models(duel: Duel) -> str:
+    """Return which models no longer rate photos as before, a sentence each; nothing where that is not known of any."""
     lost = [
         broken(name, agreement)
         for name, agreement in zip(duel.names, duel.agreements, strict=True)
         if agreement is not None and rates_as_before(agreement) is False
     ]
-    return " ".join(lost) or _moves(duel)
+    return " ".join(lost)
+
+
+def conclusion_of_several(duels: Sequence[Duel]) -> str:
+    """Return what follows from several photos for the two models: their mean change, and where that ends.
+
+    Args:
+        duels: of the same models and attack, one a photo.
+    """
+    first = duels[0]
+    own = [statistics.fmean(duel.reached(each, each) for duel in duels) for each in (0, 1)]
+    place = _judged(first.derived, first.agreements, own)
+    found = judge(
+        Comparison(
+            (Movement(first.direction or SAME, before=own[1 - place], after=own[place]),),
+            agreement=first.agreements[place],
+            derived=first.derived[place],
+            spread=_spread(duels, place),
+        )
+    )
+    shares = [statistics.fmean(duel.share(each, each) for duel in duels) for each in (0, 1)]
+    parts = [f"On average {_moves_by(first, shares)}"]
+    if found.kind != "broken":
+        parts.append(sentence(found, name=first.names[place], baseline=first.names[1 - place]))
+    return " ".join(filter(None, [*parts, reservation(found)]))
+
+
+def _spread(duels: Sequence[Duel], place: int) -> float | None:
+    """Return how widely a model's clean scores lie beside the other's, in their ranges; None for too few photos."""
+    if len(duels) < _LEAST_PHOTOS:
+        return None
+    spreads = [statistics.pstdev(duel.clean[each] / duel.ranges[each].width for duel in duels) for each in (0, 1)]
+    return spreads[place] / spreads[1 - place] if spreads[1 - place] else None
 
 
 def conclusion(duel: Duel) -> str:
     """Return what follows for the two models, and where that ends."""
-    place = _judged(duel)
-    found = _verdict(duel, place)
+    own = [duel.reached(each, each) for each in (0, 1)]
+    place = _judged(duel.derived, duel.agreements, own)
+    movement = Movement(duel.direction or SAME, before=own[1 - place], after=own[place])
+    found = judge(Comparison((movement,), agreement=duel.agreements[place], derived=duel.derived[place]))
     name, other = duel.names[place], duel.names[1 - place]
     if found.kind == "broken":
         people = (
@@ -135,24 +177,21 @@ def conclusion(duel: Duel) -> str:
 
 
 def _moves(duel: Duel) -> str:
-    first, second = duel.share(0, 0), duel.share(1, 1)
-    return f"{duel.words}: {duel.names[0]} moves by {first:+.0%} of its usual range, {duel.names[1]} by {second:+.0%}."
+    return f"{duel.words}: {_moves_by(duel, [duel.share(each, each) for each in (0, 1)])}"
 
 
-def _judged(duel: Duel) -> int:
+def _moves_by(duel: Duel, shares: Sequence[float]) -> str:
+    return f"{duel.names[0]} moves by {shares[0]:+.0%} of its usual range, {duel.names[1]} by {shares[1]:+.0%}."
+
+
+def _judged(derived: Sequence[bool], agreements: Sequence[float | None], own: Sequence[float]) -> int:
     """Return which of the two is judged beside the other: one that is broken, else the hardened, else the steadier."""
     for place in (1, 0):
-        if rates_as_before(duel.agreements[place]) is False:
+        if rates_as_before(agreements[place]) is False:
             return place
-    if duel.derived[0] != duel.derived[1]:
-        return 1 if duel.derived[1] else 0
-    return 1 if abs(duel.reached(1, 1)) <= abs(duel.reached(0, 0)) else 0
-
-
-def _verdict(duel: Duel, place: int) -> Verdict:
-    own = [duel.reached(each, each) for each in (0, 1)]
-    movement = Movement(duel.direction or SAME, before=own[1 - place], after=own[place])
-    return judge(Comparison((movement,), agreement=duel.agreements[place], derived=duel.derived[place]))
+    if derived[0] != derived[1]:
+        return 1 if derived[1] else 0
+    return 1 if abs(own[1]) <= abs(own[0]) else 0
 
 
 def transfer_sentence(duel: Duel) -> str:
