@@ -161,7 +161,7 @@ def conclusion(duel: Duel) -> str:
     name, other = duel.names[place], duel.names[1 - place]
     if found.kind == "broken":
         people = (
-            f" Ratings of people: SROCC {duel.people[place]:.3f}, {other} {duel.people[1 - place]:.3f}."
+            f" Against human ratings it reaches SROCC {duel.people[place]:.3f}, {other} {duel.people[1 - place]:.3f}."
             if duel.people is not None
             else ""
         )
