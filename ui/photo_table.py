@@ -2,18 +2,16 @@
 
 import base64
 import statistics
-from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from robustiqa_core.images import decode_image, preview_png
-from robustiqa_core.models.card import ModelCard
 from ui import cache, controls, duel_texts, state
 from ui.attack_texts import attack_words
 from ui.duel_texts import Duel
 from ui.lab_job import LabOutcome
-from ui.model_texts import model_name
+from ui.markdown import plain
 
 _THUMBNAIL_SIDE = 96
 
@@ -35,16 +33,16 @@ def draw_table(outcome: LabOutcome) -> int:
         hide_index=True,
         row_height=56,
         column_config={
-            "": st.column_config.ImageColumn(width=64),
-            "Photo": st.column_config.TextColumn(width=150),
+            "": st.column_config.ImageColumn(width=60),
+            "Photo": st.column_config.TextColumn(width=144),
             **_column_config(outcome),
         },
         alt=f"The scores of {len(names)} photos before and after the attack",
     )
     st.caption(
-        "Scores are in each model's own unit, higher = better photo. The gain is the change as a share of the model's "
-        "own usual range; 0 = robust. The last row is the mean of the photos. "
-        "Select a row, or choose below, to open a photo in full."
+        f"{_legend(outcome)}Scores are in each model's own unit, higher = better photo. The gain is the change as a "
+        "share of the model's own usual range; 0 = robust. The last row is the mean of the photos. Select a row, or "
+        "choose below, to open a photo in full."
     )
     if st.button("More photos, attacks and strengths at once", key="to_compare", icon=":material/query_stats:"):
         photos = ",".join(photo.name for photo in recipe.photos if photo.source == "sample")
@@ -67,7 +65,7 @@ def draw_table(outcome: LabOutcome) -> int:
 
 def _columns(outcome: LabOutcome, names: list[str]) -> dict[str, list[object]]:
     """Return the table by column: picture, name, and each model's clean score, attacked score and gain, with means."""
-    thumbnails: list[object] = [*(_address(photo.runs[0].clean_png) for photo in outcome.photos), None]
+    thumbnails: list[object] = [*(_address(photo.runs[0].clean_png) for photo in outcome.photos), ""]
     columns: dict[str, list[object]] = {"": thumbnails, "Photo": [*names, "Mean"]}
     for number, stem in enumerate(outcome.recipe.stems):
         title, band = controls.model_title(stem), cache.cards()[stem].score_range
@@ -85,19 +83,22 @@ def _with_mean(values: list[float], *, digits: int | None = None) -> list[object
 
 def _column_config(outcome: LabOutcome) -> dict[str, ColumnConfig]:
     """Return how the columns of figures look: narrow enough that those of two models are on a screen of 1280 px."""
-    config: dict[str, ColumnConfig] = {}
-    for stem, short in zip(outcome.recipe.stems, short_names(outcome.recipe.stems, cache.cards()), strict=True):
-        title = controls.model_title(stem)
+    stems, config = outcome.recipe.stems, dict[str, ColumnConfig]()
+    for number, stem in enumerate(stems, 1):
         for figure, format_ in (("Clean", "%.3f"), ("Attacked", "%.3f"), ("Gain", "%+.0f %%")):
-            name = f"{figure}: {title}"
-            config[name] = st.column_config.NumberColumn(f"{figure}, {short}", format=format_, width=104, help=name)
+            name = f"{figure}: {controls.model_title(stem)}"
+            label = figure if len(stems) == 1 else f"{figure} {number}"
+            config[name] = st.column_config.NumberColumn(label, format=format_, width=90, help=name)
     return config
 
 
-def short_names(stems: Sequence[str], cards: Mapping[str, ModelCard]) -> list[str]:
-    """Return what tells the models of a run apart: the version where they are of one architecture, else that."""
-    names = [model_name(cards[stem]) for stem in stems]
-    return [cards[stem].variant for stem in stems] if len(set(names)) < len(names) else names
+def _legend(outcome: LabOutcome) -> str:
+    """Return which model each number at the head of a column stands for; nothing where there is one model."""
+    stems = outcome.recipe.stems
+    if len(stems) == 1:
+        return ""
+    names = "; ".join(f"**{number}** is {plain(controls.model_title(stem))}" for number, stem in enumerate(stems, 1))
+    return f"{names}. "
 
 
 def _draw_header(outcome: LabOutcome) -> None:
