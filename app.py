@@ -8,9 +8,9 @@ from ui import pages, unusable_models
 
 BRAND = Path(__file__).parent / "assets" / "brand"
 
-st.set_page_config(page_title="RobustIQA", page_icon=str(BRAND / "icon.svg"), layout="wide")
+page = st.navigation(pages.navigation(), position="top")
+st.set_page_config(page_title=f"{page.title} - RobustIQA", page_icon=str(BRAND / "icon.svg"), layout="wide")
 st.logo(str(BRAND / "wordmark.svg"), size="large", icon_image=str(BRAND / "icon.svg"))
 st.html(Path(__file__).parent / "ui" / "controls.css")
-page = st.navigation(pages.navigation(), position="top")
 unusable_models.draw()
 page.run()

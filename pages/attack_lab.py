@@ -14,8 +14,8 @@ controls.prepare()
 lab = state.lab()
 
 st.markdown(
-    "A quality model says how good a photo looks. Change the photo so little that nobody sees it, and watch the model "
-    "change its mind."
+    "A quality model says how good a photo looks. Change the photo so little that it is hard to see, and watch the "
+    "model change its mind."
 )
 
 with st.sidebar:
@@ -23,12 +23,15 @@ with st.sidebar:
     if request is not None:
         live.warn_if_long(request)
 
+live.rejoin(request)
 if lab.asked and request is not None:
     live.start(request.recipe)
 live.settle()
 live.restore()
 
 job_view.draw_notice(lab)
+if lab.active is not None or lab.shown is not None:
+    st.query_params.from_dict({**live.address(), **sweep_view.address()})
 
 if lab.active is not None:
     live.follow()
@@ -36,10 +39,9 @@ if lab.active is not None:
 
 outcome = live.shown_outcome()
 if outcome is None:
-    st.markdown("There is no result to show yet. Choose a photo and press **Run the attack**.")
+    st.markdown(f"There is no result to show yet. Choose a photo. {controls.press('Run the attack')}.")
     st.stop()
 
-st.query_params.from_dict({**outcome.recipe.address(), **sweep_view.address()})
 if request is not None and request.recipe != outcome.recipe:
-    st.info("The controls have changed since this run. Press **Run the attack** to see their result.")
+    st.info(f"The controls have changed since this run. {controls.press('Run the attack')} to see their result.")
 result.draw_lab(outcome, key=str(lab.shown))

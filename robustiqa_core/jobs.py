@@ -24,6 +24,10 @@ ACTIVE: frozenset[JobState] = frozenset({"queued", "running"})
 
 HEARTBEAT = 20.0
 """Seconds after which a job that nobody touches counts as left alone."""
+GRACE = 60.0
+"""Seconds that a lasting job outlives its last owner: a page that is loaded again finds it in that time."""
+SHARED = 10.0
+"""Seconds since another owner's last touch in which that owner counts as still waiting for a job."""
 
 OUT_OF_MEMORY = (
     "The device ran out of memory. Choose a smaller image or a smaller batch, or wait for other jobs to end."
@@ -68,11 +72,15 @@ class _Job:
     """The queue's own, changing notes about a job; only touched under the queue's lock."""
 
     id: str
-    owner: str
+    owners: dict[str, float]
     make: Callable[[], Iterator[Any]]
     trace_of: Callable[[Any], object] | None
     heartbeat: float
     touched: float
+    key: str | None = None
+    about: object = None
+    lasting: bool = False
+    left: float | None = None
     state: JobState = "queued"
     record: object = None
     records: int = 0
@@ -122,16 +130,22 @@ class JobQueue:
         owner: str,
         trace: Callable[[Record], object] | None = None,
         heartbeat: float = HEARTBEAT,
+        key: str | None = None,
+        about: object = None,
+        lasting: bool = False,
     ) -> str:
         """Put a job at the end of the queue and return its id.
 
         Args:
             make: called once in the worker thread; gives the iterator of records. If that is a generator, it
                 is closed when the job is cancelled, so that its `finally` runs.
-            owner: who asks; `forget` ends and drops all jobs of an owner.
+            owner: who asks; `forget` ends and drops all jobs that nobody else has.
             trace: makes a small note of each record (a few numbers for a curve), in the worker thread; None
                 adds nothing.
             heartbeat: seconds without `touch` after which the job is cancelled.
+            key: under which `join` finds it, besides its id.
+            about: what it computes, for whoever joins.
+            lasting: whether it outlives its last owner by `GRACE` seconds.
 
         Raises:
             RobustIQAError: `capacity` jobs wait already, or the queue was closed.
@@ -143,7 +157,18 @@ class JobQueue:
                 raise RobustIQAError("a job was submitted to a queue that is closed; make a new queue")
             if len(self._waiting) >= self._capacity:
                 raise RobustIQAError(f"{self._capacity} jobs wait already and no more fit; try again in a minute")
-            job = _Job(uuid.uuid4().hex, owner, make, trace, heartbeat, touched=self._clock())
+            now = self._clock()
+            job = _Job(
+                uuid.uuid4().hex,
+                {owner: now},
+                make,
+                trace,
+                heartbeat,
+                touched=now,
+                key=key,
+                about=about,
+                lasting=lasting,
+            )
             self._jobs[job.id] = job
             self._waiting.append(job)
             if self._worker is None:
@@ -151,6 +176,37 @@ class JobQueue:
                 self._worker.start()
             self._changed.notify_all()
             return job.id
+
+    def join(self, key: str, owner: str) -> tuple[str, object] | None:
+        """Return the id of the newest job of a key, or id, and what it is about; None where all were stopped.
+
+        From now on the job has this owner, too.
+        """
+        with self._changed:
+            self._cancel_orphans()
+            named = [job for job in self._jobs.values() if key in (job.key, job.id)]
+            found = [job for job in named if job.state in (*ACTIVE, "done")]
+            if not found:
+                return None
+            job = found[-1]
+            job.touched = job.owners[owner] = self._clock()
+            job.left = None
+            return job.id, job.about
+
+    def leave(self, job_id: str, owner: str) -> None:
+        """Say that an owner does not wait for a job any more: it ends, unless another owner still does."""
+        with self._changed:
+            job = self._find(job_id)
+            job.owners.pop(owner, None)
+            if all(self._clock() - touched > SHARED for touched in job.owners.values()):
+                self._cancel(job)
+            # Whoever else waits looks at it all the time; an owner who has gone without a word does not.
+            job.heartbeat = min(job.heartbeat, HEARTBEAT)
+
+    def has(self, job_id: str, owner: str) -> bool:
+        """Return whether a job is known and has this owner."""
+        with self._changed:
+            return job_id in self._jobs and owner in self._jobs[job_id].owners
 
     def snapshot(self, job_id: str) -> JobSnapshot:
         """Return what is known about a job now.
@@ -191,10 +247,13 @@ class JobQueue:
                 )
             return job.record
 
-    def touch(self, job_id: str) -> None:
-        """Say that somebody still waits for the job."""
+    def touch(self, job_id: str, owner: str | None = None) -> None:
+        """Say that somebody, or this owner, still waits for the job."""
         with self._changed:
-            self._find(job_id).touched = self._clock()
+            job = self._find(job_id)
+            job.touched = self._clock()
+            if owner is not None and owner in job.owners:
+                job.owners[owner] = job.touched
 
     def cancel(self, job_id: str) -> None:
         """End a job: at once if it waits, before its next record if it runs; nothing happens if it has ended."""
@@ -202,13 +261,16 @@ class JobQueue:
             self._cancel(self._find(job_id))
 
     def forget(self, owner: str) -> None:
-        """Cancel all jobs of an owner and drop their results."""
+        """Cancel all jobs that only this owner has and drop their results; lasting ones after `GRACE` seconds."""
         with self._changed:
-            for job in [job for job in self._jobs.values() if job.owner == owner]:
-                self._cancel(job)
-                if job in self._ended:
-                    self._ended.remove(job)
-                self._jobs.pop(job.id, None)
+            for job in [job for job in self._jobs.values() if owner in job.owners]:
+                del job.owners[owner]
+                if job.owners:
+                    continue
+                job.left = self._clock()
+                if not job.lasting:
+                    self._drop(job)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Cancel everything, end the worker thread and wait for it."""
@@ -239,6 +301,12 @@ class JobQueue:
             error=job.error,
         )
 
+    def _drop(self, job: _Job) -> None:
+        self._cancel(job)
+        if job in self._ended:
+            self._ended.remove(job)
+        self._jobs.pop(job.id, None)
+
     def _cancel(self, job: _Job, reason: str | None = None) -> None:
         if job.state not in ACTIVE:
             return
@@ -252,6 +320,8 @@ class JobQueue:
         for job in [*self._waiting, *running]:
             if now - job.touched > job.heartbeat:
                 self._cancel(job, f"Stopped because nobody looked at it for {job.heartbeat:g} seconds.")
+        for job in [job for job in self._jobs.values() if job.left is not None and now - job.left > GRACE]:
+            self._drop(job)
 
     def _end(self, job: _Job, state: JobState, error: str | None) -> None:
         job.state, job.error, job.finished, job.make = state, error, self._clock(), _no_records
@@ -271,7 +341,10 @@ class JobQueue:
     def _run_next(self) -> bool:
         """Wait for a job and run it to its end; False when the queue was closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+            # What was left alone is dropped also while nobody asks for anything.
+            left = any(job.left is not None for job in self._jobs.values())
+            if not (self._waiting or self._closed):
+                self._changed.wait(GRACE if left else None)
             self._cancel_orphans()
             if not self._waiting:
                 return not self._closed

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from robustiqa_core.errors import ConfigurationError, InputError, RobustIQAError
-from robustiqa_core.jobs import OUT_OF_MEMORY, JobQueue
+from robustiqa_core.jobs import GRACE, OUT_OF_MEMORY, JobQueue
 
 LONG = 30.0
 """Seconds after which a wait counts as hanging; never reached when the code is right."""
@@ -297,6 +297,49 @@ def test_forgetting_an_owner_ends_and_drops_that_owners_jobs_only(jobs: JobQueue
     assert gate.closed.wait(LONG)
     assert jobs.wait(other, timeout=LONG).record == 4
     assert jobs.result(kept) == 1
+
+
+def test_a_lasting_job_outlives_its_owner_and_is_found_again(jobs: JobQueue, clock: Clock) -> None:
+    gate = Gate(count=1)
+    job = jobs.submit(gate, owner="before the reload", key="recipe", lasting=True, about="what it computes")
+    gate.wait_until_started()
+    jobs.forget("before the reload")
+    clock.now += GRACE - 50
+    assert jobs.join("recipe", "after it") == (job, "what it computes")
+    assert jobs.has(job, "after it")
+    clock.now += 15
+    gate.open.release()
+    assert jobs.wait(job, timeout=LONG).record == 0
+    assert jobs.join("recipe", "a third") == (job, "what it computes")
+    assert jobs.join(job, "a fourth") == (job, "what it computes")
+    assert jobs.join("another recipe", "a third") is None
+
+
+def test_what_nobody_came_back_for_is_dropped_with_its_result(jobs: JobQueue, clock: Clock) -> None:
+    job = jobs.submit(lambda: iter([1]), owner="a", key="recipe", lasting=True)
+    jobs.wait(job, timeout=LONG)
+    jobs.forget("a")
+    assert jobs.result(job) == 1
+    clock.now += GRACE + 1
+    assert jobs.join("recipe", "b") is None
+    with pytest.raises(InputError, match="not known"):
+        jobs.result(job)
+
+
+def test_who_leaves_a_job_ends_it_only_where_nobody_else_waits(jobs: JobQueue, clock: Clock) -> None:
+    gate = Gate(count=2)
+    job = jobs.submit(gate, owner="a", key="recipe", heartbeat=1000.0)
+    gate.wait_until_started()
+    jobs.join("recipe", "b")
+    jobs.leave(job, "a")
+    assert (jobs.has(job, "a"), jobs.has(job, "b"), jobs.snapshot(job).state) == (False, True, "running")
+    jobs.join("recipe", "c")
+    clock.now += 100
+    jobs.touch(job, "c")
+    jobs.leave(job, "c")
+    gate.open.release()
+    assert jobs.snapshot(job).state == "cancelled", "b did not look for a while"
+    assert jobs.join("recipe", "d") is None, "what was cancelled is nobody's result"
 
 
 def test_an_ended_job_can_be_cancelled_without_effect(jobs: JobQueue) -> None:

@@ -1,6 +1,11 @@
 """What each attack is called and does, in plain words. Knows nothing of Streamlit."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from robustiqa_core.attacks import Attack
+from robustiqa_core.attacks.settings import format_fraction
+from robustiqa_core.evaluation import attack_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +44,30 @@ TEXTS: dict[str, AttackText] = {
 def attack_text(name: str) -> AttackText:
     """Return the words for an attack; its name alone where there are none."""
     return TEXTS.get(name, AttackText(name, ""))
+
+
+_STRENGTHS: dict[str, Callable[[float], str]] = {
+    "eps": format_fraction,
+    "max_flow": "{:g} px".format,
+    "min_ssim": "SSIM {:g}".format,
+}
+"""How the strength of an attack is said, by the name of its setting."""
+
+
+def attack_words(attack: Attack) -> str:
+    """Return an attack with its strength and its effort, as it stands in a headline.
+
+    Example:
+        >>> from robustiqa_core.attacks import PGD, Noise, Square
+        >>> attack_words(PGD(4 / 255)), attack_words(Square(4 / 255)), attack_words(Noise(8 / 255, norm="l2"))
+        ('PGD 4/255, 10 steps', 'Square 4/255, 1000 queries', 'Noise 8/255 (l2)')
+    """
+    strength = next((say(getattr(attack, name)) for name, say in _STRENGTHS.items() if hasattr(attack, name)), "")
+    norm = " (l2)" if getattr(attack, "norm", "linf") == "l2" else ""
+    words = f"{attack_text(attack_name(attack)).name} {strength}".strip() + norm
+    # FGSM and noise have one step by definition: that is no setting and needs no word.
+    effort = next((field.name for field in fields(attack) if field.name in ("queries", "steps")), None)
+    if effort is None:
+        return words
+    count: int = getattr(attack, effort)
+    return f"{words}, {count} {effort if count != 1 else effort.removesuffix('s')}"

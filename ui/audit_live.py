@@ -30,7 +30,15 @@ def start(request: AuditRequest) -> None:
         reference = None if card is None else cache.scorer(card.model, card.variant)
         return partial(audit_records, recipe, request.photos, scorer, reference, cache.device())
 
-    job_view.start(state.audit(), recipe, prepare, noun="audit", trace=finding_of, heartbeat=job_view.AWAY_SECONDS)
+    job_view.start(
+        state.audit(),
+        recipe,
+        prepare,
+        noun="audit",
+        trace=finding_of,
+        heartbeat=job_view.AWAY_SECONDS,
+        keep_as=_kept_as(recipe),
+    )
 
 
 def settle() -> None:
@@ -41,7 +49,8 @@ def settle() -> None:
 def restore(request: AuditRequest | None) -> None:
     """Show the audit that the address names, or the one that the controls ask for, if it is kept."""
     named = st.query_params.get(job_view.RESULT)
-    job_view.restore(state.audit(), [named, None if request is None else request.recipe.key()], AuditOutcome)
+    keys = [named, None if request is None else _kept_as(request.recipe)]
+    job_view.restore(state.audit(), keys, AuditOutcome, of=AuditRecipe)
 
 
 def outcome() -> AuditOutcome | None:
@@ -60,7 +69,10 @@ def follow() -> None:
         st.rerun()
     findings = cast(Sequence[Finding], snapshot.trace)
     job_view.follow(jobs, lambda newest: _draw(newest, jobs.recipes[newest.id], drawn=len(findings)))
-    st.caption("You may go to another page and come back; closing or reloading this one ends the audit.")
+    recipe = jobs.recipes[snapshot.id]
+    if recipe.photos.public:
+        st.query_params.from_dict(recipe.address())
+    job_view.draw_away("audit", public=recipe.photos.public)
     waiting = list(CHECKS)[len(findings) :] if snapshot.state == "running" else []
     audit_view.draw_checks(findings, at_work=waiting[0] if waiting else None)
 

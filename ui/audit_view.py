@@ -13,7 +13,7 @@ from ui.audit_job import AuditOutcome, findings_csv
 from ui.audit_texts import VERDICTS, conclusion, figure_text, groups, summary
 from ui.estimate import spoken
 from ui.markdown import plain
-from ui.sharing import KEPT_AN_HOUR, NOT_YOUR_PHOTOS, draw_share
+from ui.sharing import KEPT_AN_HOUR, draw_share
 
 
 def draw_outcome(outcome: AuditOutcome) -> None:
@@ -135,6 +135,7 @@ def _take_away(outcome: AuditOutcome) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
-        draw_share("audit", address(outcome), KEPT_AN_HOUR if recipe.photos.public else NOT_YOUR_PHOTOS)
+        own = not recipe.photos.public
+        draw_share("audit", address(outcome), "" if own else KEPT_AN_HOUR, own_photos=own)
     st.markdown("**The same findings from the command line**")
     st.code(outcome.command, language=None, wrap_lines=True)

@@ -90,6 +90,12 @@ def listed_models() -> tuple[Mapping[str, ModelCard], tuple[UnusableModel, ...]]
     return {card.stem: card for card in (*bundled, *own)}, (*broken, *refused)
 
 
+def weights(stem: str) -> str:
+    """Return the digest of a model's weights, for the key of a result: a name may be given to another model later."""
+    card = cards().get(stem)
+    return "" if card is None else card.sha256
+
+
 def scorer(model: str, variant: str) -> Scorer:
     """Return a bundled model, one of one's own or one that was kept on a page, frozen, on the server's device."""
     return kept_models().scorer(f"{model}-{variant}") or loaded_scorer(model, variant)

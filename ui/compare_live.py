@@ -14,6 +14,7 @@ from ui.compare_figures import scatter_figure
 from ui.compare_job import CompareOutcome, CompareRecord, CompareStep, NewRow, Point, compare_records, point_of
 from ui.compare_recipe import CompareRecipe
 from ui.figures import model_colours
+from ui.recipe import digest_of
 
 NOUN = "job"
 CHART_SECONDS = 3.0
@@ -31,7 +32,15 @@ def start(request: CompareRequest) -> None:
         models = [(card, cache.scorer(card.model, card.variant)) for card in cards]
         return partial(compare_records, recipe, request.photos, models, cache.device())
 
-    job_view.start(state.compare(), recipe, prepare, noun="comparison", trace=point_of, heartbeat=job_view.AWAY_SECONDS)
+    job_view.start(
+        state.compare(),
+        recipe,
+        prepare,
+        noun="comparison",
+        trace=point_of,
+        heartbeat=job_view.AWAY_SECONDS,
+        keep_as=kept_as(recipe),
+    )
 
 
 def greet(request: CompareRequest | None) -> None:
@@ -42,13 +51,14 @@ def greet(request: CompareRequest | None) -> None:
 
 def settle() -> None:
     """Take note of the end of the active comparison, if it has ended; without uploads it is kept for a reload."""
-    job_view.settle(state.compare(), noun="comparison", cancelled=_cancelled, keep_as=_kept_as)
+    job_view.settle(state.compare(), noun="comparison", cancelled=_cancelled, keep_as=kept_as)
 
 
 def restore(request: CompareRequest | None) -> None:
     """Show the comparison that the address names, or the one that the controls ask for, if it is kept."""
     named = st.query_params.get(job_view.RESULT)
-    job_view.restore(state.compare(), [named, None if request is None else request.recipe.key()], CompareOutcome)
+    keys = [named, None if request is None else kept_as(request.recipe)]
+    job_view.restore(state.compare(), keys, CompareOutcome, of=CompareRecipe)
 
 
 def outcome() -> CompareOutcome | None:
@@ -59,9 +69,12 @@ def outcome() -> CompareOutcome | None:
 def follow() -> None:
     """Draw the active comparison as it is now, again and again, until it has ended."""
     jobs = state.compare()
+    recipe = jobs.recipes[jobs.active or ""]
+    if recipe.photos.public:
+        st.query_params.from_dict(recipe.address())
     job_view.follow(jobs, lambda snapshot: _draw_progress(snapshot, jobs.recipes[snapshot.id]))
     _follow_points()
-    st.caption("You may go to another page and come back; closing or reloading this one ends the comparison.")
+    job_view.draw_away("comparison", public=recipe.photos.public)
 
 
 def photo_titles(recipe: CompareRecipe, places: Sequence[str]) -> dict[str, str]:
@@ -118,5 +131,7 @@ def _cancelled(snapshot: JobSnapshot) -> str:
     return f"Cancelled after {done} row{'' if done == 1 else 's'}." if done else "Cancelled before the first row."
 
 
-def _kept_as(recipe: CompareRecipe) -> str | None:
-    return recipe.key() if recipe.photos.public else None
+def kept_as(recipe: CompareRecipe) -> str | None:
+    """Return the key under which a comparison is kept for everybody; None where its photos are a visitor's own."""
+    weights = [cache.weights(stem) for stem in recipe.models]
+    return digest_of("compare", recipe.key(), weights) if recipe.photos.public else None

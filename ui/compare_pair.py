@@ -74,7 +74,7 @@ def _pictures(outcome: CompareOutcome, row: TableRow) -> Outcome | None:
             st.error(sentence(error))
             return None
         live.start_attack(jobs, recipe, photo)
-    job_view.draw_notice(jobs)
+    job_view.draw_notice(jobs, region=f"{job_view.LIVE_REGION}_pair")
     if jobs.active is not None:
         job_view.follow(jobs, lambda snapshot: live.draw(snapshot, jobs.recipes[snapshot.id]))
     else:

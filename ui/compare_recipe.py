@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from robustiqa_core.attacks import ATTACKS, DIRECTIONS, Attack
+from robustiqa_core.attacks import ATTACKS, DIRECTIONS, PGD, Attack
 from robustiqa_core.attacks.settings import format_fraction, parse_fraction, parse_setting
 from robustiqa_core.checks import check_choice, check_fraction
 from robustiqa_core.errors import ConfigurationError
@@ -38,7 +38,7 @@ class AttackChoice:
     names: tuple[str, ...] = ("pgd", "noise")
     strengths: tuple[float, ...] = (1 / 255, 4 / 255)
     direction: str = "up"
-    steps: int = 5
+    steps: int = PGD().steps
     queries: int = 200
 
     def __post_init__(self) -> None:

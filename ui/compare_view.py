@@ -14,7 +14,7 @@ from ui.compare_controls import CompareRequest, estimate_seconds
 from ui.compare_diagnosis import symptoms
 from ui.compare_figures import curve_figure, scatter_figure
 from ui.compare_job import CompareOutcome, Point, point_of_row, recipe_of
-from ui.compare_live import model_names, photo_titles
+from ui.compare_live import kept_as, model_names, photo_titles
 from ui.compare_reading import NOMINAL, Reading
 from ui.compare_summary import (
     comparison_table,
@@ -36,7 +36,7 @@ from ui.estimate import spoken
 from ui.figures import model_colours
 from ui.glossary import WORDS
 from ui.markdown import plain, sentence
-from ui.sharing import NOT_YOUR_PHOTOS, draw_share
+from ui.sharing import draw_share
 
 PLACE = state.COMPARE
 AUTOMATIC = "automatic"
@@ -274,7 +274,8 @@ def _worst(outcome: CompareOutcome, titles: dict[str, str], names: dict[str, str
 
 def _take_away(outcome: CompareOutcome, summary: Summary, reading: Reading) -> None:
     recipe = outcome.recipe
-    result = {job_view.RESULT: recipe.key()} if recipe.photos.public else {}
+    key = kept_as(recipe)
+    result = {} if key is None else {job_view.RESULT: key}
     address = {**recipe.address(), **reading.address(), **result}
     st.query_params.from_dict(address)
     command = recipe.command(outcome.places, device=outcome.device, also=reading.words)
@@ -290,7 +291,7 @@ def _take_away(outcome: CompareOutcome, summary: Summary, reading: Reading) -> N
             st.download_button(
                 label, make, f"comparison-{name}", mime, key=name, on_click="ignore", icon=":material/download:"
             )
-        draw_share("comparison", address, "" if recipe.photos.public else NOT_YOUR_PHOTOS)
+        draw_share("comparison", address, own_photos=not recipe.photos.public)
     st.markdown("**The same numbers from the command line**")
     st.code(command, language=None, wrap_lines=True)
 

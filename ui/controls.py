@@ -11,15 +11,16 @@ from robustiqa_core.device import describe_device
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.images import MAX_SIDE, encode_png, read_image
 from ui import cache, state
-from ui.attack_widgets import attack_shown, attack_widgets, check_shown, set_attack
-from ui.lab_recipe import LabRecipe, read_against, rival_of
+from ui.attack_widgets import attack_shown, attack_widgets, set_attack
+from ui.lab_address import read_lab_address
+from ui.lab_recipe import LabRecipe, rival_of
 from ui.markdown import plain, sentence
 from ui.model_texts import model_name
 from ui.photo_controls import photo_controls, photo_of
 from ui.photo_set import PhotoSet, from_root
 from ui.photo_set_controls import photo_set_controls, prepare_photo_set
 from ui.presets import HELP, PRESETS, preset_of, preset_with
-from ui.recipe import PhotoChoice, read_attack
+from ui.recipe import PhotoChoice
 
 MOST_PHOTOS = 8
 """Each result is kept in full, to be looked at; the page Compare takes more and keeps the numbers."""
@@ -142,36 +143,29 @@ def prepare() -> None:
     """Give the widgets their first values: those of the address, where it has any, else the defaults."""
     if state.is_prepared():
         return
-    parameters = st.query_params.to_dict()
-    try:
-        _prepare(parameters)
-    except RobustIQAError as error:
-        state.lab().notice = state.Notice(
-            "error", f"The address could not be followed, the default is shown. {sentence(error)}"
+    cards, samples = cache.cards(), cache.samples()
+    found = read_lab_address(st.query_params.to_dict(), cards, samples, most=MOST_PHOTOS)
+    lab = state.lab()
+    if found.problems:
+        reasons = " ".join(sentence(problem) for problem in found.problems)
+        lab.notice = state.Notice(
+            "error", f"The address could not be followed, what it gets wrong has its default. {reasons}"
         )
-        _prepare({key: parameters[key] for key in ("photo", "model", "variant") if key in parameters})
-
-
-def _prepare(parameters: dict[str, str]) -> None:
-    cards, samples = cache.cards(), list(cache.samples())
-    attack = read_attack(parameters)
-    if attack is not None:
-        check_shown(attack)
-    stem = f"{parameters.get('model')}-{parameters.get('variant', 'baseline')}"
-    model = stem if stem in cards else next(iter(cards))
-    against = read_against(parameters, model, cards)
-    photo = parameters.get("photo")
-    named = {key: value for key, value in parameters.items() if key == "photos"}
-    prepare_photo_set(state.LAB_SET, named, samples=samples[:4], most=MOST_PHOTOS)
+    # What was run was the visitor's own: to run something else in its place would be a wrong answer.
+    lab.asked = lab.asked and not found.own
+    names = list(samples)
+    prepare_photo_set(state.LAB_SET, {}, samples=found.photos or names[:4], most=MOST_PHOTOS)
+    if found.own > 1:
+        st.session_state[f"{state.LAB_SET}{state.SOURCE}"] = "uploads"
     state.prepare(
         {
-            **state.attack_values(attack or state.DEFAULT_ATTACK),
-            state.SOURCE: "sample",
-            state.PHOTO: photo if photo in samples else samples[0],
+            **state.attack_values(found.attack or state.DEFAULT_ATTACK),
+            state.SOURCE: "upload" if found.own == 1 else "sample",
+            state.PHOTO: found.photo or names[0],
             state.MAX_SIDE: state.DEFAULT_MAX_SIDE,
-            state.SEVERAL: "photos" in parameters,
-            state.COMPARED_WITH: against,
-            state.MODEL: model,
+            state.SEVERAL: bool(found.photos) or found.own > 1,
+            state.COMPARED_WITH: found.against,
+            state.MODEL: found.model,
         }
     )
 
@@ -179,6 +173,15 @@ def _prepare(parameters: dict[str, str]) -> None:
 def ask_for_run() -> None:
     """Note that Run was pressed; the page answers when it is drawn."""
     state.lab().ask()
+
+
+def press(label: str) -> str:
+    """Return where a page's Run button is, as the beginning of a sentence: on a small screen the sidebar is closed.
+
+    Args:
+        label: of the button.
+    """
+    return f"Press **{label}** in the sidebar (on a small screen **»** opens it)"
 
 
 def run_button(label: str, *, key: str, ready: bool, on_click: Callable[[], None], note: str = "") -> None:

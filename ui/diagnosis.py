@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from robustiqa_core.blocks import ORTHOGONALIZATIONS
+from robustiqa_core.verdict import LEAST_AGREEMENT, LEAST_CHANGE, LEAST_MOVED
 
-MOST_LOST = 0.05
+MOST_LOST = 1.0 - LEAST_AGREEMENT
 """Loss of rank correlation from which a model no longer says what it said."""
-LEAST_GAINED = 0.10
+LEAST_GAINED = LEAST_CHANGE
 """Share of the baseline's AbsGain that must have gone for the gain to count as changed."""
 LEAST_SPREAD = 0.7
 """Spread of the scores, as a share of the baseline's, below which they are squeezed together."""
@@ -14,7 +15,7 @@ MOST_ERROR = 2e-3
 """Deviation of a singular value from 1 that rounding explains; the self-check has the same limit."""
 MOST_BEYOND = 1.1
 """Factor by which a transferred attack may do better than one on the model itself."""
-_SMALLEST_GAIN = 0.02
+_SMALLEST_GAIN = LEAST_MOVED
 """AbsGain below which an attack did too little to compare."""
 _MIDDLE = 0.5
 _MUCH_PRUNED, _LEAST_PRUNED = 0.2, 0.01

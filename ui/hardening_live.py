@@ -17,7 +17,7 @@ from ui.hardening_data import DATASET_VARIABLE, ROOT_VARIABLE, LabelledSet, tuni
 from ui.hardening_figures import epoch_figure
 from ui.hardening_job import Found, HardeningJobRecord, HardeningStep, News, Source, Trial, hardening_records, news_of
 from ui.hardening_progress import estimate_seconds
-from ui.hardening_recipe import key_of
+from ui.hardening_recipe import address_of, key_of
 from ui.markdown import plain, sentence
 from ui.state import PageJobs
 
@@ -76,7 +76,15 @@ def start(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe) -> None:
     def prepare() -> Callable[[], Iterator[HardeningJobRecord]]:
         return partial(hardening_records, recipe, source_of(recipe), cache.kept_models().put)
 
-    job_view.start(jobs, recipe, prepare, noun="hardening", trace=news_of, heartbeat=job_view.AWAY_SECONDS)
+    job_view.start(
+        jobs,
+        recipe,
+        prepare,
+        noun="hardening",
+        trace=news_of,
+        heartbeat=job_view.AWAY_SECONDS,
+        keep_as=trial_key(recipe),
+    )
 
 
 def settle(jobs: PageJobs[HardeningRecipe]) -> None:
@@ -92,7 +100,7 @@ def restore(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe | None) -> 
         known = cache.kept_models().trial(key)
         if known is not None:
             cache.shelf().put(key, known)
-    job_view.restore(jobs, keys, Trial)
+    job_view.restore(jobs, keys, Trial, of=HardeningRecipe)
 
 
 def outcome(jobs: PageJobs[HardeningRecipe]) -> Trial | None:
@@ -108,8 +116,10 @@ def trial_key(recipe: HardeningRecipe) -> str:
 
 def follow(jobs: PageJobs[HardeningRecipe]) -> None:
     """Draw the active hardening as it is now, again and again, until it has ended."""
+    recipe = jobs.recipes[jobs.active or ""]
+    st.query_params.from_dict({**address_of(recipe), job_view.RESULT: trial_key(recipe)})
     job_view.follow(jobs, lambda snapshot: _draw(snapshot, jobs.recipes[snapshot.id]))
-    st.caption("You may go to another page and come back; closing or reloading this one ends the hardening.")
+    job_view.draw_away("hardening")
 
 
 def _draw(snapshot: JobSnapshot, recipe: HardeningRecipe) -> None:

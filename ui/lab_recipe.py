@@ -1,14 +1,16 @@
 """What decides the numbers of the attack lab: photos, one or two models, an attack. Knows nothing of Streamlit."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from robustiqa_core.attacks import Attack
+from robustiqa_core.attacks import Attack, spell_attack
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models.card import ModelCard
-from ui.recipe import PhotoChoice, Recipe, attack_address
+from ui.recipe import PhotoChoice, Recipe, attack_address, digest_of
 
+OWN_PHOTOS = "own"
+"""Query parameter that says how many photos of the visitor's own were attacked: an address cannot carry them."""
 AGAINST = "against"
 """Query parameter that names the second model."""
 ALONE = "none"
@@ -55,10 +57,26 @@ class LabRecipe:
         """Return the same with a single photo."""
         return dataclasses.replace(self, photos=(photo,))
 
+    @property
+    def public(self) -> bool:
+        """Whether everybody on this server may see the photos."""
+        return all(photo.source == "sample" for photo in self.photos)
+
+    def key(self, weights: Sequence[str]) -> str:
+        """Return a digest of everything here, under which the result is kept.
+
+        Args:
+            weights: digest of the weights of each model; another model may get the name of one that was dropped.
+        """
+        photos = [dataclasses.asdict(photo) for photo in self.photos]
+        return digest_of("lab", photos, self.models, spell_attack(self.attack), weights)
+
     def address(self) -> dict[str, str]:
-        """Return the query parameters that open this view; uploads cannot be part of an address and are left out."""
+        """Return the query parameters that open this view; uploads are counted only, no address carries them."""
         names = ",".join(photo.name for photo in self.photos if photo.source == "sample")
-        photos = {"photo" if len(self.photos) == 1 else "photos": names} if names else {}
+        photos = (
+            {"photo" if len(self.photos) == 1 else "photos": names} if names else {OWN_PHOTOS: str(len(self.photos))}
+        )
         model, variant = self.models[0]
         against = self.stems[1] if len(self.models) == 2 else ALONE
         return {**photos, "model": model, "variant": variant, AGAINST: against, **attack_address(self.attack)}

@@ -16,7 +16,7 @@ from ui.attack_job import CurvePoint, Outcome, Start, attack_records, curve_poin
 from ui.controls import Request
 from ui.estimate import spoken
 from ui.lab_job import LabOutcome, RunRecord, lab_point, lab_records
-from ui.lab_recipe import LabRecipe
+from ui.lab_recipe import OWN_PHOTOS, LabRecipe
 from ui.live_curve import curve_svg
 from ui.markdown import plain
 from ui.photo_controls import photo_of
@@ -24,6 +24,12 @@ from ui.recipe import Recipe
 from ui.state import PageJobs
 
 NOUN = "attack"
+JOB = "job"
+"""Query parameter that names a run of the visitor's own photos, for a reload; whoever has it sees them."""
+LOST_UPLOAD = (
+    "Your own photos are not part of an address, and this page was loaded anew: they are gone, and so is their result. "
+    "Nothing else was run in their place. Upload them again, or choose a sample."
+)
 PREVIEW_SIDE = 320
 EXTRA_CALLS = 3
 """Evaluations of the model besides the steps: of the photo, the last point and the rounded image."""
@@ -39,10 +45,25 @@ def start(recipe: LabRecipe) -> None:
         photos = [photo_of(choice) for choice in recipe.photos]
         return partial(lab_records, recipe, scorers, photos, cache.device())
 
+    key = kept_as(recipe)
     # The visitor's own sweep shall not stand in the way of what was asked for since.
     if state.lab_sweep().active is not None:
         job_view.cancel(str(state.lab_sweep().active))
-    job_view.start(state.lab(), recipe, prepare, noun=NOUN, trace=lab_point)
+    job_view.start(
+        state.lab(),
+        recipe,
+        prepare,
+        noun=NOUN,
+        trace=lab_point,
+        heartbeat=job_view.AWAY_SECONDS,
+        keep_as=key,
+        lasting=True,
+    )
+
+
+def kept_as(recipe: LabRecipe) -> str | None:
+    """Return the key under which a run's result is kept for everybody; None for photos that are a visitor's own."""
+    return recipe.key([cache.weights(stem) for stem in recipe.stems]) if recipe.public else None
 
 
 def start_attack(jobs: PageJobs[Recipe], recipe: Recipe, photo: Photo) -> None:
@@ -63,7 +84,41 @@ def start_attack(jobs: PageJobs[Recipe], recipe: Recipe, photo: Photo) -> None:
 
 def settle() -> None:
     """Take note of the end of the active job, if it has ended: its result is shown from now on."""
-    job_view.settle(state.lab(), noun=NOUN, cancelled=cancelled)
+    job_view.settle(state.lab(), noun=NOUN, cancelled=cancelled, keep_as=kept_as)
+
+
+def rejoin(request: Request | None) -> None:
+    """Go on with what the address names after a reload: the job that still runs, or its result.
+
+    Args:
+        request: what the controls ask for, as the address says.
+    """
+    lab = state.lab()
+    if _has_job(lab):
+        return
+    first = lab.asked or st.query_params.get(OWN_PHOTOS)
+    keys = [st.query_params.get(JOB), None if request is None else kept_as(request.recipe)] if first else []
+    job_view.restore(lab, keys, LabOutcome, of=LabRecipe)
+    outcome = shown_outcome()
+    if outcome is not None:
+        lab.recipes[str(lab.shown)] = outcome.recipe
+    lab.asked = lab.asked and not _has_job(lab)
+    if not _has_job(lab) and lab.notice is None and st.query_params.get(OWN_PHOTOS):
+        lab.notice = state.Notice("info", LOST_UPLOAD)
+
+
+def _has_job(lab: PageJobs[LabRecipe]) -> bool:
+    return lab.active is not None or lab.shown is not None
+
+
+def address() -> dict[str, str]:
+    """Return the query parameters of what runs, or else is shown: a reload goes on with that."""
+    lab = state.lab()
+    job = lab.active or lab.shown
+    if job is None:
+        return {}
+    recipe = lab.recipes[job]
+    return {**recipe.address(), **({} if recipe.public else {JOB: job})}
 
 
 def restore() -> None:
@@ -77,8 +132,7 @@ def restore() -> None:
 
 def shown_outcome() -> LabOutcome | None:
     """Return the outcome that the page shows; None if there is none, or it is no longer kept."""
-    snapshot = job_view.shown_snapshot(state.lab())
-    return None if snapshot is None else cast(LabOutcome, snapshot.record)
+    return cast(LabOutcome | None, job_view.shown_result(state.lab()))
 
 
 def warn_if_long(request: Request) -> None:

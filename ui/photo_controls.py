@@ -14,6 +14,8 @@ from ui.photo_set import from_root
 from ui.recipe import PhotoChoice
 
 MAX_UPLOAD_MB = 20
+SMALL_SIDE = 128
+"""Shorter side in pixels below which a score says little: half of the smallest photos in the training sets, or less."""
 SIDE_NAMES = {512: "512 px (fast)", 1024: "1024 px", MAX_SIDE: f"Full size, at most {MAX_SIDE} px"}
 
 
@@ -36,6 +38,9 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
         help=f"{PHOTO_KINDS}, at most {MAX_UPLOAD_MB} MB. It stays in the memory of the machine that runs this app, "
         "and is dropped soon after you close the page.",
     )
+    if uses_upload and file is None:
+        st.caption("Your own photo is not here any more. Upload it again, or choose a sample.")
+        return None
     if not uses_upload or file is None:
         sample = samples[st.session_state[state.PHOTO]]
         st.caption(f"In use: **{plain(sample.title)}**. {plain(sample.author)}, {sample.licence}.")
@@ -56,6 +61,11 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
         return None
     width, height = photo.size
     st.caption(f"In use: **{plain(file.name)}**, {width} × {height} px. {' '.join(photo.notes)}")
+    if min(width, height) < SMALL_SIDE:
+        st.warning(
+            f"This photo is very small ({width} × {height} px). The models were trained on far larger ones, so that "
+            f"their scores say little here. Better take one of at least {SMALL_SIDE} px on its shorter side."
+        )
     return choice, photo
 
 

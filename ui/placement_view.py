@@ -12,7 +12,7 @@ from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.scorer import InsertionPoint
-from ui import cache, charts, hardening_live, state
+from ui import cache, charts, hardening_live, job_view, state
 from ui.charts import draw_chart
 from ui.diagnosis import Symptom, diagnose, diagnose_memory
 from ui.glossary import WORDS
@@ -108,6 +108,7 @@ def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: Pro
 
 def draw_notice() -> None:
     """Draw the sentence about the last run, with what helps where memory was short."""
+    job_view.announce(state.placement())
     notice = state.placement().notice
     if notice is None:
         return

@@ -44,7 +44,15 @@ def start(recipe: PruningRecipe) -> None:
         source = PruningSource(network, card, cache.hardening_cache(), cache.kept_models(), data_of)
         return partial(pruning_records, recipe, source)
 
-    job_view.start(state.pruning(), recipe, prepare, noun="sweep", trace=point_of, heartbeat=job_view.AWAY_SECONDS)
+    job_view.start(
+        state.pruning(),
+        recipe,
+        prepare,
+        noun="sweep",
+        trace=point_of,
+        heartbeat=job_view.AWAY_SECONDS,
+        keep_as=recipe.key(),
+    )
 
 
 def settle() -> None:
@@ -54,7 +62,8 @@ def settle() -> None:
 
 def restore(recipe: PruningRecipe) -> None:
     """Show the sweep that the address names, or the one that the controls ask for, if it is kept."""
-    job_view.restore(state.pruning(), [st.query_params.get(job_view.RESULT), recipe.key()], PruningOutcome)
+    keys = [st.query_params.get(job_view.RESULT), recipe.key()]
+    job_view.restore(state.pruning(), keys, PruningOutcome, of=PruningRecipe)
 
 
 def outcome() -> PruningOutcome | None:
@@ -76,7 +85,8 @@ def follow(draw: Callable[[PruningRecipe, Sequence[Trial]], None]) -> None:
     trials = cast(Sequence[Trial], snapshot.trace)
     job_view.follow(jobs, lambda newest: _draw(newest, jobs.recipes[newest.id], drawn=len(trials)))
     draw(jobs.recipes[snapshot.id], trials)
-    st.caption("You may go to another page and come back; closing or reloading this one ends the sweep.")
+    st.query_params[job_view.RESULT] = jobs.recipes[snapshot.id].key()
+    job_view.draw_away("sweep")
 
 
 def _draw(snapshot: JobSnapshot, recipe: PruningRecipe, *, drawn: int) -> None:

@@ -1,6 +1,8 @@
 """What decides the numbers of a run, and how an address in the browser spells it. Knows nothing of Streamlit."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -64,6 +66,21 @@ class Recipe:
         """Return the query parameters that open this view; an upload cannot be part of an address and is left out."""
         photo = {"photo": self.photo.name} if self.photo.source == "sample" else {}
         return {**photo, "model": self.model, "variant": self.variant, **attack_address(self.attack)}
+
+
+def digest_of(kind: str, *parts: object) -> str:
+    """Return the key under which the result of a recipe is kept.
+
+    Args:
+        kind: of the result, which the key begins with.
+        parts: all that decides its numbers, as JSON takes it.
+
+    Example:
+        >>> digest_of("lab", [1]) == digest_of("lab", (1,)) != digest_of("lab", [2])
+        True
+    """
+    text = json.dumps(parts, sort_keys=True)
+    return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
 def attack_address(attack: Attack) -> dict[str, str]:

@@ -9,6 +9,7 @@ import streamlit as st
 from robustiqa_core.attacks import Attack
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.samples import SamplePhoto
+from robustiqa_core.verdict import known_agreement, rates_as_before
 from ui import cache, charts, controls, duel_texts, photo_controls, photo_table, state, sweep_view, verdict
 from ui.attack_job import CurvePoint, Outcome
 from ui.attack_widgets import set_attack
@@ -17,11 +18,14 @@ from ui.components.compare_slider import Picture, compare_slider
 from ui.components.score_meter import MeterScale, MeterText, score_meter
 from ui.duel_texts import Duel
 from ui.figures import score_curve
+from ui.lab_files import lab_zip
 from ui.lab_job import LabOutcome, PhotoOutcome
+from ui.lab_recipe import OWN_PHOTOS
 from ui.markdown import plain
 from ui.model_texts import model_name
-from ui.sharing import NOT_YOUR_PHOTOS, draw_share
+from ui.sharing import KEPT_AN_HOUR, draw_share
 from ui.suggestions import Suggestion, suggestions
+from ui.verdict_texts import broken
 
 GAINS = (1, 5, 10, 20, 50)
 
@@ -42,6 +46,8 @@ def draw_lab(outcome: LabOutcome, *, key: str) -> None:
         _draw_duel(photo, key=key)
     sweep_view.draw_sweep(outcome.recipe.only(outcome.recipe.photos[place]))
     charts.format_control()
+    if len(outcome.recipe.runs()) > 1:
+        _everything(outcome)
     _try_next(outcome)
 
 
@@ -54,12 +60,17 @@ def draw_result(outcome: Outcome, points: Sequence[CurvePoint], *, key: str) -> 
         key: id of its job.
     """
     report, card = outcome.report, _card(outcome)
-    st.header(verdict.headline(report), anchor=False)
+    agreement = known_agreement(card)
+    if agreement is not None and rates_as_before(agreement) is False:
+        st.header(plain(broken(controls.model_title(card.stem), agreement)), anchor=False)
+        st.subheader(verdict.headline(report), anchor=False)
+    else:
+        st.header(verdict.headline(report), anchor=False)
     st.markdown(verdict.explanation(report, card.score_range))
     _meter(outcome, card)
     pictures, figures = st.columns([3, 2], gap="medium")
     with pictures:
-        _compare([outcome], key)
+        _compare(outcome, key)
     with figures:
         _curve(outcome, points)
         _figures(outcome)
@@ -77,11 +88,7 @@ def _draw_duel(photo: PhotoOutcome, *, key: str) -> None:
     for symptom in duel_texts.diagnosis(cards, duel):
         with st.expander(symptom.what, icon=":material/troubleshoot:"):
             st.markdown(f"{symptom.cause} {symptom.advice}")
-    for side, outcome, card in zip(st.columns(2, gap="medium"), photo.runs, cards, strict=True):
-        with side:
-            st.subheader(plain(controls.model_title(card.stem)), anchor=False)
-            _meter(outcome, card, name=card.stem)
-    _compare(photo.runs, key)
+    _sides(photo.runs, key)
     st.subheader("Each model on each change", anchor=False)
     st.markdown(duel_texts.table(duel))
     st.caption(duel_texts.TABLE_HELP)
@@ -115,9 +122,9 @@ def _curve(outcome: Outcome, points: Sequence[CurvePoint], *, name: str = "") ->
 def _meter(outcome: Outcome, card: ModelCard, *, name: str = "") -> None:
     report, band = outcome.report, card.score_range
     origin = (
-        "The band shows the lowest and the highest score that it gave to its training photos."
+        "The band is its usual range: the lowest and the highest score that it gave to its training photos."
         if card.training.photos
-        else "The band shows its score range."
+        else "The band is its usual range."
     )
     text = MeterText(
         clean=f"{report.clean_score:.3f}",
@@ -125,7 +132,7 @@ def _meter(outcome: Outcome, card: ModelCard, *, name: str = "") -> None:
         adversarial_name=verdict.changed_name(report),
         unrounded=f"{report.adversarial_score:.3f}",
         change=f"{report.gain:+.3f}",
-        share=f"{report.gain / band.width:+.0%} of the band",
+        share=f"{report.gain / band.width:+.0%} of its usual range",
         caption=f"Scores of {model_name(card)} ({card.variant}): {card.score_unit}. {origin}",
     )
     scale = MeterScale(band.low, band.high, report.clean_score, report.rounded_score)
@@ -133,25 +140,55 @@ def _meter(outcome: Outcome, card: ModelCard, *, name: str = "") -> None:
 
 
 @st.fragment
-def _compare(outcomes: Sequence[Outcome], key: str) -> None:
-    """Draw each outcome's photo against the clean one, side by side, with one choice of how the change is enlarged."""
+def _compare(outcome: Outcome, key: str) -> None:
+    """Draw an outcome's photo against the clean one, and the choice of how the change is enlarged."""
     gain = st.session_state.setdefault(state.GAIN, state.DEFAULT_GAIN)
-    for number, (column, outcome) in enumerate(zip(st.columns(len(outcomes), gap="medium"), outcomes, strict=True)):
-        change = cache.perturbation_png(f"{key} {number}", gain, outcome.clean_png, outcome.adversarial_png)
-        name, changed = _title(outcome), verdict.changed_name(outcome.report)
-        of_model = f" for {_card(outcome).stem}" if len(outcomes) > 1 else ""
-        with column:
-            compare_slider(
-                Picture("Clean", f"{name}, clean photo", outcome.clean_png),
-                [
-                    Picture(changed, f"{name}, {changed.lower()}{of_model}", outcome.adversarial_png),
-                    Picture(f"Change × {gain}", f"{name}, what the attack changed, {gain} times enlarged", change),
-                ],
-                size=outcome.size,
-                hint="Drag the divider, or focus it and use the arrow keys. Both photos are shown lossless, pixel by "
-                "pixel.",
-                key=f"compare{number or ''}",
-            )
+    _pair(outcome, key, gain)
+    _gain_control()
+    st.caption(_credits(outcome))
+
+
+@st.fragment
+def _sides(outcomes: Sequence[Outcome], key: str) -> None:
+    """Draw each model with its scores and its pair of photos, side by side or, on a phone, one below the other."""
+    gain = st.session_state.setdefault(state.GAIN, state.DEFAULT_GAIN)
+    for number, (side, outcome) in enumerate(zip(st.columns(2, gap="medium"), outcomes, strict=True)):
+        card = _card(outcome)
+        with side:
+            st.subheader(plain(controls.model_title(card.stem)), anchor=False)
+            _meter(outcome, card, name=card.stem)
+            st.markdown(f"**Clean photo and the one made against {plain(controls.model_title(card.stem))}**")
+            _pair(outcome, f"{key} {number}", gain, number=number, model=controls.model_title(card.stem))
+    _gain_control()
+    st.caption(_credits(outcomes[0]))
+
+
+def _pair(outcome: Outcome, key: str, gain: int, *, number: int = 0, model: str = "") -> None:
+    """Draw an outcome's photo against the clean one.
+
+    Args:
+        outcome: the attack.
+        key: id of its job, and of the run in it.
+        gain: by how much the change is enlarged.
+        number: of the pair on the page.
+        model: what people call the model, where the page shows two.
+    """
+    change = cache.perturbation_png(key, gain, outcome.clean_png, outcome.adversarial_png)
+    name, changed = _title(outcome), verdict.changed_name(outcome.report)
+    of_model = f" for {model}" if model else ""
+    compare_slider(
+        Picture("Clean", f"{name}, clean photo", outcome.clean_png),
+        [
+            Picture(changed, f"{name}, {changed.lower()}{of_model}", outcome.adversarial_png),
+            Picture(f"Change × {gain}", f"{name}, what the attack changed{of_model}, {gain} times enlarged", change),
+        ],
+        size=outcome.size,
+        hint="Drag the divider, or focus it and use the arrow keys. Both photos are shown lossless, pixel by pixel.",
+        key=f"compare{number or ''}",
+    )
+
+
+def _gain_control() -> None:
     st.segmented_control(
         "Enlarge the change",
         GAINS,
@@ -161,7 +198,6 @@ def _compare(outcomes: Sequence[Outcome], key: str) -> None:
         help="Mid-grey means no change, brighter means a higher colour value, darker a lower one.",
         persist_state="session",
     )
-    st.caption(_credits(outcomes[0]))
 
 
 def _title(outcome: Outcome) -> str:
@@ -233,9 +269,26 @@ def _take_away(outcome: Outcome, *, name: str = "") -> None:
     st.code(report.command, language=None, wrap_lines=True)
 
 
+def _everything(outcome: LabOutcome) -> None:
+    ranges = {stem: cache.cards()[stem].score_range for stem in outcome.recipe.stems}
+    st.download_button(
+        "All photos and numbers (ZIP)",
+        lambda: lab_zip(outcome, ranges),
+        f"attack-lab-{outcome.first.report.attack}.zip",
+        "application/zip",
+        key="download_zip",
+        on_click="ignore",
+        icon=":material/folder_zip:",
+        help="The photos as lossless PNG, the table as CSV and JSON, and the figures of each run.",
+    )
+
+
 def _share(outcome: LabOutcome) -> None:
-    uploaded = any(photo.source == "upload" for photo in outcome.recipe.photos)
-    draw_share("run, with the same numbers", outcome.recipe.address(), NOT_YOUR_PHOTOS if uploaded else "")
+    recipe = outcome.recipe
+    shared = {key: value for key, value in recipe.address().items() if key != OWN_PHOTOS}
+    draw_share(
+        "run, with the same numbers", shared, "" if not recipe.public else KEPT_AN_HOUR, own_photos=not recipe.public
+    )
 
 
 def _try_next(outcome: LabOutcome) -> None:

@@ -40,7 +40,7 @@ def start(request: SpectraRequest) -> None:
         return partial(spectra_records, recipe, request.photos, models, cache.device())
 
     jobs = state.spectra(recipe.question.view)
-    job_view.start(jobs, recipe, prepare, noun="measurement", heartbeat=job_view.AWAY_SECONDS)
+    job_view.start(jobs, recipe, prepare, noun="measurement", heartbeat=job_view.AWAY_SECONDS, keep_as=_kept_as(recipe))
 
 
 def settle(view: View) -> None:
@@ -51,8 +51,8 @@ def settle(view: View) -> None:
 def restore(view: View, request: SpectraRequest | None) -> None:
     """Show the result that the address names, or the one that the controls ask for, if it is kept."""
     named = st.query_params.get(job_view.RESULT, "")
-    keys = [named if named.startswith(view) else None, None if request is None else request.recipe.key()]
-    job_view.restore(state.spectra(view), keys, OUTCOMES[view])
+    keys = [named if named.startswith(view) else None, None if request is None else _kept_as(request.recipe)]
+    job_view.restore(state.spectra(view), keys, OUTCOMES[view], of=SpectraRecipe)
 
 
 def outcome(view: View) -> SpectraOutcome | None:
@@ -63,8 +63,11 @@ def outcome(view: View) -> SpectraOutcome | None:
 def follow(view: View) -> None:
     """Draw the view's active run as it is now, again and again, until it has ended."""
     jobs = state.spectra(view)
+    recipe = jobs.recipes[jobs.active or ""]
+    if recipe.photos.public:
+        st.query_params.from_dict(recipe.address())
     job_view.follow(jobs, lambda snapshot: _draw(snapshot, jobs.recipes[snapshot.id]))
-    st.caption("You may go to another page and come back; closing or reloading this one ends the run.")
+    job_view.draw_away("run", public=recipe.photos.public)
 
 
 def _draw(snapshot: JobSnapshot, recipe: SpectraRecipe) -> None:

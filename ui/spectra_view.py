@@ -7,7 +7,7 @@ import streamlit as st
 from ui import charts, job_view, spectra_layers_view, spectra_perturbation_view, spectra_sensitivity_view, state
 from ui.estimate import spoken
 from ui.glossary import WORDS
-from ui.sharing import NOT_YOUR_PHOTOS, draw_share
+from ui.sharing import draw_share
 from ui.spectra_controls import SpectraRequest, estimate_seconds
 from ui.spectra_files import outcome_csv, outcome_json
 from ui.spectra_outcome import LayersOutcome, PerturbationOutcome, SensitivityOutcome, SpectraOutcome
@@ -89,8 +89,7 @@ def _take_away(outcome: SpectraOutcome) -> None:
                 on_click="ignore",
                 icon=":material/download:",
             )
-        note = "" if ran.recipe.photos.public else NOT_YOUR_PHOTOS
-        draw_share("view, with the same numbers", address(outcome), note)
+        draw_share("view, with the same numbers", address(outcome), own_photos=not ran.recipe.photos.public)
     st.caption(f"Computed on {ran.device} in {ran.seconds:.1f} s.")
     st.markdown("**The same numbers from the command line**")
     st.code(ran.command, language=None, wrap_lines=True)

@@ -12,6 +12,7 @@ from ui import cache, job_view, state
 from ui.attack_job import CurvePoint
 from ui.lab_job import LabOutcome, RunRecord, lab_point, lab_records
 from ui.lab_recipe import LabRecipe, rival_of
+from ui.live import kept_as
 from ui.photo_set import from_root
 from ui.recipe import PhotoChoice
 
@@ -46,13 +47,14 @@ def start(recipe: LabRecipe) -> None:
         photos = [cache.sample_photo(choice.name) for choice in recipe.photos]
         return partial(lab_records, recipe, scorers, photos, cache.device())
 
-    job_view.start(state.start(), recipe, prepare, noun=NOUN, trace=lab_point)
+    job_view.start(state.start(), recipe, prepare, noun=NOUN, trace=lab_point, keep_as=kept_as(recipe))
 
 
 def settle() -> None:
     """Take note of the end of the run; ask for it again where its result is no longer kept."""
     jobs = state.start()
-    job_view.settle(jobs, noun=NOUN, cancelled=lambda snapshot: "Cancelled. Nothing was computed.")
+    cancelled = "Cancelled. Nothing was computed."
+    job_view.settle(jobs, noun=NOUN, cancelled=lambda snapshot: cancelled, keep_as=kept_as)
     if jobs.active is None and jobs.shown is not None and outcome() is None:
         jobs.shown, jobs.asked = None, True
 

@@ -111,6 +111,7 @@ class PageJobs(Generic[RecipeT]):
         shown: job, or kept result, that is on the page.
         recipes: what each of these two runs.
         notice: about the last run.
+        ended: that the last run has ended, for who cannot see it; nothing while there is nothing new.
     """
 
     asked: bool = False
@@ -118,6 +119,7 @@ class PageJobs(Generic[RecipeT]):
     shown: str | None = None
     recipes: dict[str, RecipeT] = field(default_factory=dict)
     notice: Notice | None = None
+    ended: str = ""
 
     def keep_needed_recipes(self) -> None:
         """Drop the recipes of jobs that are neither active nor shown."""

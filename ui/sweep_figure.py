@@ -59,7 +59,7 @@ def sweep_figure(
     figure.update_xaxes(
         title=_TITLES[budget], range=[-room, places[-1] + room], tickvals=places, tickformat="~g", fixedrange=True
     )
-    figure.update_yaxes(title="Score, share of the model's own range (higher = better photo)", fixedrange=True)
+    figure.update_yaxes(title="Score, share of usual range<br>(higher = better photo)", fixedrange=True)
     return figure
 
 

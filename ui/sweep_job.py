@@ -14,7 +14,7 @@ from robustiqa_core.files import as_word
 from robustiqa_core.images import MAX_SIDE, Photo
 from robustiqa_core.own_models import OWN
 from robustiqa_core.scorer import Scorer
-from ui.recipe import PhotoChoice
+from ui.recipe import PhotoChoice, digest_of
 
 STRENGTHS: dict[str, tuple[float, ...]] = {
     "eps": tuple(levels / 255 for levels in (0.5, 1, 2, 4, 8, 16)),
@@ -55,6 +55,15 @@ class SweepRecipe:
             if self.budget == "eps" and not isinstance(self.attack, Noise):
                 found.append((strength, Noise(strength, norm=settings.get("norm", "linf"))))
         return tuple(found)
+
+    def key(self, weights: Sequence[str]) -> str:
+        """Return a digest of everything here, under which the result is kept.
+
+        Args:
+            weights: digest of the weights of each model.
+        """
+        attacks = [spell_attack(attack) for _, attack in self.attacks()]
+        return digest_of("sweep", asdict(self.photo), self.models, attacks, weights)
 
     def command(self, *, device: str) -> str:
         """Return the command line that gives the same numbers."""

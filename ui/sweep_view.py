@@ -36,12 +36,12 @@ def draw_sweep(shown: LabRecipe) -> None:
     """
     jobs, recipe = state.lab_sweep(), SweepRecipe(shown.photos[0], shown.models, shown.attack)
     st.subheader("Score against strength", anchor=False)
-    job_view.settle(jobs, noun=NOUN, cancelled=lambda snapshot: "The sweep was cancelled.")
+    job_view.settle(jobs, noun=NOUN, cancelled=lambda snapshot: "The sweep was cancelled.", keep_as=_kept_as)
     first_look = SWEEP in st.query_params and not jobs.recipes and jobs.notice is None
     if jobs.asked or first_look:
         jobs.notice = None
         _start(recipe)
-    job_view.draw_notice(jobs)
+    job_view.draw_notice(jobs, region=f"{job_view.LIVE_REGION}_sweep")
     if jobs.active is not None:
         job_view.follow(jobs, lambda snapshot: _draw_running(snapshot, jobs.recipes[snapshot.id]))
         return
@@ -63,7 +63,20 @@ def _start(recipe: SweepRecipe) -> None:
         scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
         return partial(sweep_records, recipe, scorers, photo_of(recipe.photo), cache.device())
 
-    job_view.start(state.lab_sweep(), recipe, prepare, noun=NOUN, trace=point_of, heartbeat=job_view.AWAY_SECONDS)
+    job_view.start(
+        state.lab_sweep(),
+        recipe,
+        prepare,
+        noun=NOUN,
+        trace=point_of,
+        heartbeat=job_view.AWAY_SECONDS,
+        keep_as=_kept_as(recipe),
+    )
+
+
+def _kept_as(recipe: SweepRecipe) -> str | None:
+    weights = [cache.weights(f"{model}-{variant}") for model, variant in recipe.models]
+    return recipe.key(weights) if recipe.photo.source == "sample" else None
 
 
 def _draw_running(snapshot: JobSnapshot, recipe: SweepRecipe) -> None:

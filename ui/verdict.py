@@ -1,7 +1,9 @@
 """What a result means, in plain words. Knows nothing of Streamlit."""
 
+from robustiqa_core.attacks import make_attack
 from robustiqa_core.evaluation import AttackReport
 from robustiqa_core.scorer import ScoreRange
+from ui.attack_texts import attack_words
 
 NO_CHANGE = 1e-3
 """Change of the score below which an attack counts as without effect: the last digit that is shown."""
@@ -34,19 +36,20 @@ def changed_name(report: AttackReport) -> str:
 
 
 def headline(report: AttackReport) -> str:
-    """Return the result in one sentence, with the scores before and after.
+    """Return the result in one sentence, with the scores before and after and the attack.
 
     The score after is that of the PNG file, so that the sentence stays true for the download.
     """
     before, after = f"{report.clean_score:.3f}", f"{report.rounded_score:.3f}"
+    attack = attack_words(make_attack(report.attack, report.settings))
     if abs(report.gain) < NO_CHANGE:
         cause = "Random noise" if report.attack == "noise" else "The attack"
-        return f"{cause} had no effect: the score stayed at {before}."
+        return f"{cause} had no effect: the score stayed at {before} ({attack})."
     if report.attack == "noise":
-        return f"Random noise of this size moved the score from {before} to {after}."
+        return f"Random noise of this size moved the score from {before} to {after} ({attack})."
     joint = "but" if report.psnr is None or report.psnr >= _LOOKS_ALMOST_SAME else "and"
     verb = "rose" if report.gain > 0 else "fell"
-    return f"{appearance(report.psnr, report.ssim)}, {joint} its score {verb} from {before} to {after}."
+    return f"{appearance(report.psnr, report.ssim)}, {joint} its score {verb} from {before} to {after} ({attack})."
 
 
 def explanation(report: AttackReport, band: ScoreRange) -> str:
@@ -56,7 +59,7 @@ def explanation(report: AttackReport, band: ScoreRange) -> str:
         report: figures of the attack.
         band: the model's scores on ordinary photos.
     """
-    size = f"{abs(report.gain) / band.width:.0%} of the whole range of scores that the model gave in training"
+    size = f"{abs(report.gain) / band.width:.0%} of its usual range, that of the scores that the model gave in training"
     if report.attack == "noise":
         return (
             f"The change is {size}. Noise is blind to the model: it is the control that an attack of the same "
@@ -64,11 +67,14 @@ def explanation(report: AttackReport, band: ScoreRange) -> str:
         )
     wanted = str(report.settings.get("direction", "up"))
     if abs(report.gain) < NO_CHANGE:
-        return "Try more steps or more strength. If nothing helps, the model withstands this attack on this photo."
+        return (
+            "Try more steps or more strength. If nothing helps, the model withstands this attack on this "
+            "photo, unless it gives every photo the same score."
+        )
     target = report.settings.get("target")
     if target is not None:
         left = abs(report.rounded_score - target) / band.width
-        return f"The attack was to bring the score to {target:.3f}; {left:.1%} of the model's range is left. {_LOOK}"
+        return f"The attack was to bring the score to {target:.3f}; {left:.1%} of its usual range is left. {_LOOK}"
     if wanted in ("up", "down") and (report.gain > 0) != (wanted == "up"):
         return (
             f"That is the wrong way: the attack was to push the score {wanted}, "

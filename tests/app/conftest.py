@@ -6,7 +6,7 @@ import pytest
 from job_pages import TIMEOUT
 from lab_pages import PAGE
 from streamlit.testing.v1 import AppTest
-from tiny_scorer import CARD, Gate, TinyScorer
+from tiny_scorer import CARD, Gate, TinyScorer, card_of_its_own
 
 from ui import cache
 
@@ -14,7 +14,8 @@ from ui import cache
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[TinyScorer], None]:
     """Return what puts a scorer in the place of the bundled model."""
-    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: CARD})
+    card = card_of_its_own()
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: card})
 
     def use_scorer(scorer: TinyScorer) -> None:
         monkeypatch.setattr(cache, "scorer", lambda model, variant: scorer)

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from tiny_scorer import CARD, TinyScorer
+from tiny_scorer import CARD, TinyScorer, card_of_its_own
 
 from ui import cache
 from ui.estimate import Speed
@@ -17,7 +17,8 @@ SPEED = Speed(gradient=0.2, query=0.1)
 
 def use(monkeypatch: pytest.MonkeyPatch, scorer: TinyScorer) -> None:
     """Put a scorer in the place of the bundled models, with nothing kept from other tests."""
-    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: CARD})
+    card = card_of_its_own()
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: card})
     monkeypatch.setattr(cache, "scorer", lambda model, variant: scorer)
     monkeypatch.setattr(cache, "measure_speed", lambda scorer, device: SPEED)
     cache.speed.clear()

@@ -24,7 +24,8 @@ def test_a_first_visit_runs_the_default_attack_without_being_asked(lab: AppTest)
     assert report.image == f"assets/samples/{FIRST.path.name}"
     assert report.rounded_score - report.clean_score == pytest.approx(SLOPE * 4 / 255, rel=0.05)
     assert headline(lab).startswith(verdict.appearance(report.psnr, report.ssim))
-    assert headline(lab).endswith(f", but its score rose from {report.clean_score:.3f} to {report.rounded_score:.3f}.")
+    rose = f", but its score rose from {report.clean_score:.3f} to {report.rounded_score:.3f}"
+    assert headline(lab).endswith(f"{rose} (PGD 4/255, 10 steps).")
 
 
 def test_the_next_drawing_of_the_page_does_not_run_the_attack_again(lab: AppTest) -> None:
@@ -78,7 +79,7 @@ def test_the_command_on_the_page_is_that_of_the_run(lab: AppTest) -> None:
 def test_an_attack_without_effect_is_called_that(lab: AppTest, use: Callable[[TinyScorer], None]) -> None:
     use(TinyScorer(slope=1e-4))
     finish(lab)
-    assert headline(lab) == "The attack had no effect: the score stayed at 0.500."
+    assert headline(lab) == "The attack had no effect: the score stayed at 0.500 (PGD 4/255, 10 steps)."
 
 
 def test_every_suggestion_runs(lab: AppTest) -> None:

@@ -1,14 +1,16 @@
 """The attack lab with two models, several photos, presets and all strengths: states, numbers and addresses."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from job_pages import png
+from lab_pages import found
 from streamlit.testing.v1 import AppTest
-from tiny_scorer import CARD, SLOPE, TinyScorer
+from tiny_scorer import CARD, SLOPE, TinyScorer, card_of_its_own
 
 from robustiqa_core.attacks import PGD, StAdv
 from robustiqa_core.images import decode_image
@@ -45,7 +47,8 @@ SCORERS: dict[str, TinyScorer] = {"baseline": TinyScorer(), "hardened": Stripes(
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """Return the page with a baseline and a hardened version of it, a quarter as steep."""
-    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: CARD, HARDENED.stem: HARDENED})
+    first = card_of_its_own()
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: first, HARDENED.stem: HARDENED})
     monkeypatch.setattr(cache, "scorer", lambda model, variant: SCORERS[variant])
     page = AppTest.from_file(PAGE, default_timeout=TIMEOUT)
     page.query_params["attack"] = "fgsm"
@@ -69,7 +72,7 @@ def sweep_jobs(lab: AppTest) -> state.PageJobs[object]:
 
 
 def outcome(lab: AppTest) -> LabOutcome:
-    result = cache.jobs().result(lab.session_state[state.LAB].shown)
+    result = found(str(lab.session_state[state.LAB].shown))
     assert isinstance(result, LabOutcome)
     return result
 
@@ -83,10 +86,42 @@ def test_a_baseline_is_compared_with_its_hardened_version_without_being_asked(la
     finish(lab)
     assert outcome(lab).recipe.models == (("linearity", "baseline"), ("linearity", "hardened"))
     # A linear scorer moves by slope * eps, and the hardened one's range is half as wide: 31 % and 16 % of it.
-    assert lab.header[0].value.startswith("The same attack moves Linearity baseline by +3")
+    assert lab.header[0].value.startswith("FGSM 4/255: Linearity baseline moves by +3")
     assert "Linearity hardened by +1" in lab.header[0].value
-    assert "moved 2.0 times less" in text(lab)
+    assert "Pushed up, Linearity hardened moves 2.0 times less than Linearity baseline. It was not pushed down" in (
+        text(lab)
+    )
     assert dict(lab.query_params)["against"] == "linearity-hardened"
+
+
+@pytest.mark.parametrize("agreement", [0.9499, 0.5, None])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_model_that_rates_photos_otherwise_is_called_that_before_anything_else_and_never_praised(
+    lab: AppTest, monkeypatch: pytest.MonkeyPatch, agreement: float | None, alone: bool
+) -> None:
+    broken = dataclasses.replace(
+        card_of_its_own(HARDENED), hardening={"spread": 1.0, "agreement": {"srocc": agreement}}
+    )
+    first = cache.cards()[CARD.stem]
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: first, broken.stem: broken})
+    if alone:
+        lab.query_params["variant"], lab.query_params["model"] = "hardened", "linearity"
+        lab.query_params["against"] = "none"
+    finish(lab)
+    assert re.match(r"Linearity,? hardened no longer rates photos as before: ", lab.header[0].value.replace("\\", ""))
+    assert "times less" not in text(lab)
+
+
+def test_less_movement_of_a_model_of_unknown_agreement_is_not_praised(
+    lab: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = dataclasses.replace(HARDENED, hardening={"spread": 1.0})
+    first = cache.cards()[CARD.stem]
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: first, unknown.stem: unknown})
+    finish(lab)
+    assert "moves 2.0 times less than Linearity baseline, but whether it rates photos as its baseline does was not" in (
+        text(lab)
+    )
 
 
 def test_the_table_says_what_each_model_gives_to_each_stored_photo(lab: AppTest) -> None:
@@ -144,13 +179,15 @@ def test_several_photos_are_attacked_and_each_can_be_opened(lab: AppTest) -> Non
     lab.query_params["photos"] = ",".join(names)
     finish(lab)
     assert [choice.name for choice in outcome(lab).recipe.photos] == names
-    assert lab.header[0].value == "2 photos, attacked one by one"
+    assert lab.header[0].value == "2 photos, attacked one by one (FGSM 4/255)"
+    assert "On average Linearity baseline moves by +3" in text(lab)
     frame = lab.dataframe[0].value
     reports = [photo.runs[0].report for photo in outcome(lab).photos]
-    assert list(frame["Clean: Linearity, baseline"]) == [round(report.clean_score, 3) for report in reports]
-    assert list(frame["Gain: Linearity, hardened"]) == pytest.approx(
-        [200 * photo.runs[1].report.gain for photo in outcome(lab).photos]
-    )
+    assert list(frame["Clean: Linearity, baseline"])[:2] == [round(report.clean_score, 3) for report in reports]
+    gains = [200 * photo.runs[1].report.gain for photo in outcome(lab).photos]
+    assert list(frame["Gain: Linearity, hardened"]) == pytest.approx([*gains, sum(gains) / 2])
+    assert list(frame["Photo"])[-1] == "Mean"
+    assert "All photos and numbers (ZIP)" in [button.label for button in lab.download_button]
     first = lab.header[1].value
     lab.selectbox(key=state.OPENED).set_value(1).run()
     assert not lab.exception
@@ -176,7 +213,7 @@ def test_all_strengths_are_tried_with_noise_beside_them(lab: AppTest) -> None:
     assert "sweep" not in lab.query_params
     lab.button(key="sweep_run").click()
     finish(lab, sweep_jobs)
-    result = cache.jobs().result(str(sweep_jobs(lab).shown))
+    result = found(str(sweep_jobs(lab).shown))
     assert isinstance(result, SweepOutcome)
     assert len(result.points) == 2 * 2 * len(STRENGTHS["eps"])
     for point in result.points:

@@ -49,14 +49,29 @@ REPORT = AttackReport(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, "The photo looks the same, but its score rose from 0.410 to 0.870."),
-        ({"rounded_score": 0.2}, "The photo looks the same, but its score fell from 0.410 to 0.200."),
-        ({"ssim": 0.92}, "The photo looks almost the same, but its score rose from 0.410 to 0.870."),
-        ({"psnr": 31.0}, "The photo looks almost the same, but its score rose from 0.410 to 0.870."),
-        ({"psnr": 22.0}, "The photo is visibly changed, and its score rose from 0.410 to 0.870."),
-        ({"attack": "noise"}, "Random noise of this size moved the score from 0.410 to 0.870."),
-        ({"rounded_score": 0.4105}, "The attack had no effect: the score stayed at 0.410."),
-        ({"rounded_score": 0.4105, "attack": "noise"}, "Random noise had no effect: the score stayed at 0.410."),
+        ({}, "The photo looks the same, but its score rose from 0.410 to 0.870 (PGD 4/255, 10 steps)."),
+        (
+            {"rounded_score": 0.2},
+            "The photo looks the same, but its score fell from 0.410 to 0.200 (PGD 4/255, 10 steps).",
+        ),
+        (
+            {"ssim": 0.92},
+            "The photo looks almost the same, but its score rose from 0.410 to 0.870 (PGD 4/255, 10 steps).",
+        ),
+        (
+            {"psnr": 31.0},
+            "The photo looks almost the same, but its score rose from 0.410 to 0.870 (PGD 4/255, 10 steps).",
+        ),
+        ({"psnr": 22.0}, "The photo is visibly changed, and its score rose from 0.410 to 0.870 (PGD 4/255, 10 steps)."),
+        (
+            {"attack": "noise", "settings": {"eps": 8 / 255}},
+            "Random noise of this size moved the score from 0.410 to 0.870 (Noise 8/255).",
+        ),
+        ({"rounded_score": 0.4105}, "The attack had no effect: the score stayed at 0.410 (PGD 4/255, 10 steps)."),
+        (
+            {"rounded_score": 0.4105, "attack": "noise", "settings": {}},
+            "Random noise had no effect: the score stayed at 0.410 (Noise 4/255).",
+        ),
     ],
 )
 def test_the_headline_says_what_happened(changes: dict[str, object], sentence: str) -> None:
@@ -66,13 +81,13 @@ def test_the_headline_says_what_happened(changes: dict[str, object], sentence: s
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({}, "57% of the whole range"),
+        ({}, "57% of its usual range"),
         ({"rounded_score": 1.2}, "scored so high"),
         ({"rounded_score": -0.2, "settings": {"direction": "down"}}, "scored so low"),
         ({"rounded_score": 0.4105}, "the model withstands"),
         ({"attack": "noise", "settings": {}}, "Noise is blind to the model"),
         ({"rounded_score": 0.3}, "the wrong way"),
-        ({"rounded_score": 0.3, "settings": {"direction": "down"}}, "14% of the whole range"),
+        ({"rounded_score": 0.3, "settings": {"direction": "down"}}, "14% of its usual range"),
     ],
 )
 def test_the_explanation_puts_the_change_into_proportion(changes: dict[str, object], part: str) -> None:

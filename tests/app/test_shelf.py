@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import torch
 
 from robustiqa_core.errors import ConfigurationError
 from ui.shelf import Shelf
@@ -47,7 +48,19 @@ def test_a_result_of_the_same_key_is_replaced_and_takes_no_further_place() -> No
     assert (shelf.get("other"), shelf.get("same")) == (0, 2)
 
 
-@pytest.mark.parametrize("settings", [{"capacity": 0}, {"seconds": 0.0}])
+def test_results_take_no_more_memory_than_they_may_and_a_larger_one_is_not_kept() -> None:
+    shelf = Shelf(most_bytes=10_000)
+    shelf.put("first", b"0" * 4000)
+    shelf.put("second", (b"0" * 2000, {"photo": b"0" * 2000}))
+    assert shelf.get("first") is not None
+    shelf.put("third", torch.zeros(1000))
+    assert [shelf.get(key) is None for key in ("first", "second", "third")] == [False, True, False]
+    shelf.put("first", b"0" * 20_000)
+    assert shelf.get("first") is None, "the old result of the same key would be the wrong one"
+    assert shelf.get("third") is not None
+
+
+@pytest.mark.parametrize("settings", [{"capacity": 0}, {"seconds": 0.0}, {"most_bytes": 0}])
 def test_a_shelf_without_room_or_time_is_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError):
         Shelf(**settings)  # type: ignore[arg-type]

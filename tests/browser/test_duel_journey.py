@@ -47,7 +47,7 @@ def test_what_the_screen_says_of_two_models_is_what_the_files_and_the_command_li
     widths = {card.stem: card.score_range.width for card in list_cards()}
     gains = [report["rounded_score"] - report["clean_score"] for report in reports]
     shares = [f"{gain / widths[stem]:+.0%}" for gain, stem in zip(gains, MODELS, strict=True)]
-    said = f"The same attack moves {NAMES[0]} by {shares[0]} of its range, {NAMES[1]} by {shares[1]}."
+    said = f"PGD 4/255, 3 steps: {NAMES[0]} moves by {shares[0]} of its usual range, {NAMES[1]} by {shares[1]}."
     expect(page.get_by_role("heading", name=said)).to_be_visible()
     for number, report in enumerate(reports):
         meter = page.locator(".meter").nth(number)
