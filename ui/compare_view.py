@@ -7,7 +7,7 @@ from robustiqa_core.errors import InputError
 from robustiqa_core.metrics.scale import CONVENTIONS, MEANING, Convention
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.tables.summary import Summary
-from ui import cache, charts, compare_pair, job_view, state
+from ui import cache, charts, compare_pair, controls, job_view, state
 from ui.charts import draw_chart
 from ui.compare_controls import CompareRequest, estimate_seconds
 from ui.compare_diagnosis import symptoms
@@ -29,13 +29,16 @@ from ui.compare_texts import (
     FIGURES,
     attack_and_strength,
     attack_label,
-    headline,
+    movements,
 )
+from ui.compare_verdicts import verdicts
 from ui.estimate import spoken
 from ui.figures import model_colours
 from ui.glossary import WORDS
 from ui.markdown import plain, sentence
 from ui.sharing import draw_share
+from ui.verdict_texts import reservation
+from ui.verdict_texts import sentence as verdict_sentence
 
 PLACE = state.COMPARE
 AUTOMATIC = "automatic"
@@ -51,7 +54,7 @@ def draw_invitation(request: CompareRequest | None) -> None:
         f"With the settings chosen here, {_count(len(recipe.photos.names), 'photo')} meet "
         f"{_count(len(recipe.models), 'model')} and {_count(count, 'attack')}, each in its strength: "
         f"{_count(recipe.rows, 'row')} of a table, in **about {spoken(estimate_seconds(recipe))}** on this machine "
-        "when nothing else runs. You may cancel at any time. Press **Run the comparison**."
+        f"when nothing else runs. You may cancel at any time. {controls.press('Run the comparison')}."
     )
 
 
@@ -71,7 +74,7 @@ def draw_outcome(outcome: CompareOutcome) -> None:
     except InputError:
         st.error("A model gives all these photos the same score, or there is one photo only. Choose another scale.")
         return
-    st.header(headline(summary, [(stem, names[stem]) for stem in outcome.recipe.models]), anchor=False)
+    _headline(outcome, summary, names)
     _asked(outcome)
     _symptoms(outcome, names)
     _skipped(outcome)
@@ -85,6 +88,20 @@ def draw_outcome(outcome: CompareOutcome) -> None:
     _tables(summary, names)
     _worst(outcome, titles, names)
     _take_away(outcome, summary, reading)
+
+
+def _headline(outcome: CompareOutcome, summary: Summary, names: dict[str, str]) -> None:
+    """Say what holds of each hardened model, and how far the attack moved each model."""
+    said = verdicts(outcome.rows, summary, cache.cards(), direction=outcome.recipe.attacks.direction)
+    moved = movements(summary, [(stem, names[stem]) for stem in outcome.recipe.models])
+    sentences = [
+        verdict_sentence(verdict, name=names[stem], baseline=names[baseline])
+        for stem, (baseline, verdict) in said.items()
+    ]
+    first, *others = [*sentences, *moved]
+    st.header(first, anchor=False)
+    reservations = dict.fromkeys(filter(None, (reservation(verdict) for _, verdict in said.values())))
+    st.markdown("\n".join(f"- {plain(text)}" for text in [*others, *reservations]))
 
 
 def _reading(outcome: CompareOutcome) -> Reading | None:
@@ -230,7 +247,7 @@ def _tables(summary: Summary, names: dict[str, str]) -> None:
     directions = "; ".join(f"{text.label}: {text.direction}" for text in FIGURES.values())
     st.caption(
         f"{directions}. Gain, R-score and unmoved photos are on the {scale} scale. [95 % bootstrap interval]. "
-        "Worst of several: each photo under that of these changes which moves it farthest."
+        "Worst attack for each photo: each under that of these changes which moves it farthest."
     )
     transferred = transfer_table(summary, names)
     if not transferred.empty:
