@@ -47,7 +47,7 @@ class PruningRecipe:
     variant: str = "baseline"
     criterion: str = "l1"
     scope: str = "layer"
-    epochs: int = 0
+    epochs: int = SHORT_TUNING
     ratios: tuple[float, ...] = field(default_factory=lambda: RATIOS)
     data: str = DISTILLATION
 
@@ -143,7 +143,7 @@ def read_recipe(parameters: Mapping[str, str], stems: Sequence[str], *, data: st
     if stem not in stems:
         raise ConfigurationError(f"expected a model that can be pruned, got {stem!r}; choose one of {', '.join(stems)}")
     model, _, variant = stem.partition("-")
-    epochs = _count(parameters, "tuning", 0, high=SHORT_TUNING)
+    epochs = _count(parameters, "tuning", SHORT_TUNING, high=SHORT_TUNING)
     if epochs not in (0, SHORT_TUNING):
         raise ConfigurationError(f"tuning must be 0 or {SHORT_TUNING}, got {epochs}; change it")
     recipe = PruningRecipe(
