@@ -28,7 +28,7 @@ from ui.recipe import read_attack
 PLACE = state.AUDIT
 MOST_PHOTOS = 8
 LARGEST_SIDE = 512
-MOST_QUERIES = 2000
+LEAST_QUERIES, MOST_QUERIES = 60, 2000
 AUTOMATIC, NO_REFERENCE = "automatic", "none"
 
 
@@ -51,6 +51,7 @@ def audit_controls() -> AuditRequest | None:
     stem = st.selectbox(
         "Model", list(cards), format_func=controls.model_title, key=f"{PLACE}{state.MODEL}", persist_state="session"
     )
+    controls.explain_versions([stem])
     card = cards[stem]
     defence = defence_widgets(PLACE)
     reference = _reference(card, defended=bool(defence))
@@ -107,7 +108,7 @@ def _prepare(parameters: dict[str, str]) -> None:
     defence = parse_defence(parameters["defence"]) if parameters.get("defence") else None
     plan = AuditPlan(
         attack,
-        queries=_count(parameters, "audit_queries", AuditPlan().queries, high=MOST_QUERIES),
+        queries=_count(parameters, "audit_queries", AuditPlan().queries, low=LEAST_QUERIES, high=MOST_QUERIES),
         seed=_count(parameters, "audit_seed", AuditPlan().seed, high=1_000_000),
     )
     side = _count(parameters, "side", SIDE, low=MIN_SIDE, high=LARGEST_SIDE)
@@ -172,7 +173,7 @@ def _more() -> tuple[int, int, int]:
         )
         queries = st.number_input(
             "Queries of the black box",
-            min_value=60,
+            min_value=LEAST_QUERIES,
             max_value=MOST_QUERIES,
             step=20,
             key=f"{PLACE}{state.BLACK_BOX_QUERIES}",
