@@ -12,6 +12,7 @@ from ui.charts import draw_chart
 from ui.compare_controls import CompareRequest, estimate_seconds
 from ui.compare_diagnosis import symptoms
 from ui.compare_figures import curve_figure, scatter_figure
+from ui.compare_headline import draw_headline
 from ui.compare_job import CompareOutcome, Point, point_of_row, recipe_of
 from ui.compare_live import kept_as, model_names, photo_titles
 from ui.compare_reading import NOMINAL, Reading
@@ -29,16 +30,12 @@ from ui.compare_texts import (
     FIGURES,
     attack_and_strength,
     attack_label,
-    movements,
 )
-from ui.compare_verdicts import verdicts
 from ui.estimate import spoken
 from ui.figures import model_colours
 from ui.glossary import WORDS
 from ui.markdown import plain, sentence
 from ui.sharing import draw_share
-from ui.verdict_texts import reservation
-from ui.verdict_texts import sentence as verdict_sentence
 
 PLACE = state.COMPARE
 AUTOMATIC = "automatic"
@@ -74,7 +71,7 @@ def draw_outcome(outcome: CompareOutcome) -> None:
     except InputError:
         st.error("A model gives all these photos the same score, or there is one photo only. Choose another scale.")
         return
-    _headline(outcome, summary, names)
+    draw_headline(outcome, summary, names)
     _asked(outcome)
     _symptoms(outcome, names)
     _skipped(outcome)
@@ -88,20 +85,6 @@ def draw_outcome(outcome: CompareOutcome) -> None:
     _tables(summary, names)
     _worst(outcome, titles, names)
     _take_away(outcome, summary, reading)
-
-
-def _headline(outcome: CompareOutcome, summary: Summary, names: dict[str, str]) -> None:
-    """Say what holds of each hardened model, and how far the attack moved each model."""
-    said = verdicts(outcome.rows, summary, cache.cards(), direction=outcome.recipe.attacks.direction)
-    moved = movements(summary, [(stem, names[stem]) for stem in outcome.recipe.models])
-    sentences = [
-        verdict_sentence(verdict, name=names[stem], baseline=names[baseline])
-        for stem, (baseline, verdict) in said.items()
-    ]
-    first, *others = [*sentences, *moved]
-    st.header(first, anchor=False)
-    reservations = dict.fromkeys(filter(None, (reservation(verdict) for _, verdict in said.values())))
-    st.markdown("\n".join(f"- {plain(text)}" for text in [*others, *reservations]))
 
 
 def _reading(outcome: CompareOutcome) -> Reading | None:
