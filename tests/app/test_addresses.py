@@ -14,7 +14,7 @@ from ui.compare_reading import Reading
 from ui.compare_recipe import AttackChoice, CompareRecipe
 from ui.hardening_recipe import address_of, new_recipe
 from ui.ideas_controls import KNOBS, complaints
-from ui.photo_set import PhotoSet
+from ui.photo_set import PhotoSet, read_photo_set
 from ui.pruning_recipe import PruningRecipe, read_recipe
 from ui.spectra_recipe import DEFAULT_WAVES, Layers, Perturbation, Sensitivity, SpectraRecipe
 
@@ -37,6 +37,7 @@ ADDRESSES: dict[str, dict[str, str]] = {
         **CompareRecipe(PHOTOS, MODELS, AttackChoice(), 512).address(),
         **Reading("fixed", MODELS[0]).address(),
     },
+    "folder": {"folder": "3"},
     "spectra": _spectra(),
     "audit": {
         **AuditRecipe("linearity", "baseline", PHOTOS, 224, state.DEFAULT_ATTACK).address(),
@@ -47,6 +48,7 @@ ADDRESSES: dict[str, dict[str, str]] = {
 }
 READERS: dict[str, Read] = {
     "compare": compare_controls._prepare,
+    "folder": lambda parameters: read_photo_set(parameters, {}, most=200),
     "spectra": spectra_controls._prepare,
     "audit": audit_controls._prepare,
     "placement": placement_controls._read,
