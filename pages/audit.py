@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import audit_controls, audit_live, audit_view, cache, job_view, pages, state
+from ui import audit_controls, audit_live, audit_view, cache, controls, job_view, pages, state
 
 pages.through_app()
 
@@ -38,5 +38,5 @@ if outcome is None:
 
 st.query_params.from_dict(audit_view.address(outcome))
 if request is not None and request.recipe != outcome.recipe:
-    st.info("The controls have changed since this audit. Press **Run the audit** to see their findings.")
+    st.info(f"The controls have changed since this audit. {controls.press('Run the audit')} to see their findings.")
 audit_view.draw_outcome(outcome)

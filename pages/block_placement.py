@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from ui import hardening_live, pages, placement_ahead, placement_controls, placement_live, placement_view, state
+from ui import (
+    controls,
+    hardening_live,
+    pages,
+    placement_ahead,
+    placement_controls,
+    placement_live,
+    placement_view,
+    state,
+)
 
 pages.through_app()
 
@@ -14,10 +23,12 @@ placement_controls.prepare()
 jobs = state.placement()
 
 st.markdown(
-    "Choose a place in the model, put a RobustBlock there, and press **Harden**: the copy with the block is tuned on "
-    "this server, then attacked beside the baseline."
+    f"Choose a place in the model and a RobustBlock for it. {controls.press('Harden')}: the copy with the block is "
+    "tuned on this server, then attacked beside the baseline."
 )
 hardening_live.draw_way()
+# What runs, and what came of it, stand above the controls: that is where one looks after pressing the button.
+above = st.container()
 
 with st.sidebar:
     model = placement_controls.model_control()
@@ -43,15 +54,20 @@ with st.sidebar:
 if jobs.asked and recipe is not None:
     hardening_live.start(jobs, recipe)
 hardening_live.settle(jobs)
-hardening_live.restore(jobs, recipe)
-placement_view.draw_notice()
+hardening_live.restore(jobs)
+placement_view.note_as_mine(jobs.shown)
 
 trial = hardening_live.outcome(jobs)
-if jobs.active is not None:
-    hardening_live.follow(jobs)
-elif trial is not None and trial.recipe.model == model:
-    st.query_params.from_dict(placement_view.address(trial.recipe))
-    if recipe is not None and recipe != trial.recipe:
-        st.info("The controls have changed since this trial. Press **Harden** to see their result.")
+is_shown = jobs.active is None and trial is not None and trial.recipe.model == model
+with above:
+    placement_view.draw_notice()
+    if jobs.active is not None:
+        hardening_live.follow(jobs)
+    elif trial is not None and is_shown:
+        st.query_params.from_dict(placement_view.address(trial.recipe))
+        if recipe is not None and recipe != trial.recipe:
+            st.info(f"The controls have changed since this trial. {controls.press('Harden')} to see their result.")
+        placement_view.draw_summary(trial)
+if trial is not None and is_shown:
     placement_view.draw_trial(trial)
 placement_view.draw_trials(model, jobs.shown)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import cache, compare_controls, compare_live, compare_view, job_view, pages, state
+from ui import cache, compare_controls, compare_live, compare_view, controls, job_view, pages, state
 
 pages.through_app()
 
@@ -38,5 +38,7 @@ if outcome is None:
     st.stop()
 
 if request is not None and request.recipe != outcome.recipe:
-    st.info("The controls have changed since this comparison. Press **Run the comparison** to see their result.")
+    st.info(
+        f"The controls have changed since this comparison. {controls.press('Run the comparison')} to see their result."
+    )
 compare_view.draw_outcome(outcome)

@@ -1,17 +1,33 @@
-"""How it works: what is shown, the models, the words, the limits, and what happens to photos."""
+"""How it works: the models, what is shown, the words, the limits, and what happens to photos."""
 
 import streamlit as st
 
 from robustiqa_core.metrics.correlation import spell_correlation
+from robustiqa_core.verdict import LEAST_AGREEMENT
 from ui import cache, glossary, pages
 from ui.hardening_texts import hardened_by, overview_row, under_attack
 from ui.markdown import plain
-from ui.model_texts import model_name, start_name
+from ui.model_texts import model_title, start_name, version_help
 from ui.result import credit_line
 
 pages.through_app()
 
 st.title("How it works", anchor=False)
+st.header("The models at a glance", anchor=False)
+cards = list(cache.cards().values())
+st.table(
+    [overview_row(card) for card in cards], hide_index=True, border="horizontal", alt="The models and their figures"
+)
+st.caption(
+    "SROCC and PLCC to people: higher = agrees better; 1 is the most. AbsGain: how far an attack moves the score, as a "
+    "share of the baseline's usual range, of the model and of the one that it was made from, on the same few photos; nearer 0 = "
+    f"more robust. Agreement: SROCC with the baseline's scores; below {LEAST_AGREEMENT:g} a model no longer rates "
+    "photos as before. A first impression: the page Compare measures with your photos, the Audit asks whether to "
+    "believe it."
+)
+st.markdown(version_help(cards))
+
+st.header("What happens here", anchor=False)
 st.markdown(
     """
 Cameras, video services and image generators ask **quality models** how good a photo looks: a network gives it a
@@ -20,26 +36,16 @@ score, without any original to compare with. This app shows how easily such a sc
 1. **Score.** A model rates a photo. It learned to agree with people who rated thousands of photos.
 2. **Attack.** The model's own gradient tells which tiny change of each pixel raises the score. The attack follows it,
    and never moves a colour value further than you allow.
-3. **Compare.** To the eye nothing happened; to the model the photo became much better or worse. *Random noise* of the
-   same size is the control: it hardly moves the score, so the change is aimed, not large.
+3. **Compare.** To the eye hardly anything happened; to the model the photo became much better or worse. *Random noise*
+   of the same size is the control: it hardly moves the score, so the change is aimed, not large.
 4. **Harden.** A block near the model's end that lets no change grow, some filters less, and a little more training make
    attacks weaker. How much, and at what price, is measured here, with attacks that know the hardened model as well.
 """
 )
 
-st.header("The models", anchor=False)
-cards = list(cache.cards().values())
-st.table(
-    [overview_row(card) for card in cards], hide_index=True, border="horizontal", alt="The models and their figures"
-)
-st.caption(
-    "SROCC and PLCC to people: higher = agrees better; 1 is the most. AbsGain: how far an attack moves the score, as a "
-    "share of the baseline's range, of the model and of the one that it was made from, on the same few photos; nearer "
-    "0 = more robust. A first impression: the page Compare measures with your photos, the Audit asks whether to "
-    "believe it."
-)
+st.header("Each model in detail", anchor=False)
 for card in cards:
-    with st.expander(f"{model_name(card)}, {card.variant}: where it comes from, and its limits"):
+    with st.expander(f"{model_title(card, cards)}: where it comes from, and its limits"):
         for figures in card.measurements:
             with st.container(horizontal=True):
                 st.metric(
@@ -60,6 +66,7 @@ for card in cards:
             else ""
         )
         st.markdown(
+            f"- **In commands:** --model {plain(card.model)} --variant {plain(card.variant)}\n"
             f"- **Score:** {plain(card.score_unit)}; {low:.3f} to {high:.3f} {source}\n"
             f"- **Trained on:** {trained}{plain(card.training.dataset)}, starting from {plain(start_name(card))}\n"
             f"{hardened}"
@@ -68,9 +75,11 @@ for card in cards:
         )
 
 st.header("Words", anchor=False)
-grid = st.grid("auto", min_column_width=320, gap="medium")
-for word, meaning in glossary.WORDS.items():
-    grid.markdown(f"**{word}**  \n{meaning}")
+for group, words in glossary.GROUPS.items():
+    st.subheader(group, anchor=False)
+    grid = st.grid("auto", min_column_width=320, gap="medium")
+    for word in words:
+        grid.markdown(f"**{word}**  \n{glossary.WORDS[word]}")
 
 st.header("Limits", anchor=False)
 st.markdown(

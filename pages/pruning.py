@@ -3,7 +3,7 @@
 import streamlit as st
 
 from robustiqa_core.errors import RobustIQAError
-from ui import job_view, pages, pruning_controls, pruning_keep, pruning_live, pruning_view, state
+from ui import controls, job_view, pages, pruning_controls, pruning_keep, pruning_live, pruning_view, state
 from ui.markdown import sentence
 
 pages.through_app()
@@ -17,7 +17,7 @@ jobs = state.pruning()
 
 st.markdown(
     "Pruning removes the least important filters of a network, so that it becomes smaller and faster. Does it become "
-    "more robust? Move the sliders to see what would go, then measure what that does."
+    "more robust? Choose a ratio and a criterion to see what would go, then measure what that does."
 )
 ratio, criterion = pruning_controls.sliders()
 with st.sidebar:
@@ -26,15 +26,17 @@ with st.sidebar:
 if jobs.asked:
     pruning_live.start(pruning_controls.asked_for(recipe))
 pruning_live.settle()
-pruning_live.restore(recipe)
+pruning_live.restore()
 job_view.draw_notice(jobs)
 outcome = pruning_live.outcome()
 kept = {job_view.RESULT: outcome.recipe.key()} if outcome is not None else {}
 st.query_params.from_dict({**recipe.address(ratio), **kept})
 
+if outcome is not None and jobs.active is None:
+    pruning_view.draw_headline(outcome)
 before, after = st.columns(2, gap="large")
 with before:
-    st.subheader("Before: which filters would go", anchor=False)
+    controls.small_header("Before: which filters would go", key="before")
     try:
         pruning_view.draw_plan(recipe, ratio, pruning_view.plan_at(recipe, ratio))
     except RobustIQAError as error:
@@ -42,14 +44,17 @@ with before:
 with st.sidebar:
     pruning_controls.run_button(recipe)
 with after:
-    st.subheader("After: what that does", anchor=False)
+    controls.small_header("After: what that does", key="after")
     if jobs.active is not None:
-        pruning_live.follow(pruning_view.draw_curves)
+        pruning_live.follow(pruning_view.draw_live)
     elif outcome is None:
         pruning_view.draw_invitation(recipe)
     else:
         if outcome.recipe.without_ratios != recipe:
-            st.info("The controls have changed since this sweep. Press **Run the sweep** to measure what they ask for.")
+            st.info(
+                f"The controls have changed since this sweep. {controls.press('Run the sweep')} to measure what they "
+                "ask for."
+            )
         pruning_view.draw_curves(outcome.recipe, outcome.trials)
 
 if outcome is not None and jobs.active is None:

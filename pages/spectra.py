@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import cache, job_view, pages, spectra_controls, spectra_live, spectra_view, state
+from ui import cache, controls, job_view, pages, spectra_controls, spectra_live, spectra_view, state
 
 pages.through_app()
 
@@ -37,5 +37,5 @@ if outcome is None:
 
 st.query_params.from_dict(spectra_view.address(outcome))
 if request is not None and request.recipe != outcome.ran.recipe:
-    st.info("The controls have changed since this run. Press **Run the measurement** to see their result.")
+    st.info(f"The controls have changed since this run. {controls.press('Run the measurement')} to see their result.")
 spectra_view.draw_outcome(outcome)

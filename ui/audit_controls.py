@@ -10,7 +10,7 @@ from robustiqa_core.attacks import ATTACKS
 from robustiqa_core.audit import AuditPlan, read_photos
 from robustiqa_core.audit.photos import SAMPLES, SIDE
 from robustiqa_core.checks import MIN_SIDE, check_choice
-from robustiqa_core.errors import ConfigurationError, RobustIQAError
+from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.images import encode_png
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.wrappers import parse_defence
@@ -23,12 +23,12 @@ from ui.lab_recipe import rival_of
 from ui.markdown import sentence
 from ui.photo_set import NamedPhoto
 from ui.photo_set_controls import photo_set_controls, prepare_photo_set
-from ui.recipe import read_attack
+from ui.recipe import read_attack, read_count
 
 PLACE = state.AUDIT
 MOST_PHOTOS = 8
 LARGEST_SIDE = 512
-MOST_QUERIES = 2000
+LEAST_QUERIES, MOST_QUERIES = 60, 2000
 AUTOMATIC, NO_REFERENCE = "automatic", "none"
 
 
@@ -51,6 +51,7 @@ def audit_controls() -> AuditRequest | None:
     stem = st.selectbox(
         "Model", list(cards), format_func=controls.model_title, key=f"{PLACE}{state.MODEL}", persist_state="session"
     )
+    controls.explain_versions([stem])
     card = cards[stem]
     defence = defence_widgets(PLACE)
     reference = _reference(card, defended=bool(defence))
@@ -107,10 +108,10 @@ def _prepare(parameters: dict[str, str]) -> None:
     defence = parse_defence(parameters["defence"]) if parameters.get("defence") else None
     plan = AuditPlan(
         attack,
-        queries=_count(parameters, "audit_queries", AuditPlan().queries, high=MOST_QUERIES),
-        seed=_count(parameters, "audit_seed", AuditPlan().seed, high=1_000_000),
+        queries=read_count(parameters, "audit_queries", AuditPlan().queries, low=LEAST_QUERIES, high=MOST_QUERIES),
+        seed=read_count(parameters, "audit_seed", AuditPlan().seed, high=1_000_000),
     )
-    side = _count(parameters, "side", SIDE, low=MIN_SIDE, high=LARGEST_SIDE)
+    side = read_count(parameters, "side", SIDE, low=MIN_SIDE, high=LARGEST_SIDE)
     prepare_photo_set(PLACE, parameters, samples=SAMPLES, most=MOST_PHOTOS)
     cards = cache.cards()
     reference = check_choice("reference", parameters.get("reference", AUTOMATIC), [AUTOMATIC, NO_REFERENCE, *cards])
@@ -172,7 +173,7 @@ def _more() -> tuple[int, int, int]:
         )
         queries = st.number_input(
             "Queries of the black box",
-            min_value=60,
+            min_value=LEAST_QUERIES,
             max_value=MOST_QUERIES,
             step=20,
             key=f"{PLACE}{state.BLACK_BOX_QUERIES}",
@@ -197,11 +198,3 @@ def _has_goal(name: str) -> bool:
 
 def _square(path: Path, *, side: int) -> bytes:
     return encode_png(read_photos([path], side=side))
-
-
-def _count(parameters: dict[str, str], name: str, default: int, *, low: int = 0, high: int) -> int:
-    """Return a whole number of the address."""
-    text = parameters.get(name, str(default))
-    if not text.isdecimal() or not low <= int(text) <= high:
-        raise ConfigurationError(f"{name} must be a whole number from {low} to {high}, got {text!r}; change it")
-    return int(text)

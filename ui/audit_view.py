@@ -44,7 +44,7 @@ def draw_invitation(request: AuditRequest | None) -> None:
         st.markdown(
             f"There are {len(CHECKS)} questions. With the settings chosen here the answers take "
             f"**about {spoken(estimate_seconds(request.recipe))}** on this machine when nothing else runs; they come "
-            "one by one, and you may cancel at any time. Press **Run the audit**."
+            f"one by one, and you may cancel at any time. {controls.press('Run the audit')}."
         )
     draw_checks([])
 
@@ -56,6 +56,7 @@ def draw_checks(findings: Sequence[Finding], *, at_work: str | None = None) -> N
         findings: of the checks that have ended.
         at_work: key of the check that runs.
     """
+    controls.small_header("The checks", key="checks")
     _groups(findings, only=list(CHECKS), at_work=at_work)
 
 

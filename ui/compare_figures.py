@@ -108,11 +108,13 @@ def scatter_figure(
             hovertemplate="%{text}<br>%{x:.2f} → %{y:.2f}<extra>%{fullData.name}</extra>",
         )
     margin = 0.05 * (high - low)
-    clean = "Clean score, as a share of the model's<br>own range (higher = better photo)"
+    clean = "Clean score, share of the usual range<br>(higher = better photo)"
     # The axis has a title of two lines.
     figure.update_layout(legend_y=-0.32)
     figure.update_xaxes(title=clean, range=[low - margin, high + margin], fixedrange=True)
-    figure.update_yaxes(title="Score after the attack, likewise", range=[low - margin, high + margin], fixedrange=True)
+    figure.update_yaxes(
+        title="Attacked score, share of the usual range", range=[low - margin, high + margin], fixedrange=True
+    )
     return figure
 
 

@@ -32,7 +32,7 @@ class Point:
         attack: name of the attack with what is not its default, without its strength.
         strength: eps as a fraction of [0, 1]; None where the attack has none.
         photo: name of the photo.
-        clean: its score, as a share of the model's own range.
+        clean: its score, as a share of the model's usual range.
         attacked: likewise, of the stored adversarial photo.
         key: of the row.
     """

@@ -19,7 +19,7 @@ from ui.recipe import digest_of
 NOUN = "job"
 CHART_SECONDS = 3.0
 """A browser takes a good part of a second to draw it anew, which on a small machine is taken from the attack."""
-QUICK_SECONDS = 30.0
+QUICK_SECONDS = 45.0
 """Its first points are there after a second or two."""
 
 

@@ -103,7 +103,7 @@ def _draw(result: Outcome, row: TableRow, outcome: CompareOutcome, title: str) -
         grid.metric("Clean score", f"{report.clean_score:.3f}", help="In the model's own unit; higher = better photo.")
         grid.metric("Attacked score", f"{report.rounded_score:.3f}", help="Of the photo as a PNG file stores it.")
         share = f"{report.gain / width:+.0%}"
-        grid.metric("Change", share, help="As a share of the model's own range of clean scores; 0 = robust.")
+        grid.metric("Change", share, help="As a share of the model's usual range; 0 = robust.")
         psnr = "∞" if report.psnr is None else f"{report.psnr:.1f} dB"
         grid.metric("PSNR", psnr, help="Peak signal-to-noise ratio to the clean photo; higher = more alike.")
         grid.metric("SSIM", f"{report.ssim:.4f}", help="Structural similarity to the clean photo; 1 = equal.")

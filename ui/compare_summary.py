@@ -76,7 +76,7 @@ def comparison_table(summary: Summary, names: Mapping[str, str]) -> pd.DataFrame
                 "Difference of the mean size of the change": _between(
                     found.test.mean_difference, found.test.interval, digits=3
                 ),
-                "p (Wilcoxon)": f"{found.test.wilcoxon_p:.2g}",
+                "p (Wilcoxon)": _probability(found.test.wilcoxon_p),
                 "Effect (-1 = moves less on every photo)": f"{found.test.rank_biserial:+.2f}",
             }
             for found in summary.comparisons
@@ -122,14 +122,25 @@ def _line(run: RunSummary, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _between(value: float, interval: tuple[float, float], digits: int = 2) -> str:
-    """Return a figure with its interval.
+    r"""Return a figure with its interval.
 
     Example:
         >>> _between(-0.001, (-0.02, 0.01))
-        '0.00 [-0.02, 0.01]'
+        '0.00 [-0.02,\xa00.01]'
     """
     low, high = interval
-    return f"{value:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
+    # A line may end before the interval, not within it.
+    return f"{value:z.{digits}f} [{low:z.{digits}f},\N{NO-BREAK SPACE}{high:z.{digits}f}]"
+
+
+def _probability(value: float) -> str:
+    """Return a p for people.
+
+    Example:
+        >>> _probability(0.03125), _probability(4.8e-07)
+        ('0.031', 'below 0.001')
+    """
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _strength(strength: float | None) -> str:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from robustiqa_core.attacks import parse_attack
 from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.metrics.scale import Convention
+from robustiqa_core.tables.attack_grid import attack_grid
 from robustiqa_core.tables.rows import TableRow
 from robustiqa_core.tables.summary import RunSummary, Summary
-from ui.attack_texts import attack_text
+from ui.attack_texts import attack_text, attack_words
 from ui.glossary import WORDS
 
 
@@ -47,6 +49,9 @@ CONVENTION_NAMES: dict[Convention, str] = {
 }
 
 
+_WORST = "worst of"
+
+
 def value_of(run: RunSummary, name: str) -> float | None:
     """Return a figure of a run; None where it is not defined."""
     value: object = run.figures
@@ -72,8 +77,10 @@ def attack_label(attack: str) -> str:
 
     Example:
         >>> attack_label("pgd:steps=5"), attack_label("worst of 2")
-        ('PGD', 'Worst of 2')
+        ('PGD', 'Worst attack for each photo')
     """
+    if attack.startswith(_WORST):
+        return "Worst attack for each photo"
     name = attack.partition(" from ")[0].partition(":")[0]
     found = attack_text(name).name
     return found if found != name else found.capitalize()
@@ -91,7 +98,7 @@ def is_noise(attack: str) -> bool:
 
 def is_single(attack: str) -> bool:
     """Return whether it is one attack on the model itself: neither the worst of several nor made on another model."""
-    return not attack.startswith("worst of") and not is_transfer(attack)
+    return not attack.startswith(_WORST) and not is_transfer(attack)
 
 
 def attack_and_strength(attack: str, strength: float | None) -> str:
@@ -111,30 +118,44 @@ def row_label(row: TableRow, model: str, photo: str) -> str:
     return f"{photo}: {report.clean_score:.3f} → {report.rounded_score:.3f} ({attack}, {model})"
 
 
-def headline(summary: Summary, model_names: Sequence[tuple[str, str]]) -> str:
+def movements(summary: Summary, models: Sequence[tuple[str, str]]) -> list[str]:
     """Return what the attack that moves each model most does to it, beside noise of the same strength.
 
     Args:
         summary: under any convention.
-        model_names: stem and name of each model.
+        models: stem and name of each model.
     """
     sentences = []
-    for stem, name in model_names:
-        runs = [run for run in summary.runs if run.model == stem and is_single(run.attack)]
-        if not runs:
+    for stem, name in models:
+        worst = worst_of(summary, stem)
+        if worst is None:
             continue
-        worst = max(runs, key=lambda run: abs(run.figures.absolute_gain))
-        noise = [run for run in runs if is_noise(run.attack) and run.strength == worst.strength]
+        noise = [
+            run for run in summary.runs if run.model == stem and is_noise(run.attack) and run.strength == worst.strength
+        ]
         control = (
             f"; noise of this strength by {_percent(noise[0].figures.absolute_gain)}"
             if noise and noise[0] is not worst
             else ""
         )
-        attack = attack_and_strength(worst.attack, worst.strength)
         sentences.append(
-            f"{attack} moves the scores of {name} by {_percent(worst.figures.absolute_gain)} of the scale{control}."
+            f"{attack_in_full(worst)} moves the scores of {name} by {_percent(worst.figures.absolute_gain)} of the "
+            f"scale{control}."
         )
-    return " ".join(sentences)
+    return sentences
+
+
+def worst_of(summary: Summary, stem: str) -> RunSummary | None:
+    """Return the attack in the strength that moves a model most; None where it was not attacked itself."""
+    runs = [run for run in summary.runs if run.model == stem and is_single(run.attack)]
+    return max(runs, key=lambda run: abs(run.figures.absolute_gain), default=None)
+
+
+def attack_in_full(run: RunSummary) -> str:
+    """Return the attack of a run with its strength and its effort, such as `PGD 4/255, 10 steps`."""
+    strengths = [] if run.strength is None else [run.strength]
+    attack = attack_grid([run.attack], strengths)[0] if strengths else parse_attack(run.attack)
+    return attack_words(attack)
 
 
 def _percent(share: float) -> str:
@@ -149,4 +170,4 @@ def _percent(share: float) -> str:
 
 def remark(run: RunSummary) -> str:
     """Return what must be said beside the figures of a run; empty for most."""
-    return {"moved": "", "partly": "moved in part", "nothing": "did nothing"}[run.figures.effect]
+    return {"moved": "", "partly": "moved some photos only", "nothing": "moved no photo"}[run.figures.effect]

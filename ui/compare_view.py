@@ -8,11 +8,12 @@ from robustiqa_core.metrics.scale import CONVENTIONS, MEANING, Convention
 from robustiqa_core.models.card import unmeasured_ranges
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.tables.summary import Summary
-from ui import cache, charts, compare_pair, job_view, state
+from ui import cache, charts, compare_pair, controls, job_view, state
 from ui.charts import draw_chart
 from ui.compare_controls import CompareRequest, estimate_seconds
 from ui.compare_diagnosis import symptoms
 from ui.compare_figures import curve_figure, scatter_figure
+from ui.compare_headline import draw_headline
 from ui.compare_job import CompareOutcome, Point, point_of_row, recipe_of
 from ui.compare_live import kept_as, model_names, photo_titles
 from ui.compare_reading import NOMINAL, Reading
@@ -30,7 +31,6 @@ from ui.compare_texts import (
     FIGURES,
     attack_and_strength,
     attack_label,
-    headline,
 )
 from ui.estimate import spoken
 from ui.figures import model_colours
@@ -52,7 +52,7 @@ def draw_invitation(request: CompareRequest | None) -> None:
         f"With the settings chosen here, {_count(len(recipe.photos.names), 'photo')} meet "
         f"{_count(len(recipe.models), 'model')} and {_count(count, 'attack')}, each in its strength: "
         f"{_count(recipe.rows, 'row')} of a table, in **about {spoken(estimate_seconds(recipe))}** on this machine "
-        "when nothing else runs. You may cancel at any time. Press **Run the comparison**."
+        f"when nothing else runs. You may cancel at any time. {controls.press('Run the comparison')}."
     )
 
 
@@ -72,7 +72,7 @@ def draw_outcome(outcome: CompareOutcome) -> None:
     except InputError:
         st.error("A model gives all these photos the same score, or there is one photo only. Choose another scale.")
         return
-    st.header(headline(summary, [(stem, names[stem]) for stem in outcome.recipe.models]), anchor=False)
+    draw_headline(outcome, summary, names)
     _asked(outcome)
     _symptoms(outcome, names)
     _skipped(outcome)
@@ -234,7 +234,7 @@ def _tables(summary: Summary, names: dict[str, str]) -> None:
     directions = "; ".join(f"{text.label}: {text.direction}" for text in FIGURES.values())
     st.caption(
         f"{directions}. Gain, R-score and unmoved photos are on the {scale} scale. [95 % bootstrap interval]. "
-        "Worst of several: each photo under that of these changes which moves it farthest."
+        "Worst attack for each photo: each under that of these changes which moves it farthest."
     )
     transferred = transfer_table(summary, names)
     if not transferred.empty:

@@ -1,6 +1,6 @@
 """The controls of the attack lab: widgets in, a frozen request out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,12 +10,11 @@ from robustiqa_core.checks import MIN_SIDE, check_images
 from robustiqa_core.device import describe_device
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.images import MAX_SIDE, encode_png, read_image
-from ui import cache, state
+from ui import cache, model_texts, state
 from ui.attack_widgets import attack_shown, attack_widgets, set_attack
 from ui.lab_address import read_lab_address
 from ui.lab_recipe import LabRecipe, rival_of
 from ui.markdown import plain, sentence
-from ui.model_texts import model_name
 from ui.photo_controls import photo_controls, photo_of
 from ui.photo_set import PhotoSet, from_root
 from ui.photo_set_controls import photo_set_controls, prepare_photo_set
@@ -109,7 +108,9 @@ def _models() -> tuple[str, ...]:
         help="A second model that is attacked with the same settings. Each one is attacked with full knowledge of it, "
         "and then shown the photo that was made against the other.",
     )
-    return (model,) if second is None else (model, second)
+    models = (model,) if second is None else (model, second)
+    explain_versions(models)
+    return models
 
 
 def _follow_model() -> None:
@@ -175,6 +176,17 @@ def ask_for_run() -> None:
     state.lab().ask()
 
 
+def small_header(title: str, *, key: str) -> None:
+    """Draw a heading of the second level that is no larger than one of the third: where none is between.
+
+    Args:
+        title: the heading.
+        key: of its place on the page.
+    """
+    with st.container(key=f"small_heading_{key}"):
+        st.header(title, anchor=False)
+
+
 def press(label: str) -> str:
     """Return where a page's Run button is, as the beginning of a sentence: on a small screen the sidebar is closed.
 
@@ -200,5 +212,16 @@ def run_button(label: str, *, key: str, ready: bool, on_click: Callable[[], None
 
 def model_title(stem: str) -> str:
     """Return what people call the model with this stem."""
-    card = cache.cards()[stem]
-    return f"{model_name(card)}, {card.variant}"
+    cards = cache.cards()
+    return model_texts.model_title(cards[stem], cards.values())
+
+
+def explain_versions(stems: Iterable[str]) -> None:
+    """Say below a choice of models what the chosen versions are.
+
+    Args:
+        stems: of the models that are chosen.
+    """
+    text = model_texts.version_help([cache.cards()[stem] for stem in stems])
+    if text:
+        st.caption(text)

@@ -34,6 +34,7 @@ class HardenedFigures:
         gain_after: likewise of the hardened model.
         transfer_gain: AbsGain of the hardened model under perturbations that were made for the baseline.
         spread: of the scores before any stretching, as a share of the baseline's.
+        variant: of the block.
         orthogonalization: of the block.
         orthogonality_error: largest |singular value - 1| of its convolution.
         control: name of a control that was tried at the same place.
@@ -50,6 +51,7 @@ class HardenedFigures:
     gain_after: float | None = None
     transfer_gain: float | None = None
     spread: float | None = None
+    variant: str | None = None
     orthogonalization: str | None = None
     orthogonality_error: float | None = None
     control: str | None = None
@@ -118,7 +120,8 @@ def _order_lost(figures: HardenedFigures) -> Symptom | None:
         causes.append(f"{100 * figures.removed:.0f} % of the filters were pruned")
         advice.append("a smaller pruning ratio")
     causes = causes or ["the tuning was too short for what was changed"]
-    last = ", or the variant isometric, which starts as the identity" if figures.has_block else ""
+    other = figures.has_block and figures.variant != "isometric"
+    last = ", or the variant isometric, which starts as the identity" if other else ""
     return Symptom(
         f"{seen} (a loss of more than {MOST_LOST:g}).",
         f"Likely because {' and '.join(causes)}.",
@@ -132,9 +135,12 @@ def _gain_unchanged(figures: HardenedFigures) -> Symptom | None:
         return None
     if abs(after) <= (1.0 - LEAST_GAINED) * abs(before):
         return None
-    word = "grew" if abs(after) > (1.0 + LEAST_GAINED) * abs(before) else "did not change"
+    if abs(after) >= abs(before):
+        word = "grew" if abs(after) > (1.0 + LEAST_GAINED) * abs(before) else "got no better"
+    else:
+        word = "hardly fell"
     return Symptom(
-        f"The attack's gain {word}: AbsGain {before:+.3f} before, {after:+.3f} after.",
+        f"The attack's gain {word} (AbsGain {before:+.3f} to {after:+.3f}).",
         "An orthogonal block keeps the length of a perturbation; by itself it removes nothing.",
         "Try a blend below 1, a place where the measured amplification is high, more pruning, or more epochs. On the "
         "command line, the objective at trains on attacked photos.",

@@ -17,7 +17,7 @@ from ui.attack_texts import attack_words
 from ui.diagnosis import HardenedFigures, Symptom, diagnose
 from ui.lab_job import PhotoOutcome
 from ui.markdown import plain
-from ui.model_texts import model_name
+from ui.model_texts import prose_name
 from ui.verdict_texts import SAME, broken, reservation, sentence
 
 HIDDEN = 0.02
@@ -69,7 +69,7 @@ class Duel:
         settings = first.report.settings
         one, other = cards
         return cls(
-            names=(_name(one), _name(other)),
+            names=(prose_name(one), prose_name(other)),
             ranges=(one.score_range, other.score_range),
             clean=(first.report.clean_score, second.report.clean_score),
             crossed=((aa, ab), (ba, bb)),
@@ -271,7 +271,3 @@ def _people(one: ModelCard, other: ModelCard) -> tuple[float, float] | None:
     known = {item.dataset: item.srocc for item in one.measurements}
     shared = next((item for item in other.measurements if item.dataset in known), None)
     return None if shared is None else (known[shared.dataset], shared.srocc)
-
-
-def _name(card: ModelCard) -> str:
-    return f"{model_name(card)} {card.variant}"

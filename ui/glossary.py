@@ -1,6 +1,12 @@
 """The words of the field, short and right; shown in place and on the page that explains them."""
 
 WORDS: dict[str, str] = {
+    "Usual range": "The lowest and the highest score that a model gave to the photos that it was trained on, or to "
+    "ordinary photos. Changes of scores are given as shares of it.",
+    "Hardened": "Changed so that attacks move the scores less: with a block, by training on attacked photos, or both.",
+    "Adversarial training": "Training on attacked photos beside the clean ones. Partial: weights between those and the "
+    "baseline's.",
+    "Baseline": "A model as it was trained, without any defence. Hardened models were made from it.",
     "Quality model": "A network that says how good a photo looks, from the photo alone (no-reference image quality "
     "assessment, NR-IQA).",
     "MOS": "Mean opinion score: the average rating that people gave a photo. Models learn to predict it.",
@@ -73,3 +79,74 @@ WORDS: dict[str, str] = {
     "Amplification": "By how much the share of a change in the signal has grown from the photo to a place, measured "
     "on a sample photo. Above 1 = the change stands out more than in the photo.",
 }
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Models and scores": (
+        "Agreement",
+        "Baseline",
+        "MOS",
+        "PLCC",
+        "Quality model",
+        "Reference",
+        "SROCC",
+        "Usual range",
+    ),
+    "Attacks": (
+        "Adversarial photo",
+        "Black box",
+        "FGSM",
+        "Flow",
+        "Hidden gradients",
+        "l∞ and l2",
+        "PGD",
+        "PSNR",
+        "Random noise",
+        "Rounding to 8 bits",
+        "SSIM",
+        "Strength (eps)",
+        "Transfer",
+        "White box",
+    ),
+    "Figures of robustness": (
+        "Audit",
+        "Bootstrap interval",
+        "Flipped pairs",
+        "Gain (AbsGain)",
+        "R-score",
+        "Rank correlation, clean and attacked",
+        "Scale convention",
+        "Unmoved photos",
+    ),
+    "Defences": (
+        "Adversarial training",
+        "Blend",
+        "Control",
+        "Defence",
+        "Distillation",
+        "Epoch",
+        "Fine-tuning",
+        "Hardened",
+        "Orthogonal",
+        "Paper's ratio",
+        "Ratio of dimensions",
+        "RobustBlock",
+    ),
+    "Pruning": (
+        "Baking",
+        "Filter",
+        "Importance",
+        "Multiply-adds",
+        "Parameters",
+        "Pruning ratio",
+    ),
+    "Waves and layers": (
+        "Amplification",
+        "Cycles per pixel",
+        "Largest singular value",
+        "Luma and chroma",
+        "Root mean square",
+        "Spectrum",
+        "White noise",
+    ),
+}
+"""The words by what they are about, in the order of the alphabet."""

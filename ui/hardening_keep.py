@@ -40,26 +40,31 @@ def draw_keep(trial: Trial, *, place: str, name: str) -> None:
     if said is not None:
         (st.error if said.kind == "error" else st.success)(said.text)
     st.caption(
-        "A kept model is in the list of models of every page, for everybody on this server, until the server stops. "
+        "A kept model is in the list of models of every page, for everybody on this server, until you forget "
+        "it or the server stops. "
         "Unpack the ZIP in the folder checkpoints, and it is there for good, on the command line too."
     )
     st.markdown("**The same model from the command line**")
     st.code(command_of(trial.recipe, chosen), language=None, wrap_lines=True)
-    for stem, card in kept.cards().items():
+    for stem, card in kept.owned(cache.owner()).items():
         if card.model == trial.recipe.model:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f":material/bookmark: Kept: {plain(controls.model_title(stem))}", width="content")
-                st.button("Forget it", key=f"{place}drop_{stem}", on_click=kept.drop, args=(stem,))
+                st.button("Forget it", key=f"{place}drop_{stem}", on_click=_drop, args=(stem,))
 
 
 def _keep(trial: Trial, name: str, said: str) -> None:
     try:
-        card = cache.kept_models().keep(trial.key, name, taken=cache.cards())
+        card = cache.kept_models().keep(trial.key, name, taken=cache.cards(), owner=cache.owner())
     except RobustIQAError as error:
         st.session_state[said] = state.Notice("error", f"It was not kept. {sentence(error)}")
         return
     title = plain(controls.model_title(card.stem))
     st.session_state[said] = state.Notice("info", f"Kept as **{title}**.")
+
+
+def _drop(stem: str) -> None:
+    cache.kept_models().drop(stem, owner=cache.owner())
 
 
 def _download(trial: Trial, name: str, place: str) -> None:

@@ -92,15 +92,13 @@ def settle(jobs: PageJobs[HardeningRecipe]) -> None:
     job_view.settle(jobs, noun="hardening", cancelled=_cancelled, keep_as=trial_key)
 
 
-def restore(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe | None) -> None:
-    """Show the trial that the address names, or the one that the controls ask for, if it is kept."""
+def restore(jobs: PageJobs[HardeningRecipe]) -> None:
+    """Show the trial that the address names, if it is kept; what others tried is not what a visitor begins with."""
     named = st.query_params.get(job_view.RESULT)
-    keys = [named, None if recipe is None else trial_key(recipe)]
-    for key in filter(None, keys):
-        known = cache.kept_models().trial(key)
-        if known is not None:
-            cache.shelf().put(key, known)
-    job_view.restore(jobs, keys, Trial, of=HardeningRecipe)
+    known = None if named is None else cache.kept_models().trial(named)
+    if named is not None and known is not None:
+        cache.shelf().put(named, known)
+    job_view.restore(jobs, [named], Trial, of=HardeningRecipe)
 
 
 def outcome(jobs: PageJobs[HardeningRecipe]) -> Trial | None:

@@ -3,10 +3,12 @@
 from robustiqa_core.hardening import AdversarialTraining, HardeningRecipe, read_variants
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.models.card import ModelCard
+from robustiqa_core.verdict import Comparison, Movement, Verdict, judge, known_agreement, rates_as_before
 from ui.diagnosis import HardenedFigures
 from ui.hardening_job import Trial
 from ui.hardening_progress import front_share
-from ui.model_texts import model_name, place_name
+from ui.model_texts import model_name, place_name, version_name
+from ui.verdict_texts import sentence
 
 ORTHOGONALIZATION_NAMES = {
     "cayley": "Cayley (orthogonal)",
@@ -21,7 +23,8 @@ _UNMOVED = 0.1
 """Share of crops that an attack did not move from which on its gain says little."""
 CONTROLS = ("plain", "identity", "contraction")
 VARIANT_NAMES = {"isometric": "Isometric", "paper": "The paper's"}
-CRITERION_NAMES = {"l1": "L1 of the weights", "l2": "L2 of the weights", "pls_vip": "PLS VIP", "random": "Random"}
+CRITERION_NAMES = {"random": "Chance", "l1": "Weights (l1)", "l2": "Weights (l2)", "pls_vip": "Photos (PLS-VIP)"}
+"""The criteria of pruning from the one that knows nothing to the one that looks at photos."""
 COLUMNS = {
     "number": "Trial",
     "position": "Position",
@@ -104,11 +107,18 @@ def overview_row(card: ModelCard) -> dict[str, str]:
     )
     return {
         "Model": model_name(card),
-        "Version": card.variant,
+        "Version": version_name(card).capitalize(),
         "SROCC": spell_correlation(people.srocc) if people else "",
         "PLCC": spell_correlation(people.plcc) if people else "",
         "AbsGain (before)": "{:.3f} ({:.3f})".format(*gains) if gains else "",
+        "Agreement": _agreement(known_agreement(card)),
     }
+
+
+def _agreement(found: float | None) -> str:
+    if found is None:
+        return ""
+    return f"{found:.3f}" if rates_as_before(found) else f"{found:.3f}, rates otherwise"
 
 
 def block_text(trial: Trial) -> str:
@@ -144,17 +154,16 @@ def trial_row(trial: Trial, number: int) -> dict[str, str | int | float | None]:
     }
 
 
-def verdict(trial: Trial) -> str:
-    """Return what a trial found, as a sentence."""
-    before, after = trial.attacked("baseline"), trial.attacked("hardened")
-    share = 1.0 - abs(after) / abs(before) if before else 0.0
-    if share >= 0.1:
-        what = f"the attack moves the scores {100 * share:.0f} % less than the baseline's"
-    elif share <= -0.1:
-        what = f"the attack moves the scores {-100 * share:.0f} % more than the baseline's"
-    else:
-        what = "the attack moves the scores as far as the baseline's"
-    return f"Block {place_name(trial.recipe.position)}: {what}" if trial.recipe.block else f"No block: {what}"
+def verdict_of(trial: Trial) -> Verdict:
+    """Return what follows from a trial, by the rule that every page goes by."""
+    movement = Movement("up", trial.attacked("baseline"), trial.attacked("hardened"))
+    return judge(Comparison((movement,), agreement=trial.agreement))
+
+
+def verdict_sentence(trial: Trial) -> str:
+    """Return what a trial found, in a sentence."""
+    where = f"the block {place_name(trial.recipe.position)}" if trial.recipe.block else "no block"
+    return sentence(verdict_of(trial), name=f"the model with {where}", baseline="the baseline")
 
 
 def figures_of(trial: Trial, others: list[Trial]) -> HardenedFigures:
@@ -183,6 +192,7 @@ def figures_of(trial: Trial, others: list[Trial]) -> HardenedFigures:
         gain_after=trial.attacked("hardened"),
         transfer_gain=trial.transfer_gain,
         spread=trial.spread,
+        variant=None if block is None else block.variant,
         orthogonalization=None if block is None else block.orthogonalization,
         orthogonality_error=trial.orthogonality_error,
         control=control,

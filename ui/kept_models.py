@@ -39,6 +39,7 @@ class KeptModels:
         self._trials: OrderedDict[str, Trial] = OrderedDict()
         self._networks: OrderedDict[str, QualityModel] = OrderedDict()
         self._models: dict[str, tuple[ModelCard, QualityModel]] = {}
+        self._owners: dict[str, str] = {}
 
     def put(self, trial: Trial, network: QualityModel) -> None:
         """Remember a trial with its network; the oldest ones go."""
@@ -66,13 +67,14 @@ class KeptModels:
         with self._lock:
             return key in self._networks
 
-    def keep(self, key: str, name: str, *, taken: Collection[str]) -> ModelCard:
+    def keep(self, key: str, name: str, *, taken: Collection[str], owner: str = "") -> ModelCard:
         """Keep a trial's network under a name, and return its card.
 
         Args:
             key: of the trial.
             name: of the new variant.
             taken: stems of other models, such as `linearity-baseline`.
+            owner: the visit that keeps it, which alone may drop it.
 
         Raises:
             ConfigurationError: the name is taken or is none, or there are too many models already.
@@ -89,12 +91,25 @@ class KeptModels:
                     f"{self._most_models} models are kept on this server, and no more fit; download this one instead"
                 )
             self._models[stem] = (card, scorer)
+            self._owners[stem] = owner
         return card
 
-    def drop(self, stem: str) -> None:
-        """Forget a model that was kept; nothing happens if there is none."""
+    def drop(self, stem: str, *, owner: str = "") -> None:
+        """Forget a model that was kept; nothing happens if there is none.
+
+        Raises:
+            ConfigurationError: somebody else keeps it.
+        """
         with self._lock:
+            if self._owners.get(stem, owner) != owner:
+                raise ConfigurationError(f"{stem} was kept by somebody else; only they can forget it")
             self._models.pop(stem, None)
+            self._owners.pop(stem, None)
+
+    def owned(self, owner: str) -> dict[str, ModelCard]:
+        """Return the cards of the models that a visit keeps, by stem."""
+        with self._lock:
+            return {stem: card for stem, (card, _) in self._models.items() if self._owners[stem] == owner}
 
     def cards(self) -> dict[str, ModelCard]:
         """Return the cards of the models that were kept, by stem."""

@@ -37,7 +37,7 @@ LAB = AppPage(
     "Attack lab",
     ":material/experiment:",
     "pages/attack_lab.py",
-    "Take a photo of your own or a sample, choose an attack, and watch the score move while the photo looks the same.",
+    "Take a photo of your own or a sample, choose an attack, and watch the score move while the photo hardly changes.",
 )
 PLACEMENT = AppPage(
     "Block placement",

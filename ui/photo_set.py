@@ -10,6 +10,7 @@ from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.images import encode_png, read_image
 from robustiqa_core.samples import SamplePhoto
+from ui.recipe import read_count
 
 FOLDER_VARIABLE = "ROBUSTIQA_PHOTOS"
 """Environment variable that names a folder of photos on the server, which every visitor may then use."""
@@ -84,10 +85,7 @@ def read_photo_set(
         ConfigurationError: a sample that does not exist, or too many photos.
     """
     if "folder" in parameters:
-        text = parameters["folder"]
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            raise ConfigurationError(f"folder must be a number of photos from 1 to {most}, got {text!r}; change it")
-        return int(text)
+        return read_count(parameters, "folder", most, low=1, high=most)
     if "photos" not in parameters:
         return None
     names = tuple(dict.fromkeys(filter(None, parameters["photos"].split(","))))

@@ -6,12 +6,14 @@ from dataclasses import replace
 import streamlit as st
 
 from robustiqa_core.blocks import ORTHOGONALIZATIONS, VARIANTS, BlockSettings
-from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.checks import check_choice, check_count
+from robustiqa_core.errors import ConfigurationError, RobustIQAError
 from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.models import architecture
 from robustiqa_core.pruning import CRITERIA, PruningSettings
 from robustiqa_core.scorer import InsertionPoint
 from ui import cache, controls, hardening_live, placement_ahead, state
+from ui.attack_widgets import MAX_SEED
 from ui.estimate import spoken
 from ui.glossary import WORDS
 from ui.hardening_data import data_name
@@ -73,9 +75,14 @@ def _read(parameters: dict[str, str]) -> HardeningRecipe:
         precision=cache.tuning_precision(),
     )
     recipe = read_recipe({"position": default or "", **parameters}, begun)
-    names = [point.name for point in points_of(recipe.model)]
-    if recipe.position not in names:
-        recipe = replace(recipe, position=default_position(points_of(recipe.model)), block=recipe.block or begun.block)
+    check_choice("model", recipe.model, models)
+    points = {point.name: point for point in points_of(recipe.model)}
+    if recipe.block is None or recipe.position is None:
+        raise ConfigurationError(
+            "expected a place for the block, got none; choose one, or harden without a block on the command line"
+        )
+    recipe.block.check_channels(points[recipe.position].channels)
+    check_count("seed", recipe.seed, low=0, high=MAX_SEED)
     return recipe
 
 
@@ -132,7 +139,7 @@ def tuning_controls() -> None:
     _number("Pruning ratio", RATIOS, "ratio", WORDS["Pruning ratio"])
     if st.session_state[_key("ratio")]:
         _choice("Pruning criterion", list(CRITERIA), "criterion", CRITERION_NAMES, None)
-    st.number_input("Seed", min_value=0, max_value=2**31, step=1, key=_key("seed"), persist_state="session")
+    st.number_input("Seed", min_value=0, max_value=MAX_SEED, step=1, key=_key("seed"), persist_state="session")
 
 
 def recipe_of(model: str, block: BlockSettings | None) -> HardeningRecipe | None:

@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from robustiqa_core.models.card import ModelCard
+from robustiqa_core.verdict import LEAST_AGREEMENT, known_agreement
 from ui.figures import COLOURS, SYMBOLS
 from ui.hardening_job import Trial
-from ui.model_texts import place_name
+from ui.model_texts import place_name, times, version_name
 from ui.placement_slots import Slot
 
 ROW = 46
 """Pixels of a row of the diagram."""
-_LINE = "#7C8794"
-_BAR, _BAR_START, _BAR_END = COLOURS["adversarial"], 0.5, 0.9
+_LINE, _BOX = "#7C8794", "#4E5A63"
+_BAR = COLOURS["adversarial"]
+_DIAGRAM, _BARS = (0.0, 0.52), (0.56, 1.0)
+"""Shares of the width that the diagram and the bars beside it have."""
 _CHOSEN, _FREE = COLOURS["hardened"], COLOURS["clean"]
 
 
@@ -31,6 +35,8 @@ def diagram_figure(
     columns = sorted({slot.column for slot in slots})
     figure = go.Figure(layout={"template": "none"})
     middle = sum(columns) / len(columns)
+    # Where two branches run side by side there is no room for bars: the numbers stand beside the places.
+    has_bars = len(columns) == 1 and any(growth.get(slot.point.name) is not None for slot in slots)
     for column in columns:
         rows = [slot.row for slot in slots if slot.column == column]
         xs, ys = [middle, column, column, middle], [-1.2, -0.6, max(rows) + 0.6, last + 1.2]
@@ -39,15 +45,13 @@ def diagram_figure(
         )
     for y, text in ((-1.2, "photo"), (last + 1.2, "score")):
         figure.add_annotation(
-            x=middle, y=y, text=f"<b>{text}</b>", showarrow=False, bgcolor=_LINE, font={"color": "white"}, borderpad=4
+            x=middle, y=y, text=f"<b>{text}</b>", showarrow=False, bgcolor=_BOX, font={"color": "white"}, borderpad=4
         )
-    if len(columns) == 1:
-        _add_bars(figure, slots, growth)
     figure.add_scatter(
         x=[slot.column for slot in slots],
         y=[slot.row for slot in slots],
         mode="markers+text",
-        text=[_label(slot, growth.get(slot.point.name)) for slot in slots],
+        text=[_label(slot, None if has_bars else growth.get(slot.point.name)) for slot in slots],
         textposition="middle right",
         textfont={"size": 12},
         customdata=[[slot.point.name, tried.get(slot.point.name, 0)] for slot in slots],
@@ -57,6 +61,7 @@ def diagram_figure(
             "symbol": ["diamond" if slot.point.name == chosen else "square" for slot in slots],
             "color": [_CHOSEN if slot.point.name == chosen else _FREE for slot in slots],
             "line": {"color": "white", "width": 2},
+            "opacity": 1.0,
         },
         selected={"marker": {"opacity": 1.0}},
         unselected={"marker": {"opacity": 1.0}},
@@ -68,38 +73,54 @@ def diagram_figure(
     )
     figure.update_xaxes(visible=False, range=[-0.25, columns[-1] + 0.95], fixedrange=True)
     figure.update_yaxes(visible=False, range=[last + 1.8, -1.8], fixedrange=True)
+    if has_bars:
+        _add_bars(figure, slots, growth)
     return figure
 
 
 def _add_bars(figure: go.Figure, slots: Sequence[Slot], growth: Mapping[str, float | None]) -> None:
-    """Draw the measured amplification as a bar beside each place."""
-    known = {slot.row: value for slot in slots if (value := growth.get(slot.point.name)) is not None}
-    for row, value in known.items():
-        end = _BAR_START + (_BAR_END - _BAR_START) * value / max(known.values())
-        figure.add_shape(
-            type="rect",
-            x0=_BAR_START,
-            x1=end,
-            y0=row - 0.22,
-            y1=row + 0.22,
-            fillcolor=_BAR,
-            line_width=0,
-            layer="below",
-        )
+    """Draw the measured amplification as a bar beside each place, on an axis of its own."""
+    known = [(slot, value) for slot in slots if (value := growth.get(slot.point.name)) is not None]
+    figure.add_bar(
+        x=[value for _, value in known],
+        y=[slot.row for slot, _ in known],
+        orientation="h",
+        width=0.45,
+        text=[times(value) for _, value in known],
+        textposition="outside",
+        cliponaxis=False,
+        marker={"color": _BAR},
+        customdata=[[slot.title] for slot, _ in known],
+        hovertemplate="%{customdata[0]}: %{text}<extra></extra>",
+        showlegend=False,
+        xaxis="x2",
+    )
+    figure.update_layout(
+        xaxis={"domain": _DIAGRAM},
+        xaxis2={
+            "domain": _BARS,
+            "anchor": "y",
+            "title": {"text": "Growth of an attack's change<br>since the photo (×)"},
+            "range": [0.0, 1.35 * max(value for _, value in known)],
+            "nticks": 4,
+            "fixedrange": True,
+        },
+    )
 
 
 def _label(slot: Slot, growth: float | None) -> str:
     title = slot.title if slot.branch == "trunk" else f"{slot.title}, {slot.branch.split(' ')[0]}"
-    grown = "" if growth is None else f", <b>×{growth:.2g}</b>"
+    grown = "" if growth is None else f", <b>{times(growth)}</b>"
     return f"{title}<br>{slot.point.channels} ch, 1/{slot.point.stride}{grown}"
 
 
-def trials_figure(trials: Sequence[Trial], *, chosen: str | None) -> go.Figure:
+def trials_figure(trials: Sequence[Trial], *, chosen: str | None, bundled: Sequence[ModelCard] = ()) -> go.Figure:
     """Return AbsGain under the attack against the agreement with the baseline: one point a trial.
 
     Args:
         trials: of one model.
         chosen: key of the trial that is on the page.
+        bundled: cards of hardened versions of the same model, with what was measured when they were made.
     """
     figure = go.Figure(layout={"template": "none"})
     places = list(dict.fromkeys(trial.recipe.position for trial in trials))
@@ -121,6 +142,25 @@ def trials_figure(trials: Sequence[Trial], *, chosen: str | None) -> go.Figure:
             },
             hovertemplate="trial %{text}: SROCC %{x:.3f}, AbsGain %{y:+.3f}<extra></extra>",
         )
+    for number, card in enumerate(bundled):
+        figure.add_scatter(
+            x=[known_agreement(card)],
+            y=[card.hardening["attacked"]["hardened"]["absolute_gain"]],
+            mode="markers",
+            name=f"{version_name(card)}, comes with the app",
+            marker={
+                "size": 13,
+                "symbol": f"{SYMBOLS[number % len(SYMBOLS)]}-open",
+                "color": COLOURS["clean"],
+                "line": {"width": 2},
+            },
+            hovertemplate=f"{card.variant}: SROCC %{{x:.3f}}, AbsGain %{{y:+.3f}}<extra></extra>",
+        )
+    figure.add_vline(
+        x=LEAST_AGREEMENT,
+        line={"color": _LINE, "width": 1, "dash": "dot"},
+        annotation={"text": "rates photos as before →", "xanchor": "right", "yref": "paper", "y": 1.0},
+    )
     figure.add_scatter(
         x=[1.0],
         y=[trials[-1].attacked("baseline")],

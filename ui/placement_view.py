@@ -14,22 +14,27 @@ from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.scorer import InsertionPoint
 from ui import cache, charts, hardening_live, job_view, state
 from ui.charts import draw_chart
+from ui.controls import small_header
 from ui.diagnosis import Symptom, diagnose, diagnose_memory
 from ui.glossary import WORDS
 from ui.hardening_figures import epoch_figure
 from ui.hardening_job import Trial
 from ui.hardening_keep import draw_keep
 from ui.hardening_recipe import address_of
-from ui.hardening_texts import COLUMNS, figures_of, trial_row, verdict
+from ui.hardening_texts import COLUMNS, figures_of, trial_row, verdict_of, verdict_sentence
 from ui.job_view import RESULT
 from ui.markdown import plain, sentence
-from ui.model_texts import place_name
+from ui.model_texts import place_name, times
 from ui.placement_controls import PLACE, POSITION
 from ui.placement_figures import diagram_figure, trials_figure
 from ui.placement_probe import NOISE_KIND, ProbeOutcome
 from ui.placement_slots import dimension_ratios, slots_of
 from ui.sharing import draw_share
+from ui.verdict_texts import reservation
 
+EVERYBODYS = f"{PLACE}everybodys"
+"""Key of the switch that shows the trials of other visitors."""
+_MINE = f"{PLACE}mine"
 MAP_SIDE = 224
 """Side of the photo whose maps the costs are given for."""
 
@@ -37,7 +42,7 @@ MAP_SIDE = 224
 def draw_diagram(points: Sequence[InsertionPoint], model: str, probe: ProbeOutcome | None) -> None:
     """Draw the architecture; a click on a place chooses it."""
     chosen = st.session_state[POSITION]
-    trials = shown_trials(model)
+    trials = mine_among(trials_of(model))
     figure = diagram_figure(
         slots_of(points),
         chosen=chosen,
@@ -56,8 +61,8 @@ def draw_diagram(points: Sequence[InsertionPoint], model: str, probe: ProbeOutco
         + ". Choose one in the list beside it.",
     )
     st.caption(
-        "Click a point, or choose in the list. ch: channels of the map; 1/n: one step on the map is n pixels; ×: by "
-        "how much the change of an attack has grown since the photo, as a share of the signal."
+        "Click a point, or choose in the list. ch: channels of the map; 1/n: one step on the map is n pixels. "
+        "Growth: by how much the change of an attack has grown since the photo, as a share of the signal."
     )
 
 
@@ -97,8 +102,8 @@ def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: Pro
             "Measured here, once for each size of map; in tuning at every step.",
         ),
         ("Paper's ratio", f"{ratio:.2f}", WORDS["Ratio of dimensions"]),
-        ("Growth, attack", "..." if grown is None else f"×{grown:.2f}", WORDS["Amplification"]),
-        ("Growth, noise", "..." if noise is None else f"×{noise:.2f}", "The same for noise of the attack's size."),
+        ("Growth, attack", "..." if grown is None else times(grown), WORDS["Amplification"]),
+        ("Growth, noise", "..." if noise is None else times(noise), "The same for noise of the attack's size."),
     ):
         with grid:
             st.metric(label, value, help=text, border=True)
@@ -117,19 +122,20 @@ def draw_notice() -> None:
         _symptom(diagnose_memory(kernel_bytes=None, build_bytes=None))
 
 
-def draw_trial(trial: Trial) -> None:
-    """Draw a trial beside the baseline, what is wrong with it, and how to keep it."""
-    st.header(verdict(trial), anchor=False)
-    _asked(trial)
-    symptoms = diagnose(figures_of(trial, shown_trials(trial.recipe.model)))
+def draw_summary(trial: Trial) -> None:
+    """Draw what a trial found, beside the baseline."""
+    st.header(verdict_sentence(trial), anchor=False)
+    more = reservation(verdict_of(trial))
+    if more:
+        st.markdown(more)
     grid = st.grid(4, min_column_width=150, gap="small")
     before, after = trial.attacked("baseline"), trial.attacked("hardened")
     r_before, r_after = (trial.attacked(which, "r_score") for which in ("baseline", "hardened"))
     milliseconds = 1000 * trial.hardened_seconds
     for label, value, change, colour, text in (
+        ("Agreement", spell_correlation(trial.agreement), _people(trial), "off", WORDS["Agreement"]),
         ("AbsGain", f"{after:+.3f}", f"baseline {before:+.3f}", "off", WORDS["Gain (AbsGain)"]),
         ("R-score", f"{r_after:.2f}", f"baseline {r_before:.2f}", "off", WORDS["R-score"]),
-        ("Agreement", spell_correlation(trial.agreement), _people(trial), "off", WORDS["Agreement"]),
         (
             "Time per image",
             f"{milliseconds:.1f} ms",
@@ -142,9 +148,16 @@ def draw_trial(trial: Trial) -> None:
             st.metric(label, value, change, delta_color=colour, delta_arrow="off", help=text, border=True)  # type: ignore[arg-type]
     example = trial.example
     st.caption(
-        "AbsGain: near 0 = robust. R-score: higher = more robust. Agreement: SROCC with the baseline. "
+        "Agreement: SROCC with the baseline. AbsGain: near 0 = robust. R-score: higher = more robust. "
         f"Score of {plain(example.title)}: {example.after:.3f}, by the baseline {example.before:.3f}."
     )
+
+
+def draw_trial(trial: Trial) -> None:
+    """Draw a trial in detail: how it was made, what is wrong with it, and how to keep it."""
+    small_header("This trial in detail", key="trial")
+    _asked(trial)
+    symptoms = diagnose(figures_of(trial, trials_of(trial.recipe.model)))
     for symptom in symptoms:
         _symptom(symptom)
     if not symptoms:
@@ -160,11 +173,18 @@ def draw_trial(trial: Trial) -> None:
 
 
 def draw_trials(model: str, shown: str | None) -> None:
-    """Draw the trials of a model beside each other, and their files."""
-    trials = shown_trials(model)
+    """Draw the trials of a model beside each other, and their files: one's own, and those of others if asked for."""
+    mine, every = mine_among(trials_of(model)), trials_of(model)
+    if not every:
+        return
+    small_header("Trials", key="trials")
+    trials = mine
+    if len(mine) < len(every):
+        others = len(every) - len(mine)
+        st.toggle(f"Show what others tried on this server, too ({others})", key=EVERYBODYS, persist_state="session")
+        trials = every if st.session_state[EVERYBODYS] else mine
     if not trials:
         return
-    st.subheader("Trials on this server", anchor=False)
     rows = [trial_row(trial, number) for number, trial in enumerate(trials, 1)]
     table = pd.DataFrame(rows).rename(columns=COLUMNS)
     columns = {
@@ -177,14 +197,21 @@ def draw_trials(model: str, shown: str | None) -> None:
     st.dataframe(table.dropna(axis=1, how="all"), hide_index=True, column_config=columns, key=f"{PLACE}table")
     st.caption(
         "AbsGain: near 0 = robust. R-score and SROCC: higher = better. Spread: of the scores before they are stretched "
-        "to the baseline's, 1 = as wide. Trials stay while the server runs, for all its visitors."
+        "to the baseline's, 1 = as wide. Trials stay while the server runs. After a reload of the page only the one "
+        "that its address names is yours; the others are among those of everybody."
     )
+    bundled = [card for card in cache.listed_cards().values() if card.model == model and "attacked" in card.hardening]
     draw_chart(
-        trials_figure(trials, chosen=shown),
+        trials_figure(trials, chosen=shown, bundled=bundled),
         key=f"{PLACE}trials_chart",
         file="trials",
         alt=f"AbsGain of {len(trials)} trials against their agreement with the baseline; the table has the numbers",
     )
+    if bundled:
+        st.caption(
+            "Open shapes: hardened models that come with the app, as measured when they were made, on other crops. "
+            "AbsGain is a share of each model's usual range."
+        )
     keys = [trial.key for trial in trials]
     charts.format_control()
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -206,9 +233,21 @@ def draw_trials(model: str, shown: str | None) -> None:
             )
 
 
-def shown_trials(model: str) -> list[Trial]:
-    """Return the trials with a block of an architecture, the oldest first."""
+def trials_of(model: str) -> list[Trial]:
+    """Return the trials with a block of an architecture by everybody on this server, the oldest first."""
     return [trial for trial in cache.kept_models().trials(model) if trial.recipe.block is not None]
+
+
+def note_as_mine(key: str | None) -> None:
+    """Note that a trial is this visitor's: made in this visit, or named by the address that was opened."""
+    if key is not None:
+        st.session_state.setdefault(_MINE, set()).add(key)
+
+
+def mine_among(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials of this visit."""
+    keys = st.session_state.get(_MINE, set())
+    return [trial for trial in trials if trial.key in keys]
 
 
 def trials_json(trials: Sequence[Trial]) -> str:

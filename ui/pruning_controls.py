@@ -10,10 +10,11 @@ from ui import cache, controls, hardening_live, state
 from ui.estimate import spoken
 from ui.glossary import WORDS
 from ui.hardening_data import data_name
+from ui.hardening_texts import CRITERION_NAMES
 from ui.markdown import sentence
 from ui.pruning_job import estimate_seconds
 from ui.pruning_recipe import SHORT_TUNING, PruningRecipe, read_recipe
-from ui.pruning_texts import CRITERION_NAMES, SCOPE_NAMES, criterion_help
+from ui.pruning_texts import SCOPE_NAMES, criterion_help
 
 PLACE = state.PRUNING
 RATIO, CRITERION, SCOPE, TUNING = f"{PLACE}ratio", f"{PLACE}criterion", f"{PLACE}scope", f"{PLACE}tuning"
@@ -52,7 +53,7 @@ def prepare() -> None:
 
 
 def sliders() -> tuple[float, str]:
-    """Draw the two sliders above the plan; return the ratio and the criterion."""
+    """Draw the two controls above the plan; return the ratio and the criterion."""
     left, right = st.columns(2, gap="medium")
     with left:
         st.slider(
@@ -65,11 +66,12 @@ def sliders() -> tuple[float, str]:
             help=WORDS["Pruning ratio"],
         )
     with right:
-        st.select_slider(
+        st.segmented_control(
             "Criterion: what makes a filter important",
             list(CRITERION_NAMES),
             format_func=CRITERION_NAMES.__getitem__,
             key=CRITERION,
+            required=True,
             persist_state="session",
             help=criterion_help(),
         )
@@ -77,10 +79,11 @@ def sliders() -> tuple[float, str]:
 
 
 def sidebar() -> PruningRecipe:
-    """Draw the controls beside the page; return the curve that they ask for, by the criterion of the slider."""
+    """Draw the controls beside the page; return the curve that they ask for, by the criterion above the plan."""
     stem = st.selectbox(
         "Model", prunable(), format_func=controls.model_title, key=f"{PLACE}{state.MODEL}", persist_state="session"
     )
+    controls.explain_versions([stem])
     st.radio(
         "Where filters go",
         SCOPES,
@@ -93,8 +96,8 @@ def sidebar() -> PruningRecipe:
         "Short tuning after pruning",
         key=TUNING,
         persist_state="session",
-        help=f"{WORDS['Fine-tuning']} Off shows what pruning alone does, in less time. "
-        f"On: {SHORT_TUNING} epochs of all layers.",
+        help=f"{WORDS['Fine-tuning']} On: {SHORT_TUNING} epochs of all layers. Off shows what pruning alone does, in "
+        "less time: it breaks most models.",
     )
     card = cache.cards()[stem]
     labelled = hardening_live.labelled()

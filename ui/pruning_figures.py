@@ -54,7 +54,7 @@ CURVES: dict[str, Curve] = {
         ".3f",
     ),
     "gain": Curve(
-        "AbsGain: how far an attack moves the scores, as a share of their range",
+        "AbsGain: how far an attack moves the scores, as a share of their usual range",
         "AbsGain (0 = most robust)",
         lambda point: point.gain,
         lambda point: point.baseline_gain,

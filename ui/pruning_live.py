@@ -60,10 +60,10 @@ def settle() -> None:
     job_view.settle(state.pruning(), noun="sweep", cancelled=_cancelled, keep_as=PruningRecipe.key)
 
 
-def restore(recipe: PruningRecipe) -> None:
-    """Show the sweep that the address names, or the one that the controls ask for, if it is kept."""
-    keys = [st.query_params.get(job_view.RESULT), recipe.key()]
-    job_view.restore(state.pruning(), keys, PruningOutcome, of=PruningRecipe)
+def restore() -> None:
+    """Show the sweep that the address names, if it is kept; what others ran is not what a visitor begins with."""
+    named = st.query_params.get(job_view.RESULT)
+    job_view.restore(state.pruning(), [named], PruningOutcome, of=PruningRecipe)
 
 
 def outcome() -> PruningOutcome | None:

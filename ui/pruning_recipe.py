@@ -11,6 +11,7 @@ from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening import DISTILLATION, HardeningRecipe
 from robustiqa_core.pruning import MAX_RATIO, PruningSettings
 from ui.hardening_recipe import command_of
+from ui.recipe import read_count
 
 RATIOS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """The curve's points: ratio 0 is the whole model, which all others are held against."""
@@ -47,7 +48,7 @@ class PruningRecipe:
     variant: str = "baseline"
     criterion: str = "l1"
     scope: str = "layer"
-    epochs: int = 0
+    epochs: int = SHORT_TUNING
     ratios: tuple[float, ...] = field(default_factory=lambda: RATIOS)
     data: str = DISTILLATION
 
@@ -143,7 +144,7 @@ def read_recipe(parameters: Mapping[str, str], stems: Sequence[str], *, data: st
     if stem not in stems:
         raise ConfigurationError(f"expected a model that can be pruned, got {stem!r}; choose one of {', '.join(stems)}")
     model, _, variant = stem.partition("-")
-    epochs = _count(parameters, "tuning", 0, high=SHORT_TUNING)
+    epochs = read_count(parameters, "tuning", SHORT_TUNING, high=SHORT_TUNING)
     if epochs not in (0, SHORT_TUNING):
         raise ConfigurationError(f"tuning must be 0 or {SHORT_TUNING}, got {epochs}; change it")
     recipe = PruningRecipe(
@@ -163,10 +164,3 @@ def read_recipe(parameters: Mapping[str, str], stems: Sequence[str], *, data: st
         ) from error
     recipe.settings(ratio)
     return recipe, ratio
-
-
-def _count(parameters: Mapping[str, str], name: str, default: int, *, high: int) -> int:
-    text = parameters.get(name, str(default))
-    if not text.isdecimal() or int(text) > high:
-        raise ConfigurationError(f"{name} must be a whole number from 0 to {high}, got {text[:40]!r}; change it")
-    return int(text)

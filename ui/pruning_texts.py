@@ -2,19 +2,19 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.pruning import CRITERIA, PruningPlan
-from ui.diagnosis import LEAST_GAINED, MOST_LOST, HardenedFigures, Symptom, diagnose
+from robustiqa_core.verdict import LEAST_AGREEMENT, Comparison, Kind, Movement, judge
+from ui.diagnosis import HardenedFigures, Symptom, diagnose
 from ui.hardening_job import Trial
+from ui.hardening_texts import CRITERION_NAMES
 
-CRITERION_NAMES = {"random": "Chance", "l1": "Weights (l1)", "l2": "Weights (l2)", "pls_vip": "Photos (PLS-VIP)"}
-"""The criteria from the one that knows nothing to the one that looks at photos."""
 SCOPE_NAMES = {"layer": "The same share of each layer", "global": "The least important of all layers"}
-_SMALLEST_GAIN = 0.02
-"""AbsGain below which the attack did too little to compare."""
+_SAID: tuple[Kind, ...] = ("more", "less", "broken")
 _FASTER = 0.95
 """Share of the baseline's time below which a model counts as faster: less is within what a clock can tell."""
 
@@ -56,18 +56,15 @@ class Point:
         return self.milliseconds / self.baseline_milliseconds
 
     @property
-    def is_trusted(self) -> bool:
-        """Whether the model still says what it said before."""
-        if self.mos is not None and self.mos_before is not None:
-            return self.mos_before - self.mos <= MOST_LOST
-        return 1.0 - self.agreement <= MOST_LOST
+    def kind(self) -> Kind:
+        """What follows from the figures, by the rule that every page goes by."""
+        movement = Movement("up", self.baseline_gain, self.gain)
+        return judge(Comparison((movement,), agreement=self.agreement)).kind
 
     @property
-    def gain_change(self) -> float | None:
-        """Change of the size of the gain, as a share of the baseline's; None where the attack did next to nothing."""
-        if abs(self.baseline_gain) < _SMALLEST_GAIN:
-            return None
-        return abs(self.gain) / abs(self.baseline_gain) - 1.0
+    def is_trusted(self) -> bool:
+        """Whether the model still rates photos as before."""
+        return self.kind != "broken"
 
 
 def point_of(trial: Trial) -> Point:
@@ -89,29 +86,54 @@ def point_of(trial: Trial) -> Point:
 
 
 def headline(points: Sequence[Point]) -> str:
-    """Return what pruning does to robustness in this run, in a sentence that follows from the figures.
+    """Return what pruning does to the model in this run; what no longer rates photos as before is said first.
 
-    A model that lost its judgement says nothing about robustness, however far its scores move.
+    Such a model says nothing about robustness, however far its scores move.
     """
     pruned = [point for point in points if point.removed]
+    sentences = [broken_sentence(points)] if any(not point.is_trusted for point in pruned) else []
     sound = [point for point in pruned if point.is_trusted]
-    if pruned and not sound:
-        return (
-            "In this run pruning breaks the model before it can make it robust: it no longer orders photos as before."
-        )
-    known = [point for point in sound if point.gain_change is not None]
+    if sound or not sentences:
+        sentences.append(_of_robustness(sound, alone=not sentences))
+    return " ".join(sentences)
+
+
+def broken_sentence(points: Sequence[Point]) -> str:
+    """Return at which ratios the model no longer rates photos as before; empty where it always does."""
+    pruned = [point for point in points if point.removed]
+    broken = [point for point in pruned if not point.is_trusted]
+    if not broken:
+        return ""
+    # Cut, not rounded: what is below the limit must not read as the limit.
+    figures = [math.floor(1000 * point.agreement) / 1000 for point in broken]
+    span = f"{min(figures):.3f}" if len(set(figures)) == 1 else f"{min(figures):.3f} to {max(figures):.3f}"
+    return (
+        f"{_where(broken, pruned).capitalize()} the pruned model no longer rates photos as before: its scores agree "
+        f"with the whole model's by SROCC {span}, below {LEAST_AGREEMENT:g}."
+    )
+
+
+def _of_robustness(sound: Sequence[Point], *, alone: bool) -> str:
+    """Return what pruning does to robustness where the model still rates photos as before.
+
+    Args:
+        sound: the points where it does.
+        alone: whether these are all points.
+    """
+    known = [point for point in sound if point.kind != "too_little"]
     if not known:
         return "The attack moves the scores too little to tell what pruning does to robustness."
-    more, less = _moved(known)
+    start, more, less = ("In this run p" if alone else "P"), _of_kind(known, "more"), _of_kind(known, "less")
     if more and less:
         return (
-            f"In this run pruning goes both ways: easier to attack at {_percents(more)}, harder at {_percents(less)}."
+            f"{start}runing goes both ways: easier to attack at {_percents(more)}, harder to push up at "
+            f"{_percents(less)}."
         )
     if more:
-        return f"In this run pruning makes the model easier to attack, {_where(more, pruned)}."
+        return f"{start}runing makes the model easier to attack {_where(more, sound)}."
     if less:
-        return f"In this run pruning makes the model harder to attack, {_where(less, pruned)}."
-    return "In this run pruning leaves robustness about as it was."
+        return f"{start}runing makes the model harder to push up {_where(less, sound)}."
+    return f"{start}runing leaves robustness about as it was{'' if alone else f' at {_percents(known)}'}."
 
 
 def findings(points: Sequence[Point]) -> list[str]:
@@ -181,27 +203,22 @@ def _robustness(pruned: Sequence[Point]) -> str:
             f"(at {_percents([worst])})"
         )
     parts = [
-        f"**Robustness.** The attack moves the scores of the whole model by {worst.baseline_gain:+.3f} of their range "
-        f"on average, and {after}; nearer to 0 is more robust."
+        f"**Robustness.** The attack moves the scores of the whole model by {worst.baseline_gain:+.3f} of their usual "
+        f"range on average, and {after}; nearer to 0 is more robust."
     ]
-    more, less = _moved(pruned)
+    more, less, lost = (_of_kind(pruned, kind) for kind in _SAID)
     parts += [f"It gains more than before at {_percents(more)}."] if more else []
-    parts += [f"It gains less than before at {_percents(less)}."] if less else []
-    lost = [point for point in pruned if not point.is_trusted]
+    parts += [f"It gains less than before at {_percents(less)}; the scores were pushed up only."] if less else []
     if lost:
         parts.append(
-            f"At {_percents(lost)} the model no longer orders photos as before, so its gain there says little about "
+            f"At {_percents(lost)} the model no longer rates photos as before, so its gain there says little about "
             "robustness."
         )
     return " ".join(parts)
 
 
-def _moved(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
-    """Return the points where the attack gains clearly more than before, and those where it gains clearly less."""
-    known = [(point, point.gain_change) for point in points]
-    more = [point for point, change in known if change is not None and change > LEAST_GAINED]
-    less = [point for point, change in known if change is not None and change < -LEAST_GAINED]
-    return more, less
+def _of_kind(points: Sequence[Point], kind: Kind) -> list[Point]:
+    return [point for point in points if point.kind == kind]
 
 
 def _agreement(pruned: Sequence[Point]) -> str:
@@ -209,10 +226,10 @@ def _agreement(pruned: Sequence[Point]) -> str:
     lowest = min(pruned, key=lambda point: point.agreement)
     low = f"The lowest agreement is {spell_correlation(lowest.agreement)}, at {_percents([lowest])}."
     if len(sound) == len(pruned):
-        return f"**Agreement.** All pruned models keep the order of the photos (loss of at most {MOST_LOST:g}). {low}"
+        return f"**Agreement.** All pruned models rate photos as before (SROCC of {LEAST_AGREEMENT:g} or more). {low}"
     if sound:
-        return f"**Agreement.** The order of the photos is kept at {_percents(sound)} only. {low}"
-    return f"**Agreement.** No pruned model keeps the order of the photos (loss of at most {MOST_LOST:g}). {low}"
+        return f"**Agreement.** Photos are rated as before at {_percents(sound)} only. {low}"
+    return f"**Agreement.** No pruned model rates photos as before (SROCC of {LEAST_AGREEMENT:g} or more). {low}"
 
 
 def _speed(pruned: Sequence[Point]) -> str:

@@ -17,6 +17,7 @@ from ui.estimate import spoken
 from ui.figures import model_colours
 from ui.glossary import WORDS
 from ui.hardening_job import Trial
+from ui.hardening_texts import CRITERION_NAMES
 from ui.markdown import plain
 from ui.pruning_controls import expected_seconds
 from ui.pruning_figures import CURVES, MOS, Curve, curve_figure, importance_figure, plan_figure
@@ -25,9 +26,9 @@ from ui.pruning_live import data_of
 from ui.pruning_plan import layer_rows, plan_csv, plan_json
 from ui.pruning_recipe import CROPS, HELD_OUT, SIDE, PruningRecipe
 from ui.pruning_texts import (
-    CRITERION_NAMES,
     SCOPE_NAMES,
     Point,
+    broken_sentence,
     findings,
     headline,
     plan_sentence,
@@ -104,9 +105,23 @@ def draw_invitation(recipe: PruningRecipe) -> None:
     st.markdown(
         f"A sweep prunes the model at {ratios} %, each {tuning}, and measures agreement, AbsGain and time in "
         f"**about {spoken(expected_seconds(recipe))}** on this machine when nothing else runs. The points appear one "
-        "by one, and you may cancel at any time. Press **Run the sweep**."
+        "by one, and you may cancel at any time. "
+        f"{controls.press('Run the sweep')}."
     )
     draw_curves(recipe, [])
+
+
+def draw_live(recipe: PruningRecipe, trials: Sequence[Trial]) -> None:
+    """Draw the curves while they fill; what no longer rates photos as before is said above them."""
+    broken = broken_sentence([point_of(trial) for trial in trials])
+    if broken:
+        st.warning(broken)
+    draw_curves(recipe, trials)
+
+
+def draw_headline(outcome: PruningOutcome) -> None:
+    """Say what pruning did, in a sentence."""
+    st.header(headline([point_of(trial) for trial in outcome.trials]), anchor=False)
 
 
 def draw_curves(recipe: PruningRecipe, trials: Sequence[Trial]) -> None:
@@ -133,7 +148,7 @@ def draw_curves(recipe: PruningRecipe, trials: Sequence[Trial]) -> None:
 def draw_findings(outcome: PruningOutcome) -> None:
     """Say what the figures say, and draw them as a table."""
     points = [point_of(trial) for trial in outcome.trials]
-    st.header(headline(points), anchor=False)
+    st.header("What the figures say", anchor=False)
     st.markdown("\n\n".join(findings(points)))
     recipe, device = outcome.recipe, outcome.trials[0].device
     tuning = f"tuned for {recipe.epochs} epochs of {CROPS} crops" if recipe.epochs else "not tuned"

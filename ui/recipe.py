@@ -83,6 +83,29 @@ def digest_of(kind: str, *parts: object) -> str:
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
+_MOST_DIGITS = 15
+
+
+def read_count(parameters: Mapping[str, str], name: str, default: int, *, low: int = 0, high: int) -> int:
+    """Return a whole number of an address.
+
+    Args:
+        parameters: of the address.
+        name: of the number.
+        default: where the address does not name it.
+        low: smallest value.
+        high: largest value.
+
+    Raises:
+        ConfigurationError: it is no whole number from `low` to `high`.
+    """
+    text = parameters.get(name, str(default))
+    # Python refuses to read thousands of digits, with an error of its own.
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or not low <= int(text) <= high:
+        raise ConfigurationError(f"{name} must be a whole number from {low} to {high}, got {text[:40]!r}; change it")
+    return int(text)
+
+
 def attack_address(attack: Attack) -> dict[str, str]:
     """Return the query parameters that `read_attack` reads.
 

@@ -22,7 +22,7 @@ from ui.lab_files import lab_zip
 from ui.lab_job import LabOutcome, PhotoOutcome
 from ui.lab_recipe import OWN_PHOTOS
 from ui.markdown import plain
-from ui.model_texts import model_name
+from ui.model_texts import prose_name
 from ui.sharing import KEPT_AN_HOUR, draw_share
 from ui.suggestions import Suggestion, suggestions
 from ui.verdict_texts import broken
@@ -133,7 +133,7 @@ def _meter(outcome: Outcome, card: ModelCard, *, name: str = "") -> None:
         unrounded=f"{report.adversarial_score:.3f}",
         change=f"{report.gain:+.3f}",
         share=f"{report.gain / band.width:+.0%} of its usual range",
-        caption=f"Scores of {model_name(card)} ({card.variant}): {card.score_unit}. {origin}",
+        caption=f"Scores of {prose_name(card)}: {card.score_unit}. {origin}",
     )
     scale = MeterScale(band.low, band.high, report.clean_score, report.rounded_score)
     score_meter(text, scale, key=f"meter{name}")

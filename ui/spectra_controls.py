@@ -7,7 +7,8 @@ from functools import partial
 import streamlit as st
 
 from robustiqa_core.attacks import Attack
-from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.checks import check_choice
+from robustiqa_core.errors import ConfigurationError, RobustIQAError
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.spectra import Norms, SensitivitySettings
 from ui import cache, controls, state
@@ -73,6 +74,7 @@ def spectra_controls(view: View) -> SpectraRequest | None:
         persist_state="session",
         help="One, or two side by side.",
     )
+    controls.explain_versions(models)
     if not models:
         st.error("Choose one model or two.")
     question = _question(view, cache.cards()[models[0]]) if models else None
@@ -129,20 +131,29 @@ def default_models(cards: Iterable[ModelCard]) -> list[str]:
 def _prepare(parameters: dict[str, str]) -> None:
     choices, cards = read_choices(parameters), cache.cards()
     check_shown(choices.attack)
-    models = [stem for stem in dict.fromkeys(parameters.get("models", "").split(",")) if stem in cards][:MOST_MODELS]
-    side = parameters.get("max_side", "")
+    side = check_choice("max_side", parameters.get("max_side", str(DEFAULT_SIDE)), list(map(str, SIDE_NAMES)))
     prepare_photo_set(PLACE, parameters, samples=DEFAULT_PHOTOS, most=MOST_PHOTOS)
     state.prepare(
         {
             **state.attack_values(choices.attack, PLACE),
             _key(state.VIEW): choices.view,
-            _key(state.MODELS): models or default_models(cards.values()),
-            _key(state.MAX_SIDE): int(side) if side in map(str, SIDE_NAMES) else DEFAULT_SIDE,
+            _key(state.MODELS): _read_models(parameters) or default_models(cards.values()),
+            _key(state.MAX_SIDE): int(side),
             _key(state.WAVE_LEVELS): round(choices.waves.eps * state.LEVELS, 6),
             _key(state.GRID): choices.waves.grid,
             _key(state.NORMS): choices.norms,
         }
     )
+
+
+def _read_models(parameters: dict[str, str]) -> list[str]:
+    """Return the models of an address; none where it names none."""
+    if "models" not in parameters:
+        return []
+    names = list(dict.fromkeys(parameters["models"].split(",")))
+    if len(names) > MOST_MODELS:
+        raise ConfigurationError(f"expected at most {MOST_MODELS} models here, got {len(names)}; leave some out")
+    return [check_choice("a model", name, cache.cards()) for name in names]
 
 
 def _question(view: View, card: ModelCard) -> Question | None:

@@ -30,7 +30,7 @@ from robustiqa_core.spectra import (
     spectrum,
     spectrum_figures,
 )
-from ui.model_texts import model_name
+from ui.model_texts import model_title
 from ui.photo_set import NamedPhoto
 from ui.spectra_outcome import (
     NOISE,
@@ -129,7 +129,7 @@ def _maps(waves: SensitivitySettings, images: Tensor, models: Sequence[Model]) -
         for record in measure_sensitivity(scorer, images, waves):
             records.append(record)
             share = (len(maps) + len(records) / waves.frequencies) / len(models)
-            yield SpectraStep(share, f"{_title(card)}: frequency {len(records)} of {waves.frequencies}")
+            yield SpectraStep(share, f"{model_title(card)}: frequency {len(records)} of {waves.frequencies}")
         maps[card.stem] = assemble(records, grid=waves.grid, height=height, width=width)
     return maps
 
@@ -153,7 +153,7 @@ def _photo_growths(
     question: Layers, card: ModelCard, scorer: Scorer, images: Tensor, begin: float, part: float
 ) -> Steps[list[Growth]]:
     """Follow the change of one photo, and noise of its size, through one model."""
-    attack, title = question.attack, _title(card)
+    attack, title = question.attack, model_title(card)
     if not isinstance(scorer, nn.Module):
         raise ConfigurationError(
             f"expected a network with layers to follow a change through, got {title}, which is a function; "
@@ -187,8 +187,4 @@ def _attacked(
 
 
 def _doing(card: ModelCard, index: int, photos: int) -> str:
-    return _title(card) if photos == 1 else f"{_title(card)}: photo {index + 1} of {photos}"
-
-
-def _title(card: ModelCard) -> str:
-    return f"{model_name(card)}, {card.variant}"
+    return model_title(card) if photos == 1 else f"{model_title(card)}: photo {index + 1} of {photos}"

@@ -93,7 +93,7 @@ def radius_figure(
     figure.update_xaxes(
         title=f"Frequency ({CYCLES}; further right = finer)", range=[-0.02, 0.73], fixedrange=True, zeroline=False
     )
-    figure.update_yaxes(title="Score change (% of range; lower = more robust)", fixedrange=True)
+    figure.update_yaxes(title="Score change (% of usual range; lower = more robust)", fixedrange=True)
     log_axis(figure, drawn)
     return figure
 

@@ -12,7 +12,7 @@ from ui.spectra_frame import colours, draw_figure, model_names
 from ui.spectra_layer_figures import growth_figure, stage_figure
 from ui.spectra_outcome import LayersOutcome
 from ui.spectra_recipe import Layers
-from ui.spectra_texts import growth_reading, stage_reading
+from ui.spectra_texts import growth_reading, layers_conclusion, stage_reading
 
 _RATIO = "Paper's ratio"
 
@@ -22,23 +22,22 @@ def draw(outcome: LayersOutcome) -> None:
     points = {stem: summarise(growths) for stem, growths in outcome.growths.items()}
     names, question = model_names(), outcome.ran.recipe.question
     attack = attack_text(attack_name(question.attack)).name if isinstance(question, Layers) else ""
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.subheader("Since the input", anchor=False)
-        draw_figure(
-            growth_figure(points, colours=colours(), names=names),
-            key="growth",
-            alt="Growth of the change since the input at each place of the model",
-            reading=growth_reading(points, names, attack),
-        )
-    with right:
-        st.subheader("Within each stage", anchor=False)
-        draw_figure(
-            stage_figure(points, colours=colours(), names=names),
-            key="stages",
-            alt="Growth of the change within each stage, with the largest singular value and the paper's ratio",
-            reading=stage_reading(points, names),
-        )
+    st.header(layers_conclusion(points, names, attack), anchor=False)
+    # One above the other: the names of eight curves need the whole width.
+    st.subheader("Since the input", anchor=False)
+    draw_figure(
+        growth_figure(points, colours=colours(), names=names),
+        key="growth",
+        alt="Growth of the change since the input at each place of the model",
+        reading=growth_reading(points, names, attack),
+    )
+    st.subheader("Within each stage", anchor=False)
+    draw_figure(
+        stage_figure(points, colours=colours(), names=names),
+        key="stages",
+        alt="Growth of the change within each stage, with the largest singular value and the paper's ratio",
+        reading=stage_reading(points, names),
+    )
     st.subheader("The figures", anchor=False)
     st.markdown(f"**{_RATIO}**: {WORDS[_RATIO]}")
     for stem, found in points.items():
@@ -47,5 +46,5 @@ def draw(outcome: LayersOutcome) -> None:
     photos = len(outcome.ran.photos)
     st.caption(
         f"Mean over {photos} photo{'' if photos == 1 else 's'}. Since input: by how much the change's share of the "
-        "signal has grown; at the score, its share of the score range. In stage: length out over length in."
+        "signal has grown; at the score, its share of the usual range of scores. In stage: length out over length in."
     )

@@ -19,18 +19,26 @@ from ui.spectra_figures import (
 )
 from ui.spectra_frame import colours, draw_figure, model_names
 from ui.spectra_outcome import Change, PerturbationOutcome
-from ui.spectra_texts import bands_reading, change_reading, density_reading, flow_reading, profile_reading
+from ui.spectra_texts import (
+    bands_reading,
+    change_reading,
+    density_reading,
+    flow_reading,
+    perturbation_conclusion,
+    profile_reading,
+)
 
 
 def draw(outcome: PerturbationOutcome) -> None:
     """Draw everything about the changes of an attack."""
+    changes = _by_model(outcome.changes)
+    figures = {stem: _mean([change.figures for change in found]) for stem, found in changes.items()}
+    st.header(perturbation_conclusion(figures, model_names()), anchor=False)
     place = _choose_photo(outcome)
     shown = [change for change in outcome.changes if change.photo == place]
     _draw_pictures(outcome, shown)
     _draw_densities(shown)
     _draw_flows(shown)
-    changes = _by_model(outcome.changes)
-    figures = {stem: _mean([change.figures for change in found]) for stem, found in changes.items()}
     photos = len(outcome.ran.photos)
     if photos > 1:
         st.caption(f"The two figures below are means over {photos} photos.")

@@ -6,7 +6,7 @@ from ui.markdown import plain
 from ui.spectra_frame import colours, draw_figure, model_names
 from ui.spectra_layer_figures import radius_figure, sensitivity_figure
 from ui.spectra_outcome import SensitivityOutcome
-from ui.spectra_texts import map_reading, radius_reading
+from ui.spectra_texts import map_reading, radius_reading, sensitivity_conclusion
 
 
 def draw(outcome: SensitivityOutcome) -> None:
@@ -15,6 +15,7 @@ def draw(outcome: SensitivityOutcome) -> None:
     low, high = min(float(mean.min()) for mean in means), max(float(mean.max()) for mean in means)
     width, height = outcome.size
     photos = len(outcome.ran.photos)
+    st.header(sensitivity_conclusion(outcome.maps, model_names()), anchor=False)
     st.subheader("By wave", anchor=False)
     st.markdown(
         f"Each cell is a wave. Bright: it moves the score far. Mean over {photos} photo{'' if photos == 1 else 's'}, "

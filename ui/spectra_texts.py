@@ -33,6 +33,51 @@ _NEARLY = 0.05
 """Shares that differ by less, as a part of themselves, are called about the same."""
 
 
+def perturbation_conclusion(figures: Mapping[str, SpectrumFigures], names: Mapping[str, str]) -> str:
+    """Return which waves the attack prefers on each model, beside white noise, and whether it prefers brightness."""
+    known = {stem: found for stem, found in figures.items() if math.isfinite(found.luma_share)}
+    if not known:
+        return "The attack changed nothing."
+    tops = {stem: _preferred_band(found) for stem, found in known.items()}
+    bands = {band for band, _ in tops.values()}
+    if len(bands) == 1:
+        beside = _joined([f"{ratio:.1f} times noise's share for {names[stem]}" for stem, (_, ratio) in tops.items()])
+        text = f"Beside white noise, the attack prefers {_BAND_WORDS[bands.pop()]}: {beside}"
+    else:
+        beside = _joined(
+            [
+                f"{_BAND_WORDS[band]} for {names[stem]} ({ratio:.1f} times noise's share)"
+                for stem, (band, ratio) in tops.items()
+            ]
+        )
+        text = f"Beside white noise, the attack prefers {beside}"
+    words = {_beside(found.luma_share, WHITE_LUMA_SHARE) for found in known.values()}
+    preference = {"more than": ", and brightness to colour", "less than": ", and colour to brightness"}
+    return f"{text}{preference.get(words.pop(), '') if len(words) == 1 else ''}."
+
+
+def sensitivity_conclusion(maps: Mapping[str, SensitivityMap], names: Mapping[str, str]) -> str:
+    """Return which waves move each model most, and which model they move farther."""
+    means = {stem: float(found.changes.mean()) for stem, found in maps.items()}
+    tops = {stem: _BAND_WORDS[_most_sensitive(found)] for stem, found in maps.items()}
+    if len(maps) == 1:
+        (stem,) = maps
+        return f"{names[stem]} is moved most by {tops[stem]}: waves move its score by {means[stem]:.1%} in the mean."
+    first, second = maps
+    most = _joined([f"{names[stem]} by {tops[stem]}" for stem in maps])
+    most = f"both by {tops[first]}" if tops[first] == tops[second] else most
+    return f"Waves move {names[second]} {_times_as_far(means[second], means[first])} {names[first]}; most, {most}."
+
+
+def layers_conclusion(points: Mapping[str, Sequence[PointSummary]], names: Mapping[str, str], attack: str) -> str:
+    """Return by how much more than noise the attack's change has grown when it reaches the score of each model."""
+    leads = {stem: _lead(found[-1]) for stem, found in points.items()}
+    known = [f"{lead:.1f} times in {names[stem]}" for stem, lead in leads.items() if lead is not None]
+    if not known:
+        return growth_reading(points, names, attack)
+    return f"When it reaches the score, {attack} has grown more than noise of its size: {_joined(known)}."
+
+
 def change_reading(change: Change, name: str, *, width: float) -> str:
     """Return how large a change is and what it did.
 
@@ -44,7 +89,7 @@ def change_reading(change: Change, name: str, *, width: float) -> str:
     moved = (change.rounded_score - change.clean_score) / width
     return (
         f"{name}: {255 * change.figures.rms:.2f}/255 in the root mean square; the score went from "
-        f"{change.clean_score:.3f} to {change.rounded_score:.3f}, {moved:+.0%} of its range."
+        f"{change.clean_score:.3f} to {change.rounded_score:.3f}, {moved:+.0%} of its usual range."
     )
 
 
@@ -77,10 +122,9 @@ def bands_reading(figures: Mapping[str, SpectrumFigures], names: Mapping[str, st
         if not math.isfinite(found.luma_share):
             sentences.append(f"Nothing was changed for {names[stem]}.")
             continue
-        ratios = {name: share / found.white_band_shares[name] for name, share in found.band_shares.items()}
-        band = max(ratios, key=ratios.__getitem__)
+        band, ratio = _preferred_band(found)
         sentences.append(
-            f"{names[stem]} has {ratios[band]:.1f} times noise's share in {_BAND_WORDS[band]}, and "
+            f"{names[stem]} has {ratio:.1f} times noise's share in {_BAND_WORDS[band]}, and "
             f"{found.luma_share:.0%} of its energy in brightness ({_beside(found.luma_share, WHITE_LUMA_SHARE)} "
             f"noise's {WHITE_LUMA_SHARE:.0%})."
         )
@@ -101,7 +145,7 @@ def map_reading(found: SensitivityMap, name: str) -> str:
     row, column = divmod(int(changes.argmax()), changes.shape[1])
     radius = math.hypot(float(found.vertical[row]), float(found.horizontal[column]))
     return (
-        f"{name}: {wave_words(radius)} move the score farthest, by {float(changes.max()):.1%} of its range; "
+        f"{name}: {wave_words(radius)} move the score farthest, by {float(changes.max()):.1%} of its usual range; "
         f"the mean over all waves is {float(changes.mean()):.1%}."
     )
 
@@ -110,8 +154,8 @@ def radius_reading(maps: Mapping[str, SensitivityMap], names: Mapping[str, str])
     """Return in which band each model is most sensitive, and which model is the more sensitive one."""
     sentences = []
     for stem, found in maps.items():
-        means = {band: value for band, value in band_means(found).items() if band in _measured_bands(found)}
-        most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+        means = _measured_means(found)
+        most, least = _most_sensitive(found), min(means, key=means.__getitem__)
         text = f"{names[stem]} is moved most by {_BAND_WORDS[most]} ({means[most]:.1%} in the mean)"
         if most != least:
             text += f" and least by {_BAND_WORDS[least]} ({means[least]:.1%})"
@@ -192,6 +236,38 @@ def _measured_bands(found: SensitivityMap) -> set[str]:
     radius = torch.hypot(found.vertical[:, None], found.horizontal)
     waves = radius[radius > 0]
     return {band.name for band in BANDS if bool(((waves >= band.low) & (waves < band.high)).any())}
+
+
+def _measured_means(found: SensitivityMap) -> dict[str, float]:
+    return {band: value for band, value in band_means(found).items() if band in _measured_bands(found)}
+
+
+def _most_sensitive(found: SensitivityMap) -> str:
+    means = _measured_means(found)
+    return max(means, key=means.__getitem__)
+
+
+def _preferred_band(found: SpectrumFigures) -> tuple[str, float]:
+    """Return the band in which a change has most beyond white noise, and how many times noise's share that is."""
+    ratios = {name: share / found.white_band_shares[name] for name, share in found.band_shares.items()}
+    band = max(ratios, key=ratios.__getitem__)
+    return band, ratios[band]
+
+
+def _times_as_far(value: float, reference: float) -> str:
+    """Return how a mean change stands beside another one.
+
+    Example:
+        >>> _times_as_far(0.1, 0.2), _times_as_far(0.2, 0.2), _times_as_far(0.1, 0.0)
+        ('0.50 times as far as', 'about as far as', 'farther than')
+    """
+    if abs(value - reference) <= _NEARLY * reference:
+        return "about as far as"
+    return f"{value / reference:.2f} times as far as" if reference > 0 else "farther than"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _beside(share: float, reference: float) -> str:

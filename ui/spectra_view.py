@@ -4,7 +4,15 @@ from functools import partial
 
 import streamlit as st
 
-from ui import charts, job_view, spectra_layers_view, spectra_perturbation_view, spectra_sensitivity_view, state
+from ui import (
+    charts,
+    controls,
+    job_view,
+    spectra_layers_view,
+    spectra_perturbation_view,
+    spectra_sensitivity_view,
+    state,
+)
 from ui.estimate import spoken
 from ui.glossary import WORDS
 from ui.sharing import draw_share
@@ -49,7 +57,7 @@ def draw_invitation(request: SpectraRequest | None) -> None:
     st.markdown(
         f"With the settings chosen here, {photos} photo{'' if photos == 1 else 's'} and {models} "
         f"model{'' if models == 1 else 's'} take **about {spoken(estimate_seconds(recipe))}** on this machine when "
-        "nothing else runs. You may cancel at any time. Press **Run the measurement**."
+        f"nothing else runs. You may cancel at any time. {controls.press('Run the measurement')}."
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from robustiqa_core.images import decode_image, encode_png
+from robustiqa_core.metrics.fidelity import psnr, ssim
 from ui.figures import COLOURS, amplified_png
 from ui.start_texts import Answer
+from ui.verdict import appearance
 
 TWIN_BOX = (125, 30, 325, 230)
 """Part of the sample photo that the stored twin shows: left, top, right, bottom in pixels."""
@@ -50,6 +52,12 @@ def twin_svg(clean_png: bytes, twin_png: bytes, scheme: str) -> str:
     return _svg(420, 190, scheme, parts)
 
 
+def likeness(clean_png: bytes, twin_png: bytes) -> str:
+    """Return how different two pictures of one size look, by the rule that every result goes by."""
+    clean, twin = (decode_image(png).images for png in (clean_png, twin_png))
+    return appearance(float(psnr(clean, twin)), float(ssim(clean, twin)))
+
+
 def pipeline_svg(scheme: str) -> str:
     """Return the drawing of the way from a photo through a model to its score, with the block near the end.
 
@@ -86,9 +94,9 @@ def answers_figure(answers: Sequence[Answer], colours: Mapping[str, str]) -> go.
             x=[answer.band.low, answer.band.high],
             y=names,
             mode="lines",
-            name="scores of ordinary photos",
+            name="usual range",
             line={"width": 14, "color": "rgba(127,127,127,0.25)"},
-            hovertemplate="ordinary photos: %{x:.2f}<extra></extra>",
+            hovertemplate="usual range: %{x:.2f}<extra></extra>",
             showlegend=answer is answers[0],
         )
         figure.add_scatter(

@@ -8,7 +8,7 @@ from robustiqa_core.attacks import AttackStep
 from robustiqa_core.images import MAX_SIDE
 from robustiqa_core.jobs import JobSnapshot
 from robustiqa_core.models.card import ModelCard
-from ui import cache, job_view, state
+from ui import cache, controls, job_view, state
 from ui.attack_job import CurvePoint
 from ui.lab_job import LabOutcome, RunRecord, lab_point, lab_records
 from ui.lab_recipe import LabRecipe, rival_of
@@ -17,10 +17,12 @@ from ui.photo_set import from_root
 from ui.recipe import PhotoChoice
 
 NOUN = "attack"
+SHOWN = ("cat", "mountain_path_out_of_focus")
+"""The sample photos of the live result: one on which hardening helps much, and one on which it helps less."""
 
 
 def start_recipe(cards: Mapping[str, ModelCard]) -> LabRecipe:
-    """Return what a visit shows: the first sample and the default attack, on a baseline and its hardened version.
+    """Return what a visit shows: two samples and the default attack, on a baseline and its hardened version.
 
     The first baseline that has a hardened version is taken; without any, the first model alone.
 
@@ -31,9 +33,10 @@ def start_recipe(cards: Mapping[str, ModelCard]) -> LabRecipe:
     pairs = ((stem, rival_of(stem, cards)) for stem in baselines)
     alone = next(iter(baselines or cards))
     first, rival = next(((stem, rival) for stem, rival in pairs if rival is not None), (alone, None))
-    sample = next(iter(cache.samples().values()))
+    samples = cache.samples()
+    photos = [samples[name] for name in SHOWN if name in samples] or list(samples.values())[:1]
     return LabRecipe(
-        (PhotoChoice("sample", sample.name, from_root(sample.path), MAX_SIDE),),
+        tuple(PhotoChoice("sample", sample.name, from_root(sample.path), MAX_SIDE) for sample in photos),
         tuple((cards[stem].model, cards[stem].variant) for stem in (first, rival) if stem is not None),
         state.DEFAULT_ATTACK,
     )
@@ -82,13 +85,14 @@ def progress(snapshot: JobSnapshot, recipe: LabRecipe) -> tuple[float, str]:
         return 0.0, job_view.waiting_text(snapshot, NOUN)
     record = snapshot.record
     if not isinstance(record, RunRecord):
-        return 0.0, "The model looks at the photo"
+        return 0.0, "The model looks at the photos"
     steps = recipe.attack.steps
     step = record.record.step if isinstance(record.record, AttackStep) else 0
     points = [point for point in cast(Sequence[CurvePoint], snapshot.trace) if point.run == record.run]
-    _, variant = recipe.models[record.run]
-    text = f"Attacking the {variant} model, step {step} of {steps}. "
+    photo, model = divmod(record.run, len(recipe.models))
+    title, name = cache.samples()[recipe.photos[photo].name].title, controls.model_title(recipe.stems[model])
+    text = f"{title}: attacking {name}, step {step} of {steps}. "
     return (
-        (record.run + step / steps) / len(recipe.models),
+        (record.run + step / steps) / (len(recipe.models) * len(recipe.photos)),
         f"{text}Score {points[0].score:.2f} → {points[-1].best_score:.2f}",
     )

@@ -1,14 +1,16 @@
 """The first page: three pictures, a live result, and the ways on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
 
+from robustiqa_core.verdict import known_agreement
 from ui import cache, charts, state
+from ui.attack_job import Outcome
 from ui.charts import draw_chart
 from ui.components.compare_slider import Picture, compare_slider
-from ui.controls import model_title
+from ui.controls import model_title, small_header
 from ui.figures import model_colours
 from ui.ideas_figures import growth_figure
 from ui.lab_job import LabOutcome
@@ -16,15 +18,16 @@ from ui.markdown import plain
 from ui.pages import LAB, PLACEMENT, START, AppPage, listed_pages
 from ui.result import credit_line
 from ui.sharing import draw_share
-from ui.start_figures import TWIN_BOX, answers_figure, crop_png, pipeline_svg, twin_svg
+from ui.start_figures import TWIN_BOX, answers_figure, crop_png, likeness, pipeline_svg, twin_svg
 from ui.start_texts import (
     Answer,
     answers_csv,
     answers_json,
     answers_of,
-    baseline_words,
     hardened_words,
     headline,
+    photo_sentence,
+    setting_words,
     table,
 )
 
@@ -43,22 +46,22 @@ def follow_old_address() -> None:
 
 def draw_pictures() -> None:
     """Draw what this is about in three pictures."""
-    scheme = "dark" if st.context.theme.type == "dark" else "light"
+    scheme = charts.scheme()
     attack, sum_up, block = st.columns(3, gap="medium", border=True)
     with attack:
-        st.subheader("1. A change that nobody sees", anchor=False)
-        clean = crop_png(cache.samples()[_TWIN_SAMPLE].path.read_bytes(), TWIN_BOX)
+        small_header("1. A change that is hard to see", key="change")
+        clean, twin = crop_png(cache.samples()[_TWIN_SAMPLE].path.read_bytes(), TWIN_BOX), _TWIN.read_bytes()
         st.image(
-            twin_svg(clean, _TWIN.read_bytes(), scheme),
+            twin_svg(clean, twin, scheme),
             width="stretch",
             alt="A photo of a cat, plus a change that looks like noise when enlarged, gives a twin that looks alike",
         )
         st.markdown(
             "A **quality model** is a network that says how good a photo looks. An **attack** moves each colour a "
-            "little. The twin looks the same to us, and gets another score."
+            f"little. {likeness(clean, twin)} to us, and gets another score."
         )
     with sum_up:
-        st.subheader("2. Why that works", anchor=False)
+        small_header("2. Why that works", key="why")
         draw_chart(
             growth_figure(4 / 255, height=210),
             key="start_growth",
@@ -71,7 +74,7 @@ def draw_pictures() -> None:
             "same size cancel each other out."
         )
     with block:
-        st.subheader("3. What can help", anchor=False)
+        small_header("3. What can help", key="help")
         st.image(
             pipeline_svg(scheme),
             width="stretch",
@@ -90,30 +93,26 @@ def draw_outcome(outcome: LabOutcome) -> None:
         outcome: of the run of this visit.
     """
     cards = cache.cards()
-    answers = answers_of(
+    photos = answers_of(
         outcome,
         {stem: model_title(stem) for stem in outcome.recipe.stems},
         {stem: cards[stem].score_range for stem in outcome.recipe.stems},
     )
-    colours = model_colours(cards)
-    st.markdown(f"### {headline(outcome)}")
-    pictures, words = st.columns([1, 1], gap="medium")
-    with pictures:
-        _pictures(outcome)
-    with words:
-        report = outcome.first.report
-        st.markdown(plain(baseline_words(answers[0], 255 * report.rounded_linf)))
-        if len(answers) > 1:
-            st.markdown(plain(hardened_words(answers[0], answers[1])))
-        else:
-            _no_hardened()
-        draw_chart(
-            answers_figure(answers, colours),
-            key="start_answers",
-            alt="; ".join(f"{answer.name}: {answer.clean:.2f} to {answer.attacked:.2f}" for answer in answers),
-            file="answers",
-        )
-    _take_away(outcome, answers)
+    first = photos[0]
+    agreement = known_agreement(cards[first[1].stem]) if len(first) > 1 else None
+    st.markdown(f"### {plain(headline(photos, agreement=agreement))}")
+    levels = 255 * max(run.report.rounded_linf for photo in outcome.photos for run in photo.runs)
+    st.markdown(plain(setting_words(first[0], first[1] if len(first) > 1 else None, levels)))
+    for number, column in enumerate(st.columns(len(photos), gap="large")):
+        with column:
+            _photo(outcome.photos[number].runs[0], photos[number], number)
+    if len(first) == 1:
+        _no_hardened()
+    st.caption(
+        "One photo proves little, and so do two; and the scores were pushed up only. The page Compare takes many "
+        "photos, and pushes their scores down as well."
+    )
+    _take_away(outcome, [answer for answers in photos for answer in answers])
 
 
 def draw_ways_on() -> None:
@@ -131,10 +130,13 @@ def _link(page: AppPage, label: str, parameters: Mapping[str, str] | None = None
     st.page_link(page.file, label=f"**{label}**", icon=page.icon, query_params=dict(parameters or {}))
 
 
-def _pictures(outcome: LabOutcome) -> None:
-    run = outcome.first
-    sample = cache.samples()[run.recipe.photo.name]
-    change = cache.perturbation_png(f"start {state.start().shown}", GAIN, run.clean_png, run.adversarial_png)
+def _photo(run: Outcome, answers: Sequence[Answer], number: int) -> None:
+    """Draw one photo: its twin, both answers and what they say."""
+    sample, cards = cache.samples()[run.recipe.photo.name], cache.cards()
+    st.markdown(
+        f"**{plain(photo_sentence(run.report, answers[0], trained=cards[answers[0].stem].training.photos > 0))}**"
+    )
+    change = cache.perturbation_png(f"start {state.start().shown} {number}", GAIN, run.clean_png, run.adversarial_png)
     compare_slider(
         Picture("Photo", f"{sample.title}, the photo", run.clean_png),
         [
@@ -143,7 +145,15 @@ def _pictures(outcome: LabOutcome) -> None:
         ],
         size=run.size,
         hint="Drag the divider, or focus it and use the arrow keys. Both are shown lossless.",
-        key="start_pair",
+        key=f"start_pair{number or ''}",
+    )
+    if len(answers) > 1:
+        st.markdown(plain(hardened_words(*answers)))
+    draw_chart(
+        answers_figure(answers, model_colours(cards)),
+        key=f"start_answers{number or ''}",
+        alt="; ".join(f"{answer.name}: {answer.clean:.2f} to {answer.attacked:.2f}" for answer in answers),
+        file=f"answers-{answers[0].photo}",
     )
     st.caption(credit_line(sample))
 
@@ -158,10 +168,11 @@ def _no_hardened() -> None:
         _link(page, "Make a hardened model")
 
 
-def _take_away(outcome: LabOutcome, answers: tuple[Answer, ...]) -> None:
-    seconds = sum(run.report.seconds for run in outcome.photos[0].runs)
+def _take_away(outcome: LabOutcome, answers: Sequence[Answer]) -> None:
+    seconds = sum(run.report.seconds for photo in outcome.photos for run in photo.runs)
+    titles = {name: sample.title for name, sample in cache.samples().items()}
     with st.expander("The numbers, and the commands that give them"):
-        st.table(table(answers), border="horizontal", hide_index=True)
+        st.table(table(answers, titles), border="horizontal", hide_index=True)
         st.caption("Scores in each model's own unit; higher = better photo. A share near 0 = robust.")
         st.code("\n".join(answer.command for answer in answers), language=None, wrap_lines=True)
         charts.format_control()

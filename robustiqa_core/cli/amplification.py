@@ -152,7 +152,7 @@ def _save_figure(
     panels = [AmplificationPanel(model.label, summarise(found)) for model, found in zip(models, growths, strict=True)]
     note = (
         f"{shown_photos(photos)}; mean, with the range over the photos; noise has the attack's root mean square; "
-        "the change of the score is taken as a share of its range"
+        "the change of the score is taken as a share of its usual range"
     )
     title = "How a perturbation grows through the layers"
     write_bytes(path, amplification_png(panels, title=title, note=note, command=command))

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(without_nan(_report(models, maps, settings, photos, images, command)))
         return 0
-    print("mean change of the score in % of its range, by waves of one strength")
+    print("mean change of the score in % of its usual range, by waves of one strength")
     print("".join(f"{band.name:>8}" for band in BANDS) + f"{'all':>8}")
     for model, found in zip(models, maps, strict=True):
         means = [*band_means(found).values(), float(found.changes.mean())]

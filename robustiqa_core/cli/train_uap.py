@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"path": str(path), **written.to_json()})
         return 0
-    print(f"{path}: moves the score by {written.gain:+.3f} of its range on the {len(photos)} training photos")
+    print(f"{path}: moves the score by {written.gain:+.3f} of its usual range on the {len(photos)} training photos")
     print(f"use it: robustiqa attack PHOTO --attack uap --perturbation {written.name}")
     return 0
 

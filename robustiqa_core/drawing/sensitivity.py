@@ -48,7 +48,7 @@ def sensitivity_png(panels: Sequence[SensitivityPanel], *, title: str, note: str
     ticks = LogLocator(subs=(1, 2, 5))
     bar = figure.colorbar(image, ax=list(places[:-1]), shrink=0.85, pad=0.02, ticks=ticks, format=plain)
     bar.minorticks_off()
-    bar.set_label("mean change of the score (% of its range; lower = more robust)")
+    bar.set_label("mean change of the score (% of its usual range; lower = more robust)")
     last = places[-1]
     for panel, mean, colour, marker in zip(panels, means, SERIES, MARKERS, strict=False):
         radius = np.hypot(panel.map.vertical.numpy()[:, None], panel.map.horizontal.numpy())
@@ -56,7 +56,7 @@ def sensitivity_png(panels: Sequence[SensitivityPanel], *, title: str, note: str
         last.plot(*_by_radius(radius, mean), color=colour, linewidth=2.2, marker=marker, label=panel.label)
     last.set_xlabel("frequency (cycles per pixel, from coarse to fine)")
     log_scale(last)
-    last.set_ylabel("change of the score (% of its range)")
+    last.set_ylabel("change of the score (% of its usual range)")
     last.legend(fontsize=9)
     tidy(last)
     figure.suptitle(title, fontsize=13)

@@ -150,7 +150,7 @@ def test_a_running_audit_shows_its_check_and_can_be_cancelled(monkeypatch: pytes
     page.button(key=state.CANCEL).click().run()
     stop.open()
     assert page.info[0].value == "Cancelled before the first check ended."
-    assert not page.header
+    assert not [header for header in page.header if "pass" in header.value]
 
 
 def test_a_failed_audit_says_why_and_the_page_goes_on(monkeypatch: pytest.MonkeyPatch, page: AppTest) -> None:

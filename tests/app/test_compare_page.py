@@ -1,6 +1,7 @@
 """The page that compares: nothing yet, running, done, cancelled, bad uploads; its numbers, files and address."""
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -18,7 +19,7 @@ from robustiqa_core.cli import evaluate as evaluate_command
 from robustiqa_core.images import decode_image
 from ui import cache, state
 from ui.compare_controls import DEFAULT_PHOTOS, ROW_SECONDS
-from ui.compare_job import CompareOutcome
+from ui.compare_job import WORST, CompareOutcome
 from ui.compare_recipe import AttackChoice
 from ui.compare_summary import rows_csv, rows_json, summary_csv, summary_json, summary_of
 from ui.estimate import attack_calls, spoken
@@ -67,11 +68,13 @@ def outcome(page: AppTest) -> CompareOutcome:
 
 def test_without_a_result_the_page_says_what_a_run_does_and_how_long_it_takes(page: AppTest) -> None:
     assert not page.exception
-    assert "4 photos meet 1 model and 4 attacks, each in its strength: 16 rows" in text(page)
+    rows = 4 * len(DEFAULT_PHOTOS)
+    assert f"{len(DEFAULT_PHOTOS)} photos meet 1 model and 4 attacks, each in its strength: {rows} rows" in text(page)
     pixels = sum(math.prod(cache.sample_photo(name).size) for name in DEFAULT_PHOTOS) / 1e6
     calls = [attack_calls(attack) for attack in AttackChoice().grid()]
-    attacks = sum(SPEED.gradient * call.gradients + SPEED.query * call.queries for call in calls) * pixels
-    assert f"Takes about {spoken(attacks + 16 * ROW_SECONDS)}." in text(page), "the pictures of the worst cost little"
+    attacks = [(SPEED.gradient * call.gradients + SPEED.query * call.queries) * pixels for call in calls]
+    pictures = WORST / len(DEFAULT_PHOTOS) * max(attacks)
+    assert f"Takes about {spoken(sum(attacks) + pictures + rows * ROW_SECONDS)}." in text(page)
     assert not page.header
     assert page.session_state["compare_samples"] == list(DEFAULT_PHOTOS)
 
@@ -100,13 +103,15 @@ def test_a_run_shows_the_exact_numbers_of_a_linear_scorer(page: AppTest) -> None
     page.session_state["compare_samples"] = PHOTOS
     finish(page.run(), JOBS)
     gain = SLOPE * 4 / 255
-    assert page.header[0].value.startswith(f"PGD 4/255 moves the scores of Linearity, baseline by +{100 * gain:.0f} %")
+    assert page.header[0].value.startswith(
+        f"PGD 4/255, 10 steps moves the scores of Linearity, baseline by +{100 * gain:.0f} %"
+    )
     assert page.header[0].value.endswith("noise of this strength by +0 %.")
     table = page.table[0].value
     row = table[(table["Attack"] == "PGD") & (table["Strength"] == "4/255")].iloc[0]
     assert float(row["Gain"].split()[0]) == pytest.approx(gain, abs=0.02)
     assert (row["Photos"], row["Unmoved photos"].split()[0]) == ("2", "0.00")
-    assert set(table[table["Attack"] == "Noise"]["Note"]) == {"did nothing"}
+    assert set(table[table["Attack"] == "Noise"]["Note"]) == {"moved no photo"}
     assert len(page.get("plotly_chart")) == 2
     assert [button.label for button in page.download_button] == [
         "Rows (CSV)",
@@ -114,6 +119,47 @@ def test_a_run_shows_the_exact_numbers_of_a_linear_scorer(page: AppTest) -> None
         "Figures (CSV)",
         "Figures (JSON)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("agreement", "slope", "levels", "first"),
+    [
+        (
+            0.5,
+            5.0,
+            3,
+            "Linearity, hardened no longer rates photos as before: its scores agree with its baseline's by SROCC",
+        ),
+        # A linear scorer that is a quarter as steep gives scores that lie four times closer together.
+        (0.97, 5.0, 5, "Linearity, hardened moves less than Linearity, baseline only because its scores lie closer"),
+        (0.97, SLOPE, 6, "Linearity, hardened moves about as far as Linearity, baseline"),
+    ],
+)
+def test_what_is_no_gain_is_said_first_and_not_praised(
+    monkeypatch: pytest.MonkeyPatch, agreement: float, slope: float, levels: int, first: str
+) -> None:
+    use(monkeypatch, TinyScorer())
+    hardened = dataclasses.replace(
+        CARD, variant="hardened", hardening={"recipe": "a test's", "agreement": {"srocc": agreement}}
+    )
+    monkeypatch.setattr(cache, "cards", lambda: {card.stem: card for card in (CARD, hardened)})
+    slopes = {"baseline": SLOPE, "hardened": slope}
+    monkeypatch.setattr(cache, "scorer", lambda model, variant: TinyScorer(slope=slopes[variant]))
+    page = open_page({"photos": ",".join(PHOTOS), "attacks": "fgsm", "eps": f"{levels}/255"})
+    finish(page, JOBS)
+    assert page.header[0].value.startswith(first)
+    assert "times less" not in text(page)
+    assert f"FGSM {levels}/255 moves the scores of Linearity, baseline by" in text(page)
+
+
+def test_the_default_photos_show_different_scenes_and_are_enough_for_a_paired_test() -> None:
+    titles = {cache.samples()[name].title.partition(",")[0] for name in DEFAULT_PHOTOS}
+    assert len(titles) == len(DEFAULT_PHOTOS)
+    assert 2 / 2 ** len(DEFAULT_PHOTOS) < 0.05
+
+
+def test_the_default_number_of_steps_is_that_of_the_attack_lab() -> None:
+    assert AttackChoice().steps == state.DEFAULT_ATTACK.steps
 
 
 def test_the_worst_cases_are_pictures_of_what_the_rows_say(page: AppTest) -> None:

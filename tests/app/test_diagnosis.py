@@ -33,7 +33,8 @@ def test_a_model_that_is_well_is_left_alone() -> None:
     [
         ({"agreement": 0.94}, "agrees with the baseline by 0.940 only"),
         ({"mos_before": 0.80, "mos_after": 0.74}, "SROCC with people fell from 0.800 to 0.740"),
-        ({"gain_after": 0.39}, "did not change"),
+        ({"gain_after": 0.39}, "hardly fell (AbsGain +0.400 to +0.390)"),
+        ({"gain_after": 0.42}, "got no better (AbsGain +0.400 to +0.420)"),
         ({"gain_after": -0.6}, "grew"),
         ({"control": "plain", "control_gain": 0.2}, "control plain does as well"),
         ({"orthogonality_error": 0.01}, "not orthogonal"),
@@ -76,6 +77,12 @@ def test_the_likely_cause_of_a_lost_order_depends_on_the_place_and_the_pruning()
     assert "too short" in neither.cause
     assert "deeper place" in early.advice
     assert "smaller pruning ratio" in pruned.advice
+
+
+def test_a_variant_that_was_tried_is_not_what_is_advised() -> None:
+    for variant, advised in (("isometric", False), ("paper", True)):
+        (lost,) = diagnose(dataclasses.replace(WELL, agreement=0.8, variant=variant))
+        assert ("isometric" in lost.advice) == advised
 
 
 def test_a_lack_of_memory_names_what_the_preview_says() -> None:

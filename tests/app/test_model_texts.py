@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_scorer import CARD
 
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.hardening import HardeningRecipe, parse_objective
 from robustiqa_core.pruning import PruningSettings
+from robustiqa_core.storage import list_cards
 from ui.hardening_texts import hardened_by, under_attack
-from ui.model_texts import start_name
+from ui.model_texts import VERSION_WORDS, model_title, prose_name, start_name, times, version_help, version_name
 
 WHOLE = PruningSettings("l1", 0.0)
 BLOCK = HardeningRecipe(
@@ -73,3 +76,49 @@ def test_the_checksums_of_files_are_left_out() -> None:
     start = f"trunk of linearity-baseline, sha256 {'8e' * 32}; S-CNN of scnn.pkl, sha256 {'7e' * 32}"
     card = replace(CARD, training=replace(CARD.training, start=start))
     assert start_name(card) == "trunk of linearity-baseline; S-CNN of scnn.pkl"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [
+        (BLOCK, "block + pruning"),
+        (ATTACKED, "adversarial training"),
+        (replace(BLOCK, pruning=WHOLE, objective=ATTACKED.objective), "block + adversarial training"),
+        (replace(NOTHING, weights="hardened-at", mix=0.7), "partial adversarial training"),
+        (replace(NOTHING, weights="mine", mix=0.7), "hardened-plus"),
+    ],
+)
+def test_a_version_is_called_by_what_was_done_to_it(recipe: HardeningRecipe, name: str) -> None:
+    card = replace(CARD, variant="hardened-plus", hardening={"recipe": recipe.to_json()})
+    assert version_name(card) == name
+    assert model_title(card) == f"Linearity, {name}"
+    assert prose_name(card) == (f"Linearity {name}" if name == "hardened-plus" else f"Linearity with {name}")
+    mine = replace(card, variant="mine")
+    assert version_name(mine) == "mine", "who made a model has named it"
+
+
+def test_two_versions_that_were_made_alike_can_be_told_apart() -> None:
+    one, other = (
+        replace(CARD, variant=variant, hardening={"recipe": ATTACKED.to_json()})
+        for variant in ("hardened-at", "hardened-plus")
+    )
+    assert model_title(one, [one, other]) == "Linearity, adversarial training (hardened-at)"
+    assert model_title(one, [one, CARD]) == "Linearity, adversarial training"
+
+
+def test_the_versions_that_come_with_the_app_are_explained_where_they_are_chosen() -> None:
+    cards = list_cards()
+    assert len({model_title(card, cards) for card in cards}) == len(cards)
+    for card in cards:
+        said = version_help([card])
+        parts = version_name(card).split(" + ")
+        assert (said == "") == (card.variant == "baseline")
+        assert all(VERSION_WORDS[part] in said for part in parts if said)
+
+
+@given(st.floats(1e-3, 1e9))
+def test_a_factor_is_never_a_power_of_ten(factor: float) -> None:
+    said = times(factor)
+    assert said.startswith("×")
+    assert "e" not in said
+    assert float(said[1:].replace(",", "")) == pytest.approx(factor, rel=0.006, abs=0.0051)

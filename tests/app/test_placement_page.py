@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from job_pages import TIMEOUT, png, text
 from streamlit.testing.v1 import AppTest
 
@@ -19,7 +21,7 @@ from robustiqa_core import cli
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.cli import harden as harden_command
-from robustiqa_core.errors import InputError
+from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, Progressed, distillation_data
 from robustiqa_core.images import read_image
 from robustiqa_core.metrics.correlation import agreement
@@ -30,9 +32,12 @@ from ui.hardening_figures import epoch_figure
 from ui.hardening_job import Example, Found, HardeningStep, Trial
 from ui.hardening_progress import DOING
 from ui.hardening_recipe import address_of, command_of, new_recipe, read_recipe
+from ui.hardening_texts import verdict_sentence
 from ui.kept_models import KeptModels
 from ui.placement_ahead import preparation_records
 from ui.placement_controls import points_of
+from ui.placement_figures import diagram_figure, trials_figure
+from ui.placement_slots import slots_of
 from ui.placement_view import trials_json
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +146,12 @@ def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> No
 
     page.switch_page("pages/attack_lab.py").run()
     assert not page.exception
-    cache.kept_models().drop("linearity-mine")
+    with pytest.raises(ConfigurationError, match="somebody else"):
+        cache.kept_models().drop("linearity-mine", owner="another visitor")
+    assert "linearity-mine" in cache.cards()
+    page.switch_page("pages/block_placement.py").run()
+    next(button for button in page.button if button.label == "Forget it").click().run()
+    assert not page.exception
     assert "linearity-mine" not in cache.cards()
 
 
@@ -172,14 +182,82 @@ def test_a_block_that_is_too_wide_for_another_place_gets_narrower() -> None:
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     "address",
-    [{"model": "<b>x</b>"}, {"position": "../x"}, {"width": "wide"}, {"epochs": "100000"}, {"ratio": "7"}],
-    ids=lambda address: next(iter(address)),
+    [
+        {"model": "<b>x</b>"},
+        {"position": "../x"},
+        {"position": "none"},
+        {"model": "linearity", "position": "before_encoder"},
+        {"width": "wide"},
+        {"width": "100000"},
+        {"epochs": "100000"},
+        {"ratio": "7"},
+        {"seed": "-1"},
+        {"blend": "nan"},
+    ],
+    ids=lambda address: ",".join(address.values()),
 )
 def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(address: dict[str, str]) -> None:
     page = open_page(address)
     assert not page.exception
     assert page.error[0].value.startswith("The address could not be followed")
     assert page.session_state["placement_model"] == "linearity"
+
+
+@pytest.mark.usefixtures("small")
+def test_a_visitor_does_not_meet_what_others_tried_and_cannot_forget_what_they_kept() -> None:
+    page = open_page()
+    trial = finish(page)
+    page.text_input(key=f"placement_keep_name_{trial.key}").set_value("theirs").run()
+    next(button for button in page.button if button.label.startswith("Keep")).click().run()
+    assert "linearity-theirs" in cache.cards()
+
+    other = open_page()
+    assert not other.exception
+    assert [header.value for header in other.header] == ["Trials"], "there is no verdict on what others tried"
+    assert not other.dataframe
+    other.toggle(key="placement_everybodys").set_value(True).run()
+    assert len(other.dataframe[0].value) == 1
+    assert not [button for button in other.button if button.label == "Forget it"]
+    cache.kept_models.clear()
+
+
+def _judged(agreement: float, before: float, after: float) -> Trial:
+    hardening = {
+        "agreement": {"srocc": agreement},
+        "attacked": {"baseline": {"absolute_gain": before}, "hardened": {"absolute_gain": after}},
+    }
+    return dataclasses.replace(_trial(), card=dataclasses.replace(_trial().card, hardening=hardening))
+
+
+@given(agreement=st.floats(-1.0, 1.0), before=st.floats(-1.0, 1.0), after=st.floats(-1.0, 1.0))
+def test_a_trial_that_no_longer_rates_photos_as_before_says_so_first(
+    agreement: float, before: float, after: float
+) -> None:
+    said = verdict_sentence(_judged(agreement, before, after))
+    broken = said.startswith("The model with the block after stage 5 no longer rates photos as before")
+    assert broken == (agreement < 0.95)
+    assert not (broken and "less" in said)
+
+
+def test_the_diagram_has_an_axis_for_its_bars_and_never_a_power_of_ten() -> None:
+    points = points_of("linearity")
+    growth = {point.name: 40.0 * 10.0**number for number, point in enumerate(points)}
+    figure = diagram_figure(slots_of(points), chosen=points[0].name, growth=growth, tried={})
+    (bars,) = [trace for trace in figure.data if trace.type == "bar"]
+    assert list(bars.x) == list(growth.values())
+    assert "e+" not in " ".join(bars.text)
+    assert "Growth" in figure.layout.xaxis2.title.text
+    two = points_of("dbcnn")
+    beside = diagram_figure(slots_of(two), chosen=two[0].name, growth={point.name: 119.7 for point in two}, tried={})
+    assert all("×120" in label for label in next(trace.text for trace in beside.data if trace.text))
+
+
+def test_the_models_that_come_with_the_app_stand_among_the_trials() -> None:
+    card = next(card for stem, card in cache.listed_cards().items() if stem == "linearity-hardened")
+    figure = trials_figure([_judged(0.97, 0.6, 0.3)], chosen=None, bundled=[card])
+    (point,) = [trace for trace in figure.data if "comes with the app" in (trace.name or "")]
+    assert list(point.x) == [card.hardening["agreement"]["srocc"]]
+    assert list(point.y) == [card.hardening["attacked"]["hardened"]["absolute_gain"]]
 
 
 def test_an_address_holds_the_whole_view() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from job_pages import TIMEOUT, text
 from streamlit.testing.v1 import AppTest
 
@@ -20,11 +22,12 @@ from robustiqa_core.pruning import LayerPlan, PruningPlan
 from robustiqa_core.pruning.cost import Cost
 from robustiqa_core.pruning.settings import PruningSettings
 from ui import cache, pruning_recipe, state
+from ui.hardening_texts import CRITERION_NAMES
 from ui.pruning_figures import CURVES, curve_figure, plan_figure
 from ui.pruning_job import PruningOutcome
 from ui.pruning_plan import layer_rows, plan_csv
 from ui.pruning_recipe import RATIOS, PruningRecipe, read_recipe
-from ui.pruning_texts import CRITERION_NAMES, Point, findings, headline, points_csv, symptoms
+from ui.pruning_texts import Point, broken_sentence, findings, headline, points_csv, symptoms
 
 ROOT = Path(__file__).parents[2]
 JOBS = "pruning_jobs"
@@ -85,7 +88,7 @@ def test_the_plan_is_drawn_before_anything_runs_and_follows_the_sliders(capsys: 
     page.slider(key="pruning_ratio").set_value(0).run()
     assert "No filter goes at this ratio." in text(page)
     page.slider(key="pruning_ratio").set_value(50).run()
-    page.select_slider(key="pruning_criterion").set_value("random").run()
+    page.segmented_control(key="pruning_criterion").set_value("random").run()
     assert not page.exception
     command = next(code.value for code in page.code if "prune-plan" in code.value)
     assert "--criterion random --ratio 0.5" in command
@@ -96,7 +99,7 @@ def test_the_plan_is_drawn_before_anything_runs_and_follows_the_sliders(capsys: 
 
 @pytest.mark.usefixtures("small")
 def test_a_sweep_fills_the_curves_says_what_it_found_and_keeps_a_model(tmp_path: Path) -> None:
-    page = open_page({"ratio": "0.5"})
+    page = open_page({"ratio": "0.5", "tuning": "0"})
     assert "A sweep prunes the model at 0, 50 %" in text(page)
     outcome = finish(page)
     whole, pruned = outcome.trials
@@ -115,6 +118,11 @@ def test_a_sweep_fills_the_curves_says_what_it_found_and_keeps_a_model(tmp_path:
     assert again.session_state[JOBS].active is None
     assert again.slider(key="pruning_ratio").value == 50
 
+    # Who comes without that address does not meet it.
+    other = open_page({"ratio": "0.5", "tuning": "0"})
+    assert "A sweep prunes the model" in text(other)
+    assert other.session_state[JOBS].shown is None
+
     # A ratio between the points is measured on request; the others are known.
     page.slider(key="pruning_ratio").set_value(20).run()
     assert page.session_state[JOBS].shown == outcome.recipe.key()
@@ -130,7 +138,7 @@ def test_a_sweep_fills_the_curves_says_what_it_found_and_keeps_a_model(tmp_path:
     assert scores.isfinite().all()
     page.switch_page("pages/attack_lab.py").run()
     assert not page.exception
-    cache.kept_models().drop("linearity-pruned-20")
+    cache.kept_models.clear()
 
 
 @pytest.mark.usefixtures("small")
@@ -165,7 +173,7 @@ def test_the_page_says_so_and_shows_the_default() -> None:
     assert not page.exception
     assert page.error[0].value.startswith("The address could not be followed")
     assert page.slider(key="pruning_ratio").value == 30
-    assert page.select_slider(key="pruning_criterion").value == "l1"
+    assert page.segmented_control(key="pruning_criterion").value == "l1"
 
 
 def test_an_address_holds_the_whole_view() -> None:
@@ -220,20 +228,41 @@ def test_what_is_said_of_robustness_follows_from_the_figures() -> None:
     whole = replace(POINT, ratio=0.0, removed=0.0, agreement=1.0)
     harder, easier = replace(POINT, gain=0.3), replace(POINT, gain=0.5, ratio=0.4)
     lost = replace(POINT, gain=0.1, agreement=0.4, ratio=0.5)
-    assert "harder to attack, at 30 %" in headline([whole, harder])
-    assert "easier to attack, at 40 %" in headline([whole, easier])
-    assert "easier to attack at 40 %, harder at 30 %" in headline([whole, harder, easier])
-    assert "breaks the model before it can make it robust" in headline([whole, lost])
+    assert "harder to push up at 30 %" in headline([whole, harder])
+    assert "easier to attack at 40 %" in headline([whole, easier])
+    assert "easier to attack at 40 %, harder to push up at 30 %" in headline([whole, harder, easier])
+    assert headline([whole, lost]) == (
+        "At 50 % the pruned model no longer rates photos as before: its scores agree with the whole model's by SROCC "
+        "0.400, below 0.95."
+    )
     assert "easier" not in headline([whole, replace(lost, gain=0.9)])
+    both = headline([whole, harder, lost])
+    assert both.startswith("At 50 % the pruned model no longer rates photos as before")
+    assert both.endswith("Pruning makes the model harder to push up at 30 %.")
+    assert headline([whole, lost, replace(lost, ratio=0.4)]).startswith("At every ratio the pruned model no longer")
     assert "about as it was" in headline([whole, replace(POINT, gain=0.41)])
     assert "too little to tell" in headline([whole, replace(POINT, gain=0.01, baseline_gain=0.01)])
     robustness, agreement, speed = findings([whole, harder, lost])
     assert "by +0.400" in robustness and "+0.100 (at 50 %) to +0.300 (at 30 %)" in robustness
-    assert "gains less than before at 30 % and 50 %" in robustness
-    assert "At 50 % the model no longer orders photos as before" in robustness
-    assert "kept at 30 % only" in agreement and "0.400, at 50 %" in agreement
+    assert "gains less than before at 30 %; the scores were pushed up only" in robustness
+    assert "At 50 % the model no longer rates photos as before" in robustness
+    assert "as before at 30 % only" in agreement and "0.400, at 50 %" in agreement
     assert "6.0 ms instead of 10.0 ms, 0.60 of the time" in speed
     assert "No filter went" in findings([whole])[0]
+
+
+@given(agreement=st.floats(-1.0, 1.0), gain=st.floats(-1.0, 1.0))
+def test_no_point_is_praised_that_no_longer_rates_photos_as_before(agreement: float, gain: float) -> None:
+    points = [replace(POINT, ratio=0.0, removed=0.0, agreement=1.0), replace(POINT, agreement=agreement, gain=gain)]
+    said = headline(points)
+    assert ("no longer rates" in said) == (agreement < 0.95)
+    assert (broken_sentence(points) == "") == (agreement >= 0.95)
+    if agreement < 0.95:
+        assert "harder" not in said
+
+
+def test_a_sweep_tunes_unless_it_is_told_not_to() -> None:
+    assert read_recipe({}, ["linearity-baseline"], data="distillation")[0].epochs > 0
 
 
 def test_known_failures_are_named_and_a_sound_model_has_none() -> None:

@@ -129,7 +129,7 @@ def test_the_change_of_a_checkerboard_is_all_fine_and_all_grey() -> None:
     assert "densest at waves of 1.4 px (0.71 cycles per pixel)" in said
     moved = found.changes[0].rounded_score - found.changes[0].clean_score
     assert moved == pytest.approx(SLOPE * 8 / 255, rel=0.03)
-    assert f"{moved:+.0%} of its range" in said
+    assert f"{moved:+.0%} of its usual range" in said
     assert len(page.get("plotly_chart")) == 3, "no flow: no pixel was moved"
 
 
@@ -165,7 +165,7 @@ def test_the_sensitivity_of_a_checkerboard_lies_in_the_finest_waves() -> None:
     changes = found.maps[CARD.stem].changes.mean(0)
     assert changes.shape == (5, 5)
     assert int(changes.argmax()) in (0, 4, 20, 24), "the corners are the finest waves"
-    assert f"by {float(changes.max()):.1%} of its range" in text(page)
+    assert f"by {float(changes.max()):.1%} of its usual range" in text(page)
     assert "is moved most by waves of less than 4 px" in text(page)
     assert len(page.get("plotly_chart")) == 2
 

@@ -15,7 +15,7 @@ from robustiqa_core.storage import list_cards
 pytestmark = pytest.mark.browser
 
 MODELS = ("linearity-baseline", "linearity-hardened-plus")
-NAMES = ("Linearity baseline", "Linearity hardened-plus")
+NAMES = ("Linearity baseline", "Linearity with block + adversarial training")
 ADDRESS = "/attack_lab?photo=cat&model=linearity&against=linearity-hardened-plus&attack=pgd&eps=4/255&steps=3"
 
 

@@ -17,7 +17,7 @@ LONG = 3 * WAIT
 
 
 def test_from_the_plan_to_a_pruned_model_that_is_attacked(app: str, visit: Visit, tmp_path: Path) -> None:
-    page = visit(f"{app}/pruning?ratio=0.3")
+    page = visit(f"{app}/pruning?ratio=0.3&tuning=0")
     sentence = page.get_by_text(re.compile(r"[\d,]+ of [\d,]+ filters go \(30 %\)"))
     expect(sentence).to_be_visible(timeout=WAIT)
     expect(page.get_by_text("Press Run the sweep")).to_be_visible(timeout=WAIT)

@@ -39,7 +39,7 @@ def test_the_three_views_show_their_numbers_in_words_and_figures(app: str, visit
     (run,) = numbers(page, "sensitivity", tmp_path)["runs"]
     worst = max(max(row) for row in run["changes"])
     assert worst > 0.001
-    expect(page.get_by_text(f"move the score farthest, by {worst:.1%} of its range")).to_be_visible()
+    expect(page.get_by_text(f"move the score farthest, by {worst:.1%} of its usual range")).to_be_visible()
 
     page.get_by_role("radio", name="Layers").click()
     (run,) = numbers(page, "layers", tmp_path)["runs"]

@@ -1,7 +1,7 @@
 """What the journeys share: how long they wait, how they click on a busy machine, and what holds for every page."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
@@ -96,10 +96,14 @@ def fits(page: Page) -> bool:
     return all(part.evaluate("element => element.scrollWidth - element.clientWidth") <= 0 for part in parts)
 
 
-def serious_faults(page: Page) -> list[str]:
+def serious_faults(page: Page, also: Collection[str] = ()) -> list[str]:
     """Return what axe finds that is serious or worse and stays so.
 
     What is drawn anew fades for a moment, and has too little contrast then; a true fault is there the next time, too.
+
+    Args:
+        page: that is looked at.
+        also: names of rules whose faults count, however small axe takes them.
     """
     deadline = time.monotonic() + SETTLING
     while True:
@@ -107,7 +111,7 @@ def serious_faults(page: Page) -> list[str]:
         faults = [
             f"{item['id']}: {node['target']} {node['failureSummary']}"
             for item in Axe().run(page).response["violations"]
-            if item["impact"] in ("serious", "critical")
+            if item["impact"] in ("serious", "critical") or item["id"] in also
             for node in item["nodes"]
         ]
         if not faults or time.monotonic() > deadline:
