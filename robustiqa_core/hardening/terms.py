@@ -26,11 +26,23 @@ class Lesson:
         network: what learns.
         loss: of images (n, 3, H, W) and targets (n,): the task's own, of the whole batch of all processes.
         span: how far apart the targets of the worst and the best photo of the scale are.
+        middle: median of the targets.
+        factor: the network's scores times this, plus `shift`, are in the unit of the targets.
+        shift: see `factor`.
+        progress: finished share of the training, in [0, 1].
     """
 
     network: QualityModel
     loss: Callable[[Tensor, Tensor], Tensor]
     span: float = 1.0
+    middle: float = 0.5
+    factor: float = 1.0
+    shift: float = 0.0
+    progress: float = 0.0
+
+    def in_targets_unit(self, scores: Tensor) -> Tensor:
+        """Return scores (N,) of the network in the unit of the targets, float32."""
+        return self.factor * scores.float() + self.shift
 
 
 class Term(Protocol):
