@@ -11,15 +11,12 @@ from robustiqa_core.attacks.objective import score_gradient
 from robustiqa_core.attacks.projections import project
 from robustiqa_core.checks import check_count, check_fraction, check_positive
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening.climbing import MOMENTUM, Climb, begin
 from robustiqa_core.hardening.terms import Lesson, attackable
 from robustiqa_core.models import QualityModel
 from robustiqa_core.training.losses import norm_in_norm
 from robustiqa_core.training.ranks import gather
 
-# Share of the momentum that is kept from step to step. With all of it, as published, five steps hardly turn.
-_DECAY = 0.75
-# A step is at most this share of the strength, so that the weakest attacks have small steps, too.
-_SHARE_OF_EPS = 0.25
 # Pairs farther apart than this, in units, need no larger margin than these.
 _FARTHEST = 2.0
 # Margin of a pair in which both photos were attacked, as a share of how far apart they are.
@@ -40,7 +37,9 @@ class AgainstRank:
         eps: largest strength, a change of a pixel value as a fraction of 1. That of each photo is drawn evenly between
             `least` and this.
         least: smallest strength.
-        steps: of the attack.
+        steps: of the attack, where there are no replays.
+        replays: how often a batch is shown in a row. With more than one there is no attack of `steps`: each time the
+            gradient that moves the weights moves the perturbation by a step as well ("free" adversarial training).
         step_size: longest step; an attack of less than four times this has steps of a quarter of its strength.
         other: share of the photos that are attacked the other way.
         rise: share of the training in which the largest strength rises from `least` to `eps`, epoch by epoch.
@@ -52,13 +51,15 @@ class AgainstRank:
     Raises:
         ConfigurationError: a value is out of its range.
 
-    Source: the composition is ours. A. Madry et al., ICLR 2018 (training on attacked photos); D. Li et al., ACM MM
+    Source: the composition is ours. A. Madry et al., ICLR 2018 (training on attacked photos); A. Shafahi et al.,
+    "Adversarial Training for Free!", NeurIPS 2019 (replays); D. Li et al., ACM MM
     2020 (norm-in-norm); Y. Dong et al., CVPR 2018 (momentum).
     """
 
     eps: float = 4 / 255
     least: float = 1 / 255
     steps: int = 5
+    replays: int = 1
     step_size: float = 0.6 / 255
     other: float = 0.15
     rise: float = 0.2
@@ -78,6 +79,7 @@ class AgainstRank:
             check_fraction(name, getattr(self, name), zero=True)
         check_positive("unit", self.unit)
         check_count("steps", self.steps, high=100)
+        check_count("replays", self.replays, high=100)
         check_count("judged_steps", self.judged_steps, high=1000)
         check_count("judged_photos", self.judged_photos, low=4)
 
@@ -108,22 +110,22 @@ class AgainstRank:
             directions: (N,), 1 or -1.
             eps: (N,), the strength for each.
         """
-        sizes = (_SHARE_OF_EPS * eps).clamp(max=self.step_size)
-        signs, steps, ball = ((values).view(-1, 1, 1, 1) for values in (directions, sizes, eps))
-        noise = 2.0 * torch.rand_like(images) - 1.0
-        adversarial, momentum = _within(images + steps * noise, images, ball), torch.zeros_like(images)
+        return self._climbed(network, begin(images, directions, eps, self.step_size))
+
+    def _start(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Climb:
+        directions = self.directions(targets, lesson.middle)
+        eps = self.strengths(len(images), lesson.progress, images.device)
+        return begin(images, directions, eps, self.step_size)
+
+    def _climbed(self, network: QualityModel, climb: Climb) -> Tensor:
         with attackable(network):
             for _ in range(self.steps):
-                _, gradient = score_gradient(network, adversarial)
-                momentum = accumulate(momentum, gradient, decay=_DECAY)
-                adversarial = _within(adversarial + steps * signs * momentum.sign(), images, ball)
-        return adversarial
+                climb.step(score_gradient(network, climb.adversarial)[1])
+        return climb.adversarial
 
     def extend(self, lesson: Lesson, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the attacked images with their targets."""
-        directions = self.directions(targets, lesson.middle)
-        eps = self.strengths(len(images), lesson.progress, images.device)
-        return self.attack(lesson.network, images, directions, eps), targets
+        return self._climbed(lesson.network, self._start(lesson, images, targets)), targets
 
     def penalty(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Tensor:
         """Return 0: `loss` is all."""
@@ -137,12 +139,17 @@ class AgainstRank:
             images: (N, 3, H, W), float, RGB in [0, 1].
             targets: (N,), in the unit that the lesson learns.
         """
-        directions = self.directions(targets, lesson.middle)
-        eps = self.strengths(len(images), lesson.progress, images.device)
-        adversarial = self.attack(lesson.network, images, directions, eps)
-        scores = lesson.in_targets_unit(lesson.network(torch.cat((images, adversarial))))
-        clean, attacked = map(gather, scores.chunk(2))
-        wanted, signs = gather(targets), gather(directions)
+        if self.replays == 1:
+            climb = self._start(lesson, images, targets)
+            adversarial = self._climbed(lesson.network, climb)
+        else:
+            climb = lesson.replay.next(lambda: self._start(lesson, images, targets), self.replays)
+            adversarial = climb.adversarial.requires_grad_()
+        raw = lesson.network(torch.cat((images, adversarial)))
+        if self.replays > 1:
+            lesson.replay.watch(adversarial, raw)
+        clean, attacked = map(gather, lesson.in_targets_unit(raw).chunk(2))
+        wanted, signs = gather(targets), gather(climb.directions)
         unit = self.unit * lesson.span
         return (
             F.smooth_l1_loss(clean / unit, wanted / unit)
@@ -165,17 +172,12 @@ class AgainstRank:
         for _ in range(self.judged_steps):
             scores, gradient = score_gradient(network, adversarial)
             history.append(scores)
-            momentum = accumulate(momentum, gradient, decay=_DECAY)
+            momentum = accumulate(momentum, gradient, decay=MOMENTUM)
             moved = adversarial + step * signs * momentum.sign()
             adversarial = project(moved, images, eps=self.judged, norm="linf")
         with torch.no_grad():
             history.append(network(adversarial))
         return history[0], directions * (directions * torch.stack(history)).amax(0)
-
-
-def _within(moved: Tensor, images: Tensor, eps: Tensor) -> Tensor:
-    """Return `moved` within the balls of radius eps (N, 1, 1, 1) round images, and within [0, 1]."""
-    return torch.maximum(torch.minimum(moved, images + eps), images - eps).clamp(0.0, 1.0)
 
 
 def order_hinge(attacked: Tensor, targets: Tensor, directions: Tensor, middle: float) -> Tensor:

@@ -26,7 +26,14 @@ from robustiqa_core.training.datasets import (
     resize_short_side,
     select,
 )
-from robustiqa_core.training.sampling import Sample, combined_seed, partly_better_order, random_order, sized_batches
+from robustiqa_core.training.sampling import (
+    Sample,
+    combined_seed,
+    partly_better_order,
+    random_order,
+    replayed,
+    sized_batches,
+)
 from robustiqa_core.training.splits import held_out
 
 # Of the sample photos; whole scenes at a time.
@@ -147,6 +154,7 @@ class TuningData:
         photos: number of training photos.
         better_half: share of the batches of `batch` crops whose photos are all of the better half.
         batch: crops of a batch; it matters where there is such a share, or where batches differ in size.
+        replays: how often each batch is shown in a row.
         test: labelled photos that decide nothing, in the data set's unit; empty without labels.
     """
 
@@ -159,6 +167,7 @@ class TuningData:
     photos: int
     better_half: float = 0.0
     batch: int = 1
+    replays: int = 1
     test: tuple[LabelledPhoto, ...] = ()
 
     def training_samples(self, epoch: int, seed: int) -> list[Sample]:
@@ -170,8 +179,13 @@ class TuningData:
             order = random_order(len(self.training), seed=seed, epoch=epoch)
         samples = order[: self.epoch]
         if isinstance(self.training, TuningCrops) and len(self.training.sides) > 1:
-            return sized_batches(samples, self.training.sides, self.batch, seed=seed)
-        return samples
+            samples = sized_batches(samples, self.training.sides, self.batch, seed=seed)
+        return replayed(samples, self.batch, self.replays)
+
+    @property
+    def shown(self) -> int:
+        """Crops that the steps of an epoch see, each as often as it is shown."""
+        return self.epoch if self.replays == 1 else self.epoch // self.batch * self.batch * self.replays
 
     @property
     def validation_samples(self) -> list[Sample]:
@@ -234,6 +248,8 @@ def distillation_data(recipe: HardeningRecipe, *, root: Path | None = None) -> T
         validation_count=recipe.validation_crops,
         labelled=False,
         photos=len(learning),
+        batch=recipe.batch_size,
+        replays=recipe.replays,
     )
 
 
@@ -274,5 +290,6 @@ def labelled_data(
         photos=len(learning),
         better_half=recipe.better_half,
         batch=recipe.batch_size,
+        replays=recipe.replays,
         test=tuple(photo for photo in known if photo.split == "test"),
     )

@@ -134,10 +134,11 @@ class _Learner:
         return Task(
             network=self.network,
             samples=self.data.training,
-            photos=self.data.epoch,
+            photos=self.data.shown,
             order=lambda epoch: self.data.training_samples(epoch, self.recipe.seed),
             prepare=self.prepare,
             loss=self.loss,
             figure=lambda: self.report().figure,
+            together=self.data.replays,
             rate=self.recipe.rate_of(None if self.cut is None else self.cut.block),
         )

@@ -252,6 +252,11 @@ class HardeningRecipe:
         )
 
     @property
+    def replays(self) -> int:
+        """How often each batch is shown in a row."""
+        return 1 if self.objective.against_rank is None else self.objective.against_rank.replays
+
+    @property
     def crop_sides(self) -> tuple[int, ...]:
         """The sides that the crops of a batch may have, ascending."""
         least = self.crop if self.smallest_crop is None else self.smallest_crop

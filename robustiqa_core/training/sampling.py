@@ -167,6 +167,20 @@ def sized_batches(samples: Sequence[Sample], sides: Sequence[int], batch: int, *
     ]
 
 
+def replayed(samples: list[Sample], batch: int, times: int) -> list[Sample]:
+    """Return the samples with each whole batch so many times in a row; what is left over is dropped if it is repeated.
+
+    Example:
+        >>> order = [Sample(index, 0) for index in range(5)]
+        >>> [sample.index for sample in replayed(order, 2, 2)]
+        [0, 1, 0, 1, 2, 3, 2, 3]
+    """
+    if times == 1:
+        return samples
+    starts = range(0, len(samples) // batch * batch, batch)
+    return [sample for start in starts for _ in range(times) for sample in samples[start : start + batch]]
+
+
 def _endless(pool: Tensor, generator: Generator) -> Iterator[int]:
     """Yield the elements of a pool in a random order, and again in another one."""
     while True:

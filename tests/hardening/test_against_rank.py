@@ -1,6 +1,7 @@
 """Training against the rank, where every answer is known or the network is small."""
 
 import copy
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from robustiqa_core.hardening import (
     HardeningRecipe,
     Lesson,
     Objective,
+    Progressed,
     labelled_data,
     parse_objective,
+    photo_tuning,
 )
 from robustiqa_core.hardening.against_rank import order_hinge
 from robustiqa_core.hardening.crops import KeptCrops
@@ -32,6 +35,8 @@ from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.sampling import Sample, SizedSample
+from robustiqa_core.training.state import read_progress
+from robustiqa_core.training.steps import take_steps
 
 TRAINED = "rank:eps=2/255,steps=2,rise=0,judged_steps=2,judged_photos=4"
 RANKED = replace(
@@ -237,21 +242,65 @@ def test_harden_trains_against_the_rank_and_says_the_same_again(
     assert any(not torch.equal(value, before[name]) for name, value in weights.items())
 
 
+@pytest.mark.parametrize("replays", [1, 3])
 def test_an_interrupted_training_goes_on_to_the_same_bits(
-    workshop: Workshop, labelled: tuple[LabelledPhoto, ...], tmp_path: Path
+    workshop: Workshop,
+    labelled: tuple[LabelledPhoto, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    replays: int,
 ) -> None:
-    recipe = replace(RANKED, crop=96, resize=96, smallest_crop=64, epochs=3, objective=parse_objective(TRAINED))
+    objective = parse_objective(f"{TRAINED},replays={replays}")
+    recipe = replace(RANKED, crop=96, resize=96, smallest_crop=64, epochs=2, objective=objective)
     _, whole, _ = trained(workshop, recipe, labelled, tmp_path / "whole")
+    # Saved whenever it may be, and stopped in the middle of what belongs together.
+    monkeypatch.setattr(photo_tuning, "take_steps", functools.partial(take_steps, save_seconds=0.0))
     data = labelled_data(recipe, labelled, title="Textures")
     records = workshop.start(recipe, data=data, run_dir=tmp_path / "parts", cache=HardeningCache())
-    seen = 0
     for record in records:
-        seen += isinstance(record, Epoch)
-        if seen == 3:
+        if isinstance(record, Progressed) and record.stage == "tuning" and record.done == 3 * replays - replays // 2:
             break
+    else:
+        pytest.fail("it was not interrupted")
     records.close()  # type: ignore[attr-defined]
+    [state] = (tmp_path / "parts").iterdir()
+    assert read_progress(state).step == 2 * replays
     _, resumed, _ = trained(workshop, recipe, labelled, tmp_path / "parts")
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_replays_climb_by_a_step_each_time_and_then_take_another_batch(grey: Tensor) -> None:
+    """On a linear scorer, whichever side of its target a score is on, which turns the gradient of the loss round."""
+    network = Linear(16).eval()
+    targets = torch.tensor([-9.0, 9.0, 9.0, -9.0, 9.0, -9.0, 9.0, -9.0])
+    term, lesson = (
+        parse_objective("rank:replays=3,rise=0,other=0.5,eps=2/255,least=2/255").against_rank,
+        lesson_of(
+            network  # type: ignore[arg-type]
+        ),
+    )
+    assert term is not None
+    seen: list[Tensor] = []
+    network.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0].detach()[8:] - grey))
+    slopes = network.weight.detach().sign()
+    for _ in range(4):
+        term.loss(lesson, grey, targets).backward()
+    step = 0.5 / 255
+    ways = ((seen[1] - seen[0]) * slopes).flatten(1).sum(1).sign()
+    assert set(ways.tolist()) == {1.0, -1.0}
+    for before, after in ((seen[0], seen[1]), (seen[1], seen[2])):
+        assert torch.allclose(after - before, step * ways.view(-1, 1, 1, 1) * slopes, atol=1e-6)
+    assert (seen[3].abs() <= step + 1e-6).all(), "a new start, near the photo"
+
+
+def test_each_batch_is_shown_as_often_as_asked_for(labelled: tuple[LabelledPhoto, ...]) -> None:
+    recipe = replace(RANKED, objective=parse_objective(f"{TRAINED},replays=3"))
+    data = labelled_data(recipe, labelled, title="Textures")
+    samples = data.training_samples(0, seed=0)
+    assert len(samples) == data.shown == 36
+    assert samples[:4] == samples[4:8] == samples[8:12] != samples[12:16]
+    assert sorted(sample.index for sample in samples[::3]) != [sample.index for sample in samples[::3]]
+    assert {sample.index for sample in samples} == set(range(12))
 
 
 def test_patience_ends_a_training_that_no_longer_gains(
