@@ -88,6 +88,10 @@ _DECIDING = (
         "resize",
         "smallest_resize",
         "crop",
+        "smallest_crop",
+        "whole",
+        "short_side",
+        "patience",
         "batch_size",
         "rate",
         "block_rate",
@@ -202,6 +206,24 @@ def _add_tuning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resize", type=int, default=_RECIPE.resize, help="shorter side before the crop")
     parser.add_argument("--smallest-resize", type=int, metavar="PX", help="draw the shorter side from this to --resize")
     parser.add_argument("--crop", type=int, default=_RECIPE.crop, help="side of a crop (default: %(default)s px)")
+    parser.add_argument("--smallest-crop", type=int, metavar="PX", help="draw the side of a batch from this to --crop")
+    parser.add_argument(
+        "--whole",
+        type=float,
+        default=_RECIPE.whole,
+        metavar="SHARE",
+        help="of the labelled crops that are whole photos of that side; judge by whole photos (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--short-side", type=int, metavar="PX", help="to which the model scales larger photos (default: the start's)"
+    )
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=_RECIPE.patience,
+        metavar="EPOCHS",
+        help="without a better figure, after which tuning ends (default: %(default)s, never)",
+    )
     parser.add_argument("--batch-size", type=int, default=_RECIPE.batch_size, help="default: %(default)s")
     parser.add_argument("--rate", type=float, default=_RECIPE.rate, help="learning rate (default: %(default)s)")
     parser.add_argument("--block-rate", type=float, default=_RECIPE.block_rate, help="that of the block")
@@ -254,6 +276,10 @@ def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.devic
         resize=arguments.resize,
         smallest_resize=arguments.smallest_resize,
         crop=arguments.crop,
+        smallest_crop=arguments.smallest_crop,
+        whole=arguments.whole,
+        short_side=arguments.short_side,
+        patience=arguments.patience,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         rate=arguments.rate,

@@ -1,5 +1,6 @@
 """Hardening of a model by a recipe: a block, pruning and fine-tuning, in seconds on kept maps or in full."""
 
+from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.cache import HardeningCache
 from robustiqa_core.hardening.cut import Cut, Front, Maps, Rest, find_cut
 from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
@@ -38,6 +39,7 @@ __all__ = [
     "TERMS",
     "TUNED",
     "AdversarialTraining",
+    "AgainstRank",
     "Cut",
     "Epoch",
     "Finished",

@@ -26,7 +26,14 @@ from robustiqa_core.training.datasets import (
     resize_short_side,
     select,
 )
-from robustiqa_core.training.sampling import Sample, combined_seed, partly_better_order, random_order
+from robustiqa_core.training.sampling import (
+    Sample,
+    combined_seed,
+    partly_better_order,
+    random_order,
+    replayed,
+    sized_batches,
+)
 from robustiqa_core.training.splits import held_out
 
 # Of the sample photos; whole scenes at a time.
@@ -81,7 +88,8 @@ class DistillationCrops(Dataset[tuple[Tensor, float]]):
 class TuningCrops(TrainingCrops):
     """Random crops of labelled photos, as a recipe wants them: some degraded, some of photos that were made smaller.
 
-    A crop depends on the seed and the sample alone, and is the one of `TrainingCrops` where nothing is asked for.
+    A share of them is whole photos, made as small as a crop. A crop depends on the seed and the sample alone, and is
+    the one of `TrainingCrops` where nothing is asked for.
     """
 
     def __init__(self, photos: Sequence[LabelledPhoto], recipe: HardeningRecipe) -> None:
@@ -93,7 +101,8 @@ class TuningCrops(TrainingCrops):
                 the baseline says all targets.
         """
         super().__init__(photos, resize=recipe.resize, crop=recipe.crop, seed=recipe.seed)
-        self.share, self.smallest = recipe.degraded, recipe.smallest_resize
+        self.share, self.smallest, self.whole = recipe.degraded, recipe.smallest_resize, recipe.whole
+        self.sides = recipe.crop_sides
         self.unlabelled = recipe.targets == "baseline"
 
     def _generator(self, sample: Sample, purpose: int) -> torch.Generator:
@@ -103,9 +112,13 @@ class TuningCrops(TrainingCrops):
 
     def side(self, sample: Sample) -> int:
         """Return the pixels of the shorter side of a sample's photo before cropping."""
-        if self.smallest is None:
+        if self.smallest is None and not self.whole:
             return self.resize
         generator = self._generator(sample, _RESIZING)
+        if self.whole and torch.rand((), generator=generator) < self.whole:
+            return self.crop_side(sample)
+        if self.smallest is None:
+            return self.resize
         return int(torch.randint(self.smallest, self.resize + 1, (), generator=generator))
 
     def __getitem__(self, sample: Sample) -> tuple[Tensor, float]:
@@ -140,7 +153,8 @@ class TuningData:
         labelled: whether the targets are human scores, from 0 to 1; else they are the baseline's own scores.
         photos: number of training photos.
         better_half: share of the batches of `batch` crops whose photos are all of the better half.
-        batch: crops of a batch; it matters where there is such a share.
+        batch: crops of a batch; it matters where there is such a share, or where batches differ in size.
+        replays: how often each batch is shown in a row.
         test: labelled photos that decide nothing, in the data set's unit; empty without labels.
     """
 
@@ -153,6 +167,7 @@ class TuningData:
     photos: int
     better_half: float = 0.0
     batch: int = 1
+    replays: int = 1
     test: tuple[LabelledPhoto, ...] = ()
 
     def training_samples(self, epoch: int, seed: int) -> list[Sample]:
@@ -162,7 +177,15 @@ class TuningData:
             order = partly_better_order(mos, self.batch, share=self.better_half, seed=seed, epoch=epoch)
         else:
             order = random_order(len(self.training), seed=seed, epoch=epoch)
-        return order[: self.epoch]
+        samples = order[: self.epoch]
+        if isinstance(self.training, TuningCrops) and len(self.training.sides) > 1:
+            samples = sized_batches(samples, self.training.sides, self.batch, seed=seed)
+        return replayed(samples, self.batch, self.replays)
+
+    @property
+    def shown(self) -> int:
+        """Crops that the steps of an epoch see, each as often as it is shown."""
+        return self.epoch if self.replays == 1 else self.epoch // self.batch * self.batch * self.replays
 
     @property
     def validation_samples(self) -> list[Sample]:
@@ -177,7 +200,9 @@ def key_of(crops: Crops, samples: Sequence[Sample]) -> str:
         photos: list[object] = [(path.name, path.stat().st_size) for path in crops.paths]
     else:
         photos = [(str(photo.path), photo.mos) for photo in crops.photos]
-    asked = (crops.share, crops.smallest, crops.unlabelled) if isinstance(crops, TuningCrops) else None
+    asked: object = None
+    if isinstance(crops, TuningCrops):
+        asked = (crops.share, crops.smallest, crops.unlabelled, crops.whole, crops.sides)
     told = (type(crops).__name__, asked, photos, crops.resize, crops.crop, crops.seed, samples)
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
@@ -223,6 +248,8 @@ def distillation_data(recipe: HardeningRecipe, *, root: Path | None = None) -> T
         validation_count=recipe.validation_crops,
         labelled=False,
         photos=len(learning),
+        batch=recipe.batch_size,
+        replays=recipe.replays,
     )
 
 
@@ -251,16 +278,18 @@ def labelled_data(
     learning = select(known, "train")
     scale = mos_range or ScoreRange(min(photo.mos for photo in learning), max(photo.mos for photo in learning))
     training, validation = (to_unit_interval(part, scale) for part in (learning, select(known, "validation")))
-    sizes = {"resize": recipe.resize, "crop": recipe.crop}
     return TuningData(
         name=f"{title}, training split",
         training=TuningCrops(training, recipe),
         epoch=min(recipe.crops or len(learning), len(learning)),
-        validation=TrainingCrops(validation, seed=_VALIDATION_SEED, **sizes),
+        validation=TrainingCrops(
+            validation, seed=_VALIDATION_SEED, resize=recipe.crop if recipe.whole else recipe.resize, crop=recipe.crop
+        ),
         validation_count=min(recipe.validation_crops, len(validation)),
         labelled=True,
         photos=len(learning),
         better_half=recipe.better_half,
         batch=recipe.batch_size,
+        replays=recipe.replays,
         test=tuple(photo for photo in known if photo.split == "test"),
     )

@@ -1,22 +1,26 @@
 """What a network learns from which data, and how well it has learnt it."""
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from robustiqa_core.attacks.objective import score
+from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.crops import KeptCrops, to_images
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.hints import Hints
 from robustiqa_core.hardening.objectives import Objective
 from robustiqa_core.hardening.recipe import Loss
 from robustiqa_core.hardening.terms import Lesson
-from robustiqa_core.metrics.correlation import Agreement, agreement, srocc_to_choose
+from robustiqa_core.metrics.correlation import Agreement, agreement, srocc, srocc_to_choose
+from robustiqa_core.metrics.worst_order import rank_directions
 from robustiqa_core.models import QualityModel
 from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.storage import as_scorer
 from robustiqa_core.training.losses import norm_in_norm, training_loss
 from robustiqa_core.training.ranks import gather
 from robustiqa_core.training.sampling import combined_seed
@@ -97,12 +101,22 @@ def lesson_of(network: QualityModel, data: TuningData, loss: Loss, scale: ScoreR
     return Lesson(network, error_with_hints, span=1.0 if data.labelled else scale.width)
 
 
+def placed(lesson: Lesson, standard: Standard) -> Lesson:
+    """Return a lesson that knows the middle of a standard's targets, and their unit by the baseline's scores."""
+    targets, own = standard.targets, standard.baseline
+    factor = (targets.std() / own.std().clamp_min(1e-6)).item()
+    shift = targets.mean().item() - factor * own.mean().item()
+    return replace(lesson, middle=targets.median().item(), factor=factor, shift=shift)
+
+
 def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_size: int) -> tuple[Tensor, float]:
     """Return the scores (N,) of a standard's crops, and the figure that chooses the epoch.
 
-    The figure is the SROCC of the scores of the crops, and of what the objective makes of them, with their targets. A
-    network that is only good on clean photos, or that gives all photos nearly the same score, falls short of one that
-    is good on both. The random numbers are the same on every call, and torch's own are as before.
+    With training against the rank the figure is the worst-case SROCC: that of the targets and the scores of crops
+    attacked against their rank. Else it is the SROCC of the scores of the crops, and of what the objective makes of
+    them, with their targets. A network that is only good on clean photos, or that gives all photos nearly the same
+    score, falls short of one that is good on both. The random numbers are the same on every call, and torch's own are
+    as before.
 
     Args:
         lesson: with the network, in eval mode.
@@ -110,6 +124,8 @@ def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_siz
         standard: the crops with their targets.
         batch_size: crops at a time.
     """
+    if objective.against_rank is not None:
+        return _judge_order(lesson.network, objective.against_rank, standard, batch_size=batch_size)
     device = lesson.network.k.device
     clean, scores, wanted = [], [], []
     batches = zip(
@@ -123,6 +139,22 @@ def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_siz
             clean.append(scores[-1][: len(pixels)])
             wanted.append(aims.cpu())
     return torch.cat(clean), srocc_to_choose(torch.cat(scores).numpy(), torch.cat(wanted).numpy())
+
+
+def _judge_order(
+    network: QualityModel, attack: AgainstRank, standard: Standard, *, batch_size: int
+) -> tuple[Tensor, float]:
+    """Return the scores (N,) of a standard's crops, and the worst-case SROCC of the first of them."""
+    scorer = as_scorer(copy.deepcopy(network))
+    batches = torch.split(standard.crops.pixels, batch_size)
+    clean = torch.cat([score(scorer, to_images(part, network.k.device)).float().cpu() for part in batches])
+    few, targets = standard.crops.first(attack.judged_photos).pixels, standard.targets[: attack.judged_photos]
+    directions = torch.from_numpy(rank_directions(targets.numpy()))
+    worst = [
+        attack.worst_scores(scorer, to_images(part, network.k.device), ways.to(network.k))[1].float().cpu()
+        for part, ways in zip(torch.split(few, batch_size), torch.split(directions, batch_size), strict=True)
+    ]
+    return clean, srocc(torch.cat(worst).numpy(), targets.numpy())
 
 
 def agreements(scores: Tensor, baseline: Tensor, mos: Tensor | None) -> tuple[Agreement, Agreement | None]:

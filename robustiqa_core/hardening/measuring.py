@@ -155,6 +155,7 @@ def hardened_card(
     return replace(
         start,
         variant=name,
+        settings=start.settings if recipe.short_side is None else {**start.settings, "short_side": recipe.short_side},
         training=Training(
             dataset=data.name,
             photos=data.photos,

@@ -15,15 +15,16 @@ from torch import Tensor
 from robustiqa_core.attacks.settings import format_fraction, parse_fraction
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
 
 CLEAN = "clean"
 """Name of the objective without terms."""
 
-TERMS: dict[str, type[Term]] = {"at": AdversarialTraining, "nt": GradientNorm}
-"""Everything that can be added to the task's loss, by name."""
+TERMS: dict[str, type[Term]] = {"at": AdversarialTraining, "rank": AgainstRank, "nt": GradientNorm}
+"""Everything that can be added to the task's loss, or, as `rank`, takes its place, by name."""
 
-OBJECTIVES = (CLEAN, "at", "nt", "at+nt")
+OBJECTIVES = (CLEAN, "at", "rank", "nt", "at+nt")
 """Objectives with their usual settings, as `parse_objective` reads them."""
 
 
@@ -35,7 +36,7 @@ class Objective:
         terms: at most one of each kind, in the order of `TERMS`; none: the task's own loss alone.
 
     Raises:
-        ConfigurationError: a kind comes twice, or out of order.
+        ConfigurationError: a kind comes twice, or out of order, or both trainings on attacked photos are asked for.
     """
 
     terms: tuple[Term, ...] = ()
@@ -47,6 +48,16 @@ class Objective:
             raise ConfigurationError(
                 f"expected each term once, in the order {'+'.join(TERMS)}, got {spell_objective(self)}; reorder them"
             )
+
+        if {AdversarialTraining, AgainstRank} <= {type(term) for term in self.terms}:
+            raise ConfigurationError(
+                f"expected one training on attacked photos, got at and rank in {spell_objective(self)}; leave one out"
+            )
+
+    @property
+    def against_rank(self) -> AgainstRank | None:
+        """The term whose loss takes the place of the task's, if it is there."""
+        return next((term for term in self.terms if isinstance(term, AgainstRank)), None)
 
     @property
     def needs_pixels(self) -> bool:
@@ -68,13 +79,16 @@ class Objective:
             images: (N, 3, H, W), float, RGB in [0, 1].
             targets: (N,), in the unit that the lesson learns.
         """
-        loss = lesson.loss(*self.extended(lesson, images, targets))
+        if self.against_rank is not None:
+            loss = self.against_rank.loss(lesson, images, targets)
+        else:
+            loss = lesson.loss(*self.extended(lesson, images, targets))
         for term in self.terms:
             loss = loss + term.penalty(lesson, images, targets)
         return loss
 
 
-_STRENGTHS = ("eps", "step_size")
+_STRENGTHS = ("eps", "step_size", "least", "judged")
 """Settings that people write in 255ths."""
 _NUMBER = (parse_fraction, "a number such as 6/255 or 0.001")
 _READERS: dict[Any, tuple[Callable[[str], object], str]] = {

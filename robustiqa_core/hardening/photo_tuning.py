@@ -13,7 +13,7 @@ from robustiqa_core.blocks.convolution import full_precision
 from robustiqa_core.hardening.cut import Cut
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.hints import Hints, hint_places, watch
-from robustiqa_core.hardening.lessons import Standard, agreements, judge, lesson_of
+from robustiqa_core.hardening.lessons import Standard, agreements, judge, lesson_of, placed
 from robustiqa_core.hardening.preparation import BATCH
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Progressed
@@ -86,7 +86,7 @@ class _Learner:
         places = hint_places(network, reached) if not data.labelled and recipe.hint_weight else ()
         self.hints = Hints(network, places, recipe.hint_weight)
         self.shown, self._stop = watch(teacher, places)
-        self.lesson = lesson_of(network, data, recipe.loss, standard.scale, self.hints)
+        self.lesson = placed(lesson_of(network, data, recipe.loss, standard.scale, self.hints), standard)
 
     def close(self) -> None:
         """Leave network and teacher without hooks."""
@@ -117,6 +117,7 @@ class _Learner:
 
     def prepare(self, epoch: int) -> None:
         """Set what learns: all layers, or the block and what it reaches, in eval mode as on kept maps."""
+        self.lesson = replace(self.lesson, progress=epoch / self.recipe.epochs)
         if self.cut is not None and self.recipe.tuned == "rest":
             self.network.eval()
             for name, parameter in self.network.named_parameters():
@@ -133,10 +134,11 @@ class _Learner:
         return Task(
             network=self.network,
             samples=self.data.training,
-            photos=self.data.epoch,
+            photos=self.data.shown,
             order=lambda epoch: self.data.training_samples(epoch, self.recipe.seed),
             prepare=self.prepare,
             loss=self.loss,
             figure=lambda: self.report().figure,
+            together=self.data.replays,
             rate=self.recipe.rate_of(None if self.cut is None else self.cut.block),
         )

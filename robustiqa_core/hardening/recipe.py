@@ -35,9 +35,15 @@ _LATER = {
     "loss": "own",
     "better_half": 0.0,
     "smallest_resize": None,
+    "smallest_crop": None,
+    "whole": 0.0,
+    "short_side": None,
+    "patience": 0,
 }
 """Settings that the first recipes did not have, with what those did."""
 _MOST_WEIGHT = 1e6
+# Of trunks that halve their maps five times: all cells of such a crop are whole.
+_CROP_STRIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,14 @@ class HardeningRecipe:
         smallest_resize: for the crops of a labelled set the shorter side is drawn from this to `resize`; None for
             `resize` always.
         crop: pixels of a side of a crop.
+        smallest_crop: for each batch of a labelled set the side is drawn from every 32nd from this to `crop`; None for
+            `crop` always.
+        whole: share of the crops of a labelled set that are whole photos, their shorter side made that of a crop. Where
+            there are any, whole photos are what the network is judged by.
+        short_side: the network scales photos to a shorter side of so many pixels, where it is longer; None for that
+            of the start. A smaller one is faster, and leaves an attack fewer pixels.
         epochs: passes over the crops; 0 leaves the weights as they are.
+        patience: epochs in a row without a better figure, after which tuning on fresh crops ends; 0: never.
         batch_size: crops in a step.
         rate: peak learning rate (AdamW) of the network's own layers.
         block_rate: peak learning rate of the block.
@@ -113,7 +126,11 @@ class HardeningRecipe:
     resize: int = 384
     smallest_resize: int | None = None
     crop: int = 224
+    smallest_crop: int | None = None
+    whole: float = 0.0
+    short_side: int | None = None
     epochs: int = 5
+    patience: int = 0
     batch_size: int = 16
     rate: float = 3e-4
     block_rate: float = 1e-3
@@ -156,14 +173,23 @@ class HardeningRecipe:
         check_choice("targets", self.targets, TARGETS)
         check_choice("loss", self.loss, LOSSES)
         check_fraction("better_half", self.better_half, zero=True)
-        if self.is_distillation and (self.targets, self.better_half, self.smallest_resize) != ("labels", 0.0, None):
+        labelled = {
+            "targets": "labels",
+            "better_half": 0.0,
+            "smallest_resize": None,
+            "smallest_crop": None,
+            "whole": 0.0,
+        }
+        asked = [name for name, nothing in labelled.items() if getattr(self, name) != nothing]
+        if self.is_distillation and asked:
             raise ConfigurationError(
-                f"expected targets, better_half and smallest_resize only with a labelled set, got {self.targets}, "
-                f"{self.better_half:g} and {self.smallest_resize} with distillation; name a set, or leave them out"
+                "expected targets, better_half, smallest_resize, smallest_crop and whole only with a labelled set, "
+                f"got {' and '.join(asked)} with distillation; name a set, or leave them out"
             )
-        if self.better_half and self.keeps_maps:
+        fresh = [name for name in ("better_half", "smallest_crop", "patience") if getattr(self, name)]
+        if fresh and self.keeps_maps:
             raise ConfigurationError(
-                "expected batches of the better half only where fresh crops are drawn, got them with kept maps; "
+                f"expected {' and '.join(fresh)} only where fresh crops are drawn, got it with kept maps; "
                 "tune all layers, or add a term to the objective"
             )
         check_fraction("degraded", self.degraded, zero=True)
@@ -187,6 +213,12 @@ class HardeningRecipe:
         check_count("resize", self.resize, low=self.crop, high=4096)
         if self.smallest_resize is not None:
             check_count("smallest_resize", self.smallest_resize, low=self.crop, high=self.resize)
+        if self.smallest_crop is not None:
+            check_count("smallest_crop", self.smallest_crop, low=MIN_SIDE, high=self.crop)
+        if self.short_side is not None:
+            check_count("short_side", self.short_side, low=MIN_SIDE, high=4096)
+        check_fraction("whole", self.whole, zero=True)
+        check_count("patience", self.patience, low=0)
         if not 0.0 <= self.hint_weight <= _MOST_WEIGHT:
             raise ConfigurationError(
                 f"hint_weight must be from 0 to {_MOST_WEIGHT:g}, got {self.hint_weight:g}; change it"
@@ -216,7 +248,19 @@ class HardeningRecipe:
             weight_decay=self.weight_decay,
             precision=self.precision,
             seed=self.seed,
+            patience=self.patience,
         )
+
+    @property
+    def replays(self) -> int:
+        """How often each batch is shown in a row."""
+        return 1 if self.objective.against_rank is None else self.objective.against_rank.replays
+
+    @property
+    def crop_sides(self) -> tuple[int, ...]:
+        """The sides that the crops of a batch may have, ascending."""
+        least = self.crop if self.smallest_crop is None else self.smallest_crop
+        return tuple(range(self.crop, least - 1, -_CROP_STRIDE))[::-1]
 
     def rate_of(self, block: str | None) -> Callable[[str], float]:
         """Return a function from a weight's name to its peak learning rate; that of the block at a path is its own."""

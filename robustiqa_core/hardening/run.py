@@ -27,7 +27,7 @@ from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Finished, Hardened, HardeningRecord, Inserted, Progressed, Pruned
 from robustiqa_core.hardening.trunk import Trunk, Weights
 from robustiqa_core.hardening.tuning import scores_of, tune_on_maps
-from robustiqa_core.models import QualityModel
+from robustiqa_core.models import QualityModel, set_short_side
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import CRITERIA, PruningPlan, bake, masked, plan
 from robustiqa_core.storage import as_scorer
@@ -244,6 +244,8 @@ class _Task:
         network = copy.deepcopy(start).eval().requires_grad_(True)
         if self.weights is not None:
             self.weights.put_into(network)
+        if self.recipe.short_side is not None:
+            set_short_side(network, self.recipe.short_side)
         if self.recipe.position is not None and self.recipe.block is not None:
             network = insert(network, self.recipe.position, self.recipe.block)
         return network.to(memory_format=torch.channels_last)

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass
+from dataclasses import Field, dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from robustiqa_core.attacks.objective import score_gradient
 from robustiqa_core.attacks.projections import project
 from robustiqa_core.checks import check_count, check_flag, check_fraction, check_positive
+from robustiqa_core.hardening.climbing import Replay
 from robustiqa_core.metrics.fidelity import ssim
 from robustiqa_core.models import QualityModel
 from robustiqa_core.training.ranks import gather
@@ -26,11 +27,25 @@ class Lesson:
         network: what learns.
         loss: of images (n, 3, H, W) and targets (n,): the task's own, of the whole batch of all processes.
         span: how far apart the targets of the worst and the best photo of the scale are.
+        middle: median of the targets.
+        factor: the network's scores times this, plus `shift`, are in the unit of the targets.
+        shift: see `factor`.
+        progress: finished share of the training, in [0, 1].
+        replay: what is left of a batch that is shown several times in a row.
     """
 
     network: QualityModel
     loss: Callable[[Tensor, Tensor], Tensor]
     span: float = 1.0
+    middle: float = 0.5
+    factor: float = 1.0
+    shift: float = 0.0
+    progress: float = 0.0
+    replay: Replay = field(default_factory=Replay)
+
+    def in_targets_unit(self, scores: Tensor) -> Tensor:
+        """Return scores (N,) of the network in the unit of the targets, float32."""
+        return self.factor * scores.float() + self.shift
 
 
 class Term(Protocol):

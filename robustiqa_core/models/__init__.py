@@ -1,7 +1,7 @@
 """Image-quality models: one architecture a file, all of them Scorers, listed in `ARCHITECTURES`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from robustiqa_core.checks import check_choice
@@ -62,6 +62,18 @@ ARCHITECTURES: dict[str, Architecture] = {
 def architecture(name: str) -> Architecture:
     """Return the architecture called `name`; raise ConfigurationError that lists the names."""
     return ARCHITECTURES[check_choice("model", name, ARCHITECTURES)]
+
+
+def set_short_side(network: QualityModel, pixels: int) -> None:
+    """Set, in place, to how many pixels a network scales the shorter side of larger photos."""
+    match network:
+        case Linearity():
+            network.settings = replace(network.settings, short_side=pixels)
+        case DBCNN():
+            network.settings = replace(network.settings, short_side=pixels)
+        case TReS():
+            network.settings = replace(network.settings, short_side=pixels)
+    network.preprocessing.short_side = pixels
 
 
 def build(name: str, settings: Mapping[str, Any], score_range: ScoreRange) -> QualityModel:

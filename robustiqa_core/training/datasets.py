@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from robustiqa_core.errors import InputError
 from robustiqa_core.images import read_image, to_8bit
-from robustiqa_core.training.sampling import Sample, combined_seed
+from robustiqa_core.training.sampling import Sample, SizedSample, combined_seed
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -113,13 +113,17 @@ class TrainingCrops(Dataset[tuple[Tensor, float]]):
         """Return the pixels of the shorter side of a sample's photo before cropping."""
         return self.resize
 
+    def crop_side(self, sample: Sample) -> int:
+        """Return the pixels of a side of a sample's crop."""
+        return sample.crop if isinstance(sample, SizedSample) else self.crop
+
     def __getitem__(self, sample: Sample) -> tuple[Tensor, float]:
-        """Return 8-bit pixels (3, crop, crop) and the MOS."""
+        """Return 8-bit pixels (3, side, side), with the `crop_side`, and the MOS."""
         photo = self.photos[sample.index]
         pixels = resize_short_side(load_pixels(photo.path), self.side(sample))[0]
         place = sample.index + sample.repeat * len(self.photos)
         generator = torch.Generator().manual_seed(combined_seed(self.seed, sample.epoch, place))
-        return random_crop(pixels, self.crop, generator), photo.mos
+        return random_crop(pixels, self.crop_side(sample), generator), photo.mos
 
 
 class WholePhotos(Dataset[tuple[Tensor, float]]):

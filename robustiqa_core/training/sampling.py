@@ -29,6 +29,17 @@ class Sample:
     repeat: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SizedSample(Sample):
+    """A sample of which a crop of a certain size is wanted, so that all crops of a batch have one.
+
+    Args:
+        crop: pixels of a side.
+    """
+
+    crop: int = 0
+
+
 def combined_seed(*numbers: int) -> int:
     """Return a seed made of several numbers, of which each but the first is below 1,000,003.
 
@@ -130,6 +141,44 @@ def partly_better_order(mos: Sequence[float], batch: int, *, share: float, seed:
         samples.append(Sample(index, epoch, seen[index]))
         seen[index] += 1
     return samples
+
+
+def sized_batches(samples: Sequence[Sample], sides: Sequence[int], batch: int, *, seed: int) -> list[Sample]:
+    """Return the samples with a side for the crops of each batch, drawn evenly from some.
+
+    Args:
+        samples: of an epoch.
+        sides: pixels.
+        batch: samples of a batch.
+        seed: of the training.
+
+    Example:
+        >>> order = sized_batches(random_order(6, seed=0, epoch=0), (64, 96), 2, seed=3)
+        >>> [sample.crop for sample in order]
+        [96, 96, 64, 64, 64, 64]
+    """
+    known = {}
+    for number in range(-(-len(samples) // batch)):
+        generator = torch.Generator().manual_seed(combined_seed(seed, samples[number * batch].epoch, number))
+        known[number] = sides[int(torch.randint(len(sides), (), generator=generator))]
+    return [
+        SizedSample(sample.index, sample.epoch, sample.repeat, known[place // batch])
+        for place, sample in enumerate(samples)
+    ]
+
+
+def replayed(samples: list[Sample], batch: int, times: int) -> list[Sample]:
+    """Return the samples with each whole batch so many times in a row; what is left over is dropped if it is repeated.
+
+    Example:
+        >>> order = [Sample(index, 0) for index in range(5)]
+        >>> [sample.index for sample in replayed(order, 2, 2)]
+        [0, 1, 0, 1, 2, 3, 2, 3]
+    """
+    if times == 1:
+        return samples
+    starts = range(0, len(samples) // batch * batch, batch)
+    return [sample for start in starts for _ in range(times) for sample in samples[start : start + batch]]
 
 
 def _endless(pool: Tensor, generator: Generator) -> Iterator[int]:

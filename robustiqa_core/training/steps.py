@@ -32,6 +32,8 @@ class Task:
             several processes have a part of it each (`ranks.gather`).
         figure: measures the network as it is on the validation photos; larger is better.
         rate: returns the peak learning rate of a parameter by its name.
+        together: steps that belong together, since the task keeps something from one to the next; the state is saved
+            between two such groups only. It divides the steps of an epoch.
     """
 
     network: nn.Module
@@ -42,6 +44,7 @@ class Task:
     loss: Callable[[Tensor, Tensor], Tensor]
     figure: Callable[[], float]
     rate: Callable[[str], float]
+    together: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ def take_steps(
         state.seconds, resumed = state.seconds + now - resumed, now
         epoch = state.epoch + (figure is None)
         yield TrainingRecord(epoch, state.step, steps, loss, state.seconds, figure)
-        if ranks.is_first() and (figure is not None or time.monotonic() - saved > save_seconds):
+        due = time.monotonic() - saved > save_seconds and not state.step % task.together
+        if ranks.is_first() and (figure is not None or due):
             state.save(run_dir)
             saved = time.monotonic()
         if state.gave_up:

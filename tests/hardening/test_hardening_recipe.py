@@ -14,6 +14,7 @@ from robustiqa_core.pruning import PruningSettings
 
 RECIPE = HardeningRecipe("linearity", "after_stage7", BlockSettings())
 WITHOUT_BLOCK: dict[str, Any] = {"position": None, "block": None, "tuned": "all"}
+FRESH: dict[str, Any] = {"objective": parse_objective("rank")}
 OTHERS: dict[str, dict[str, Any]] = {
     "model": {"model": "dbcnn"},
     "position": {"position": "after_stage5"},
@@ -32,6 +33,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "loss": {"loss": "norm_in_norm"},
     "better_half": {"better_half": 0.5, "data": "csv", "tuned": "all"},
     "smallest_resize": {"smallest_resize": 300, "data": "csv"},
+    "smallest_crop": {"smallest_crop": 160, "data": "csv", "tuned": "all", **FRESH},
+    "whole": {"whole": 0.5, "data": "csv"},
+    "short_side": {"short_side": 224},
+    "patience": {"patience": 2, "tuned": "all", **FRESH},
     "validation_crops": {"validation_crops": 32},
     "resize": {"resize": 400},
     "crop": {"crop": 200},
@@ -59,6 +64,7 @@ def test_every_setting_survives_json_and_changes_the_key(field: str) -> None:
 
 def test_what_recipes_did_not_say_at_first_is_left_out_where_it_is_not_asked_for() -> None:
     later = {"trunk", "weights", "degraded", "targets", "loss", "better_half", "smallest_resize"}
+    later |= {"smallest_crop", "whole", "short_side", "patience"}
     assert not later & RECIPE.to_json().keys()
 
 
@@ -100,6 +106,17 @@ def test_every_insertion_point_is_a_position(model: str) -> None:
         ({"better_half": -0.1, "data": "csv", "tuned": "all"}, "better_half"),
         ({"better_half": 0.5, "data": "csv"}, "only where fresh crops are drawn"),
         ({"smallest_resize": 200, "data": "csv"}, "smallest_resize must be a whole number from 224 to 384"),
+        ({"smallest_crop": 160, "tuned": "all"}, "got smallest_crop with distillation"),
+        ({"whole": 0.5}, "got whole with distillation"),
+        ({"smallest_crop": 160, "data": "csv"}, "smallest_crop only where fresh crops are drawn"),
+        ({"patience": 2}, "patience only where fresh crops are drawn"),
+        (
+            {"smallest_crop": 225, "data": "csv", "tuned": "all", **FRESH},
+            "smallest_crop must be a whole number from 64",
+        ),
+        ({"whole": 1.5, "data": "csv"}, "whole"),
+        ({"short_side": 32}, "short_side must be"),
+        ({"patience": -1, "tuned": "all", **FRESH}, "patience"),
         ({"validation_crops": 2}, "validation_crops"),
         ({"crop": 32}, "crop must be"),
         ({"resize": 100}, "resize must be a whole number from 224"),

@@ -74,10 +74,10 @@ def test_an_objective_survives_its_spelling(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("atx", "one of at, nt"),
-        ("", "one of at, nt"),
-        ("clean+at", "one of at, nt"),
-        ("nt+at", r"in the order at\+nt"),
+        ("atx", "one of at, rank, nt"),
+        ("", "one of at, rank, nt"),
+        ("clean+at", "one of at, rank, nt"),
+        ("nt+at", r"in the order at\+rank\+nt"),
         ("at+at", "each term once"),
         ("at:size=3", "eps, steps, step_size, lowered"),
         ("at:eps=many", "a number such as 6/255"),

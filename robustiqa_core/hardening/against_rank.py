@@ -1,0 +1,205 @@
+"""Adversarial training that keeps the order of photos: each is attacked against its rank, in many small steps."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from robustiqa_core.attacks.mi_fgsm import accumulate
+from robustiqa_core.attacks.objective import score_gradient
+from robustiqa_core.attacks.projections import project
+from robustiqa_core.checks import check_count, check_fraction, check_positive
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening.climbing import MOMENTUM, Climb, begin
+from robustiqa_core.hardening.terms import Lesson, attackable
+from robustiqa_core.models import QualityModel
+from robustiqa_core.training.losses import norm_in_norm
+from robustiqa_core.training.ranks import gather
+
+# Pairs farther apart than this, in units, need no larger margin than these.
+_FARTHEST = 2.0
+# Margin of a pair in which both photos were attacked, as a share of how far apart they are.
+_MARGIN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstRank:
+    """Adversarial training against the rank: the loss is its own, in place of the task's.
+
+    A photo whose target is below the middle of all targets is attacked upwards and any other downwards, since that is
+    what turns the order round; a share of them the other way. The attack has momentum, starts near the photo, and goes
+    in steps of less than a grey level: a score that bends within such a step hides from longer ones. The loss is the
+    sum of four: Huber's of the clean and of the attacked scores, in units of `unit`, which pins the scale; norm-in-norm
+    of the clean scores; and a hinge on each pair of a poor photo attacked upwards and a good one attacked downwards.
+
+    Args:
+        eps: largest strength, a change of a pixel value as a fraction of 1. That of each photo is drawn evenly between
+            `least` and this.
+        least: smallest strength.
+        steps: of the attack, where there are no replays.
+        replays: how often a batch is shown in a row. With more than one there is no attack of `steps`: each time the
+            gradient that moves the weights moves the perturbation by a step as well ("free" adversarial training).
+        step_size: longest step; an attack of less than four times this has steps of a quarter of its strength.
+        other: share of the photos that are attacked the other way.
+        rise: share of the training in which the largest strength rises from `least` to `eps`, epoch by epoch.
+        unit: what Huber's loss takes for a large error, as a share of the scale from the worst to the best photo.
+        judged: strength of the attack against the rank under which the epochs are compared.
+        judged_steps: its steps, of a seventh of `judged`.
+        judged_photos: validation photos that it attacks, at most.
+
+    Raises:
+        ConfigurationError: a value is out of its range.
+
+    Source: the composition is ours. A. Madry et al., ICLR 2018 (training on attacked photos); A. Shafahi et al.,
+    "Adversarial Training for Free!", NeurIPS 2019 (replays); D. Li et al., ACM MM
+    2020 (norm-in-norm); Y. Dong et al., CVPR 2018 (momentum).
+    """
+
+    eps: float = 4 / 255
+    least: float = 1 / 255
+    steps: int = 5
+    replays: int = 1
+    step_size: float = 0.6 / 255
+    other: float = 0.15
+    rise: float = 0.2
+    unit: float = 0.15
+    judged: float = 1 / 255
+    judged_steps: int = 24
+    judged_photos: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("eps", "least", "step_size", "judged"):
+            check_fraction(name, getattr(self, name))
+        if self.least > self.eps:
+            raise ConfigurationError(
+                f"least is the smallest strength, expected at most eps ({self.eps:g}), got {self.least:g}; lower it"
+            )
+        for name in ("other", "rise"):
+            check_fraction(name, getattr(self, name), zero=True)
+        check_positive("unit", self.unit)
+        check_count("steps", self.steps, high=100)
+        check_count("replays", self.replays, high=100)
+        check_count("judged_steps", self.judged_steps, high=1000)
+        check_count("judged_photos", self.judged_photos, low=4)
+
+    def directions(self, targets: Tensor, middle: float) -> Tensor:
+        """Return where photos with these targets (N,) are attacked, (N,): 1 up, -1 down; torch's generator draws."""
+        against = torch.where(targets < middle, 1.0, -1.0)
+        return torch.where(torch.rand(len(targets), device=targets.device) < self.other, -against, against)
+
+    def strengths(self, count: int, progress: float, device: torch.device) -> Tensor:
+        """Return the strengths (count,) of attacks; torch's generator draws.
+
+        Args:
+            count: of photos.
+            progress: finished share of the training, in [0, 1].
+            device: where they go.
+        """
+        grown = 1.0 if progress >= self.rise else progress / self.rise
+        return self.least + (self.eps - self.least) * grown * torch.rand(count, device=device)
+
+    def attack(self, network: QualityModel, images: Tensor, directions: Tensor, eps: Tensor) -> Tensor:
+        """Return images (N, 3, H, W) within their balls, their scores moved as `directions` say.
+
+        The network is as before. What is random, the start, comes from torch's default generator.
+
+        Args:
+            network: attacked in eval mode.
+            images: (N, 3, H, W).
+            directions: (N,), 1 or -1.
+            eps: (N,), the strength for each.
+        """
+        return self._climbed(network, begin(images, directions, eps, self.step_size))
+
+    def _start(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Climb:
+        directions = self.directions(targets, lesson.middle)
+        eps = self.strengths(len(images), lesson.progress, images.device)
+        return begin(images, directions, eps, self.step_size)
+
+    def _climbed(self, network: QualityModel, climb: Climb) -> Tensor:
+        with attackable(network):
+            for _ in range(self.steps):
+                climb.step(score_gradient(network, climb.adversarial)[1])
+        return climb.adversarial
+
+    def extend(self, lesson: Lesson, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the attacked images with their targets."""
+        return self._climbed(lesson.network, self._start(lesson, images, targets)), targets
+
+    def penalty(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Tensor:
+        """Return 0: `loss` is all."""
+        return targets.new_zeros(())
+
+    def loss(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a batch, in place of the task's.
+
+        Args:
+            lesson: what is learnt.
+            images: (N, 3, H, W), float, RGB in [0, 1].
+            targets: (N,), in the unit that the lesson learns.
+        """
+        if self.replays == 1:
+            climb = self._start(lesson, images, targets)
+            adversarial = self._climbed(lesson.network, climb)
+        else:
+            climb = lesson.replay.next(lambda: self._start(lesson, images, targets), self.replays)
+            adversarial = climb.adversarial.requires_grad_()
+        raw = lesson.network(torch.cat((images, adversarial)))
+        if self.replays > 1:
+            lesson.replay.watch(adversarial, raw)
+        clean, attacked = map(gather, lesson.in_targets_unit(raw).chunk(2))
+        wanted, signs = gather(targets), gather(climb.directions)
+        unit = self.unit * lesson.span
+        return (
+            F.smooth_l1_loss(clean / unit, wanted / unit)
+            + F.smooth_l1_loss(attacked / unit, wanted / unit)
+            + norm_in_norm(clean[:, None], wanted)[0]
+            + order_hinge(attacked / unit, wanted / unit, signs, lesson.middle / unit)
+        )
+
+    def worst_scores(self, network: QualityModel, images: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return clean scores (N,) and those of the strongest point of the attack that judges, in many small steps.
+
+        Args:
+            network: in eval mode, its weights frozen.
+            images: (N, 3, H, W).
+            directions: (N,), 1 or -1.
+        """
+        signs, step = directions.view(-1, 1, 1, 1), self.judged / 7
+        adversarial, momentum = images, torch.zeros_like(images)
+        history = []
+        for _ in range(self.judged_steps):
+            scores, gradient = score_gradient(network, adversarial)
+            history.append(scores)
+            momentum = accumulate(momentum, gradient, decay=MOMENTUM)
+            moved = adversarial + step * signs * momentum.sign()
+            adversarial = project(moved, images, eps=self.judged, norm="linf")
+        with torch.no_grad():
+            history.append(network(adversarial))
+        return history[0], directions * (directions * torch.stack(history)).amax(0)
+
+
+def order_hinge(attacked: Tensor, targets: Tensor, directions: Tensor, middle: float) -> Tensor:
+    """Return the mean hinge on pairs of a poor photo that was attacked up and a good one that was attacked down.
+
+    max(0, m - (a_good - a_poor)), with the margin m half of how far apart their targets are, or 1 where that is less.
+    0 where a batch has no such pair.
+
+    Args:
+        attacked: (N,), scores after the attack, in units.
+        targets: (N,), in the same.
+        directions: (N,), 1 where a photo was attacked up, -1 down.
+        middle: of all targets; a photo below it is a poor one.
+
+    Example:
+        >>> targets, directions = torch.tensor([0.0, 4.0]), torch.tensor([1.0, -1.0])
+        >>> [order_hinge(torch.tensor([a, b]), targets, directions, 2.0).item() for a, b in ((1.0, 2.5), (3.0, 2.0))]
+        [0.0, 2.0]
+    """
+    poor, good = (targets < middle) & (directions > 0), (targets >= middle) & (directions < 0)
+    gaps = attacked[good][None, :] - attacked[poor][:, None]
+    if not gaps.numel():
+        return attacked.sum() * 0.0
+    margins = _MARGIN * (targets[good][None, :] - targets[poor][:, None]).clamp(max=_FARTHEST)
+    return F.relu(margins - gaps).mean()
