@@ -20,10 +20,10 @@ st.table(
 )
 st.caption(
     "SROCC and PLCC to people: higher = agrees better; 1 is the most. AbsGain: how far an attack moves the score, as a "
-    "share of the baseline's usual range, of the model and of the one that it was made from, on the same few photos; nearer 0 = "
-    f"more robust. Agreement: SROCC with the baseline's scores; below {LEAST_AGREEMENT:g} a model no longer rates "
-    "photos as before. A first impression: the page Compare measures with your photos, the Audit asks whether to "
-    "believe it."
+    "share of the baseline's usual range, of the model and of the one that it was made from, on the same few photos; "
+    "nearer 0 = more robust. Agreement: SROCC with the baseline's scores; below "
+    f"{LEAST_AGREEMENT:g} a model no longer rates photos as before. A first impression: the page Compare measures with "
+    "your photos, the Audit asks whether to believe it."
 )
 st.markdown(version_help(cards))
 

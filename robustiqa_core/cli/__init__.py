@@ -52,8 +52,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0; 1 for a failed check, or for work that left something out; 2 for
-    bad input.
+    """Run one command; return its exit status: 0, 1 for a failed check or a part that was left out, 2 for bad input.
 
     Args:
         arguments: the words of the command; without them those that the program was started with.

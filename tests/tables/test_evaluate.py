@@ -315,8 +315,8 @@ def test_a_list_takes_its_photos_in_its_order_and_names_what_is_missing(photos: 
     folder, listed = str(photos[0].parent), tmp_path / "chosen.txt"
     chosen = [photos[3], photos[0], photos[1]]
     listed.write_text("# which they are\n\n" + "\n".join(path.name for path in chosen) + "\n")
-    assert find_photos([folder], names=str(listed)) == tuple(chosen)
-    assert find_photos([folder], names=str(listed), limit=2) == tuple(chosen[:2])
+    assert find_photos([folder], names=str(listed)).paths == tuple(chosen)
+    assert find_photos([folder], names=str(listed), limit=2).paths == tuple(chosen[:2])
     listed.write_text("\n".join([photos[0].name, *(f"lost{number}.png" for number in range(7))]))
     with pytest.raises(InputError, match=r"got 1 of them; missing: lost0\.png, .*lost4\.png, \.\.\.; add them"):
         find_photos([folder], names=str(listed))
@@ -335,4 +335,4 @@ def test_the_list_of_the_documentation_is_that_of_the_photos_where_they_are_ther
     folder = Path(os.environ.get("ROBUSTIQA_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "nips2017"
     if not folder.is_dir():
         pytest.skip(f"the 200 photos are not at {folder}; they may not be shipped")
-    assert [path.name for path in find_photos([str(folder)], names="nips2017_200")] == list(names)
+    assert [path.name for path in find_photos([str(folder)], names="nips2017_200").paths] == list(names)
