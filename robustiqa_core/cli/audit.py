@@ -136,12 +136,9 @@ def _print(facts: dict[str, Any], report: AuditReport, device: str) -> None:
     for finding in report.findings:
         print(f"{finding.verdict:<8} {finding.name:<19} {'; '.join(map(str, finding.figures))}".rstrip())
         if finding.verdict != "pass":
-            costs = (
-                ""
-                if finding.cost is None
-                else " What that costs: a gain of {:.1f} % to {:.1f} %.".format(*finding.cost)
-            )
-            print(f"{'':9}{finding.meaning}{costs} {finding.advice}".rstrip())
+            cost = finding.cost
+            told = "" if cost is None else f" What that costs: a gain of {cost[0]:.1f} % to {cost[1]:.1f} %."
+            print(f"{'':9}{finding.meaning}{told} {finding.advice}".rstrip())
     counts = {verdict: sum(f.verdict == verdict for f in report.findings) for verdict in ("pass", "doubt", "not run")}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()), end="")
     print(f"; {report.gradient_calls} gradients and {report.queries} scores of all photos in {report.seconds:.0f} s")
