@@ -83,7 +83,8 @@ def read_heif(data: bytes) -> HeifFacts:
     cicp, depth = None, 8
     for kind, body in (properties[index - 1] for index in mine if 0 < index <= len(properties)):
         if kind == b"colr" and body[:4] == b"nclx" and len(body) >= 11:
-            cicp = Cicp(*struct.unpack_from(">HH", body, 4), bool(body[10] & 0x80))
+            primaries, transfer = struct.unpack_from(">HH", body, 4)
+            cicp = Cicp(primaries, transfer, bool(body[10] & 0x80))
         elif kind == b"pixi" and len(body) > 5:
             depth = max(body[5 : 5 + body[4]], default=8)
     items = data[slice(*meta.get(b"iinf", (end, end)))]

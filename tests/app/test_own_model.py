@@ -59,7 +59,8 @@ def test_it_is_listed_and_attacked_like_a_bundled_model(app: AppTest) -> None:
     assert not app.exception
     model = next(box for box in app.selectbox if box.label == "Model")
     assert model.options == ["brightness, own"]
-    outcome = cache.jobs().result(app.session_state[state.LAB].shown)
+    shown = str(app.session_state[state.LAB].shown)
+    outcome = cache.shelf().get(shown) or cache.jobs().result(shown)
     assert isinstance(outcome, LabOutcome)
     report = outcome.first.report
     assert (report.model, report.variant) == ("brightness", "own")

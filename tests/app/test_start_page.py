@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job_pages import TIMEOUT, png, text
 from streamlit.testing.v1 import AppTest
-from tiny_scorer import CARD, TinyScorer
+from tiny_scorer import CARD, TinyScorer, card_of_its_own
 
 from robustiqa_core.evaluation import AttackReport
 from robustiqa_core.images import decode_image, encode_png
@@ -38,14 +38,16 @@ EPS = 4 / 255
 @pytest.fixture
 def only_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.shelf.clear()
-    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: CARD})
+    card = card_of_its_own()
+    monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: card})
     monkeypatch.setattr(cache, "sample_photo", lambda name: decode_image(png()))
     monkeypatch.setattr(cache, "scorer", lambda model, variant: TinyScorer(slope=SLOPES[variant]))
 
 
 @pytest.fixture
 def with_hardened(only_baseline: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "cards", lambda: {card.stem: card for card in (CARD, HARDENED, PLUS)})
+    first = card_of_its_own()
+    monkeypatch.setattr(cache, "cards", lambda: {card.stem: card for card in (first, HARDENED, PLUS)})
 
 
 def open_page(address: dict[str, str] | None = None) -> AppTest:
@@ -59,13 +61,14 @@ def finish(page: AppTest) -> AppTest:
     job = page.session_state[JOBS].active
     if job is not None:
         assert not cache.jobs().wait(job, timeout=TIMEOUT).active
-        page.run()
+    page.run()
     assert not page.exception
     return page
 
 
 def outcome(page: AppTest) -> LabOutcome:
-    result = cache.shelf().get(page.session_state[JOBS].shown)
+    shown = str(page.session_state[JOBS].shown)
+    result = cache.shelf().get(shown) or cache.jobs().result(shown)
     assert isinstance(result, LabOutcome)
     return result
 
