@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from robustiqa_core.samples import list_samples
+from robustiqa_core.images.samples import list_samples
 
 _PARTS = """
 import json, sys, time

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from timing import in_turns, photos, quartiles, ratios
 
+from robustiqa_core.checkpoints.storage import list_cards, load_scorer
 from robustiqa_core.device import choose_device, describe_device, keep_freed_memory
 from robustiqa_core.models import ARCHITECTURES
-from robustiqa_core.storage import list_cards, load_scorer
 
 BASELINE = "baseline"
 

@@ -23,6 +23,7 @@ import torch
 
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings, insertion_points
+from robustiqa_core.checkpoints.storage import load_card, load_network
 from robustiqa_core.device import (
     PRECISIONS,
     Precision,
@@ -40,12 +41,11 @@ from robustiqa_core.hardening import (
     harden,
     prepare,
 )
-from robustiqa_core.images import read_image
+from robustiqa_core.images.photo import read_image
+from robustiqa_core.images.samples import list_samples
 from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
-from robustiqa_core.samples import list_samples
-from robustiqa_core.storage import load_card, load_network
 
 CPU = torch.device("cpu")
 

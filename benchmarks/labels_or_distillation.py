@@ -20,7 +20,9 @@ from typing import Any
 import torch
 
 from robustiqa_core.blocks import BlockSettings, insertion_points
+from robustiqa_core.checkpoints.storage import as_scorer, load_card, load_network
 from robustiqa_core.device import describe_device, fast_training_precision, keep_freed_memory
+from robustiqa_core.evaluation.mos import score_photos
 from robustiqa_core.hardening import (
     Hardened,
     HardeningCache,
@@ -32,9 +34,7 @@ from robustiqa_core.hardening import (
 )
 from robustiqa_core.metrics.correlation import srocc
 from robustiqa_core.models import ARCHITECTURES, QualityModel
-from robustiqa_core.mos_evaluation import score_photos
 from robustiqa_core.pruning import PruningSettings
-from robustiqa_core.storage import as_scorer, load_card, load_network
 from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.tables import DATASETS
 

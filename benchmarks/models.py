@@ -22,10 +22,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.device import choose_device, describe_device, keep_freed_memory
 from robustiqa_core.models import ARCHITECTURES, build
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import as_scorer
 
 # ru_maxrss is in KiB on Linux, in bytes on macOS.
 _RSS_UNIT = 1 if platform.system() == "Darwin" else 1024

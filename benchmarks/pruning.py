@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from robust_block import CLOCKS, CPU, Stopwatch, in_turns, pair, ratios
 
+from robustiqa_core.checkpoints.storage import as_scorer, list_cards, load_network
 from robustiqa_core.device import describe_device, keep_freed_memory
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.pruning import Cost, PruningSettings, bake, network_cost, plan
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import as_scorer, list_cards, load_network
 
 WHOLE = "whole"
 

@@ -25,10 +25,10 @@ import torch
 from torch import nn
 
 from robustiqa_core.blocks import ORTHOGONALIZATIONS, BlockSettings, ConstrainedConvolution, insert, insertion_points
+from robustiqa_core.checkpoints.storage import as_scorer, list_cards, load_scorer
 from robustiqa_core.device import describe_device, keep_freed_memory
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import as_scorer, list_cards, load_scorer
 
 CPU = torch.device("cpu")
 LAYERS = ("cayley", "aoc", "soc", "aol")

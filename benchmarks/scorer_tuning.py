@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from robustiqa_core.checkpoints.storage import load_network, load_scorer
 from robustiqa_core.device import keep_freed_memory
-from robustiqa_core.storage import load_network, load_scorer
 
 CPU = torch.device("cpu")
 

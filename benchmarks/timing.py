@@ -10,9 +10,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from robustiqa_core.checkpoints.storage import load_scorer
 from robustiqa_core.device import choose_device, describe_device, keep_freed_memory
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import load_scorer
 
 EPS = 4 / 255
 

@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from ui import cache, controls, job_view, live, pages, result, state, sweep_view
+from ui.jobs import page_job
+from ui.lab import controls, live, result, sweep_view
+from ui.shell import cache, navigation, state
 
-pages.through_app()
+navigation.through_app()
 
 st.title("Attack lab", anchor=False)
 if not cache.cards():
@@ -29,7 +31,7 @@ if lab.asked and request is not None:
 live.settle()
 live.restore()
 
-job_view.draw_notice(lab)
+page_job.draw_notice(lab)
 if lab.active is not None or lab.shown is not None:
     st.query_params.from_dict({**live.address(), **sweep_view.address()})
 

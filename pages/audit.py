@@ -2,9 +2,13 @@
 
 import streamlit as st
 
-from ui import audit_controls, audit_live, audit_view, cache, controls, job_view, pages, state
+from ui.audit import controls as audit_controls
+from ui.audit import live, view
+from ui.jobs import page_job
+from ui.lab import controls
+from ui.shell import cache, navigation, state
 
-pages.through_app()
+navigation.through_app()
 
 st.title("Audit", anchor=False)
 if not cache.cards():
@@ -22,21 +26,21 @@ with st.sidebar:
     request = audit_controls.audit_controls()
 
 if jobs.asked and request is not None:
-    audit_live.start(request)
-audit_live.settle()
-audit_live.restore(request)
-job_view.draw_notice(jobs)
+    live.start(request)
+live.settle()
+live.restore(request)
+page_job.draw_notice(jobs)
 
 if jobs.active is not None:
-    audit_live.follow()
+    live.follow()
     st.stop()
 
-outcome = audit_live.outcome()
+outcome = live.outcome()
 if outcome is None:
-    audit_view.draw_invitation(request)
+    view.draw_invitation(request)
     st.stop()
 
-st.query_params.from_dict(audit_view.address(outcome))
+st.query_params.from_dict(view.address(outcome))
 if request is not None and request.recipe != outcome.recipe:
     st.info(f"The controls have changed since this audit. {controls.press('Run the audit')} to see their findings.")
-audit_view.draw_outcome(outcome)
+view.draw_outcome(outcome)

@@ -2,21 +2,17 @@
 
 import streamlit as st
 
-from ui import (
-    controls,
-    hardening_live,
-    pages,
-    placement_ahead,
-    placement_controls,
-    placement_live,
-    placement_view,
-    state,
-)
+from ui.hardening import live
+from ui.lab import controls
+from ui.placement import ahead, view
+from ui.placement import controls as placement_controls
+from ui.placement import live as placement_live
+from ui.shell import navigation, state
 
-pages.through_app()
+navigation.through_app()
 
 st.title("Block placement", anchor=False)
-if not hardening_live.baselines():
+if not live.baselines():
     st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
     st.stop()
 placement_controls.prepare()
@@ -26,7 +22,7 @@ st.markdown(
     f"Choose a place in the model and a RobustBlock for it. {controls.press('Harden')}: the copy with the block is "
     "tuned on this server, then attacked beside the baseline."
 )
-hardening_live.draw_way()
+live.draw_way()
 # What runs, and what came of it, stand above the controls: that is where one looks after pressing the button.
 above = st.container()
 
@@ -38,36 +34,36 @@ left, right = st.columns([3, 2], gap="medium")
 with right:
     block = placement_controls.block_controls(points)
     if block is not None:
-        placement_view.draw_cost(block, points, probe)
+        view.draw_cost(block, points, probe)
     if probe is None:
         placement_live.follow()
 with left:
-    placement_view.draw_diagram(points, model, probe)
+    view.draw_diagram(points, model, probe)
 with st.sidebar:
     placement_controls.tuning_controls()
     recipe = placement_controls.recipe_of(model, block)
     placement_controls.run_control(recipe)
     if jobs.active is None and not jobs.asked and recipe is not None and probe is not None:
-        placement_ahead.keep_ready(recipe)
-        placement_ahead.follow()
+        ahead.keep_ready(recipe)
+        ahead.follow()
 
 if jobs.asked and recipe is not None:
-    hardening_live.start(jobs, recipe)
-hardening_live.settle(jobs)
-hardening_live.restore(jobs)
-placement_view.note_as_mine(jobs.shown)
+    live.start(jobs, recipe)
+live.settle(jobs)
+live.restore(jobs)
+view.note_as_mine(jobs.shown)
 
-trial = hardening_live.outcome(jobs)
+trial = live.outcome(jobs)
 is_shown = jobs.active is None and trial is not None and trial.recipe.model == model
 with above:
-    placement_view.draw_notice()
+    view.draw_notice()
     if jobs.active is not None:
-        hardening_live.follow(jobs)
+        live.follow(jobs)
     elif trial is not None and is_shown:
-        st.query_params.from_dict(placement_view.address(trial.recipe))
+        st.query_params.from_dict(view.address(trial.recipe))
         if recipe is not None and recipe != trial.recipe:
             st.info(f"The controls have changed since this trial. {controls.press('Harden')} to see their result.")
-        placement_view.draw_summary(trial)
+        view.draw_summary(trial)
 if trial is not None and is_shown:
-    placement_view.draw_trial(trial)
-placement_view.draw_trials(model, jobs.shown)
+    view.draw_trial(trial)
+view.draw_trials(model, jobs.shown)

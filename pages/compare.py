@@ -2,9 +2,13 @@
 
 import streamlit as st
 
-from ui import cache, compare_controls, compare_live, compare_view, controls, job_view, pages, state
+from ui.compare import controls as compare_controls
+from ui.compare import live, view
+from ui.jobs import page_job
+from ui.lab import controls
+from ui.shell import cache, navigation, state
 
-pages.through_app()
+navigation.through_app()
 
 st.title("Compare", anchor=False)
 if not cache.cards():
@@ -21,24 +25,24 @@ st.markdown(
 with st.sidebar:
     request = compare_controls.compare_controls()
 
-compare_live.restore(request)
-compare_live.greet(request)
+live.restore(request)
+live.greet(request)
 if jobs.asked and request is not None:
-    compare_live.start(request)
-compare_live.settle()
-job_view.draw_notice(jobs)
+    live.start(request)
+live.settle()
+page_job.draw_notice(jobs)
 
 if jobs.active is not None:
-    compare_live.follow()
+    live.follow()
     st.stop()
 
-outcome = compare_live.outcome()
+outcome = live.outcome()
 if outcome is None:
-    compare_view.draw_invitation(request)
+    view.draw_invitation(request)
     st.stop()
 
 if request is not None and request.recipe != outcome.recipe:
     st.info(
         f"The controls have changed since this comparison. {controls.press('Run the comparison')} to see their result."
     )
-compare_view.draw_outcome(outcome)
+view.draw_outcome(outcome)

@@ -4,13 +4,13 @@ import streamlit as st
 
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.verdict import LEAST_AGREEMENT
-from ui import cache, glossary, pages
-from ui.hardening_texts import hardened_by, overview_row, under_attack
-from ui.markdown import plain
-from ui.model_texts import model_title, start_name, version_help
-from ui.result import credit_line
+from ui.hardening.texts import hardened_by, overview_row, under_attack
+from ui.lab.result import credit_line
+from ui.shell import cache, glossary, navigation
+from ui.shell.markdown import plain
+from ui.shell.model_names import model_title, start_name, version_help
 
-pages.through_app()
+navigation.through_app()
 
 st.title("How it works", anchor=False)
 st.header("The models at a glance", anchor=False)

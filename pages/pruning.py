@@ -3,10 +3,14 @@
 import streamlit as st
 
 from robustiqa_core.errors import RobustIQAError
-from ui import controls, job_view, pages, pruning_controls, pruning_keep, pruning_live, pruning_view, state
-from ui.markdown import sentence
+from ui.jobs import page_job
+from ui.lab import controls
+from ui.pruning import controls as pruning_controls
+from ui.pruning import keep, live, view
+from ui.shell import navigation, state
+from ui.shell.markdown import sentence
 
-pages.through_app()
+navigation.through_app()
 
 st.title("Pruning", anchor=False)
 if not pruning_controls.prunable():
@@ -24,21 +28,21 @@ with st.sidebar:
     recipe = pruning_controls.sidebar()
 
 if jobs.asked:
-    pruning_live.start(pruning_controls.asked_for(recipe))
-pruning_live.settle()
-pruning_live.restore()
-job_view.draw_notice(jobs)
-outcome = pruning_live.outcome()
-kept = {job_view.RESULT: outcome.recipe.key()} if outcome is not None else {}
+    live.start(pruning_controls.asked_for(recipe))
+live.settle()
+live.restore()
+page_job.draw_notice(jobs)
+outcome = live.outcome()
+kept = {page_job.RESULT: outcome.recipe.key()} if outcome is not None else {}
 st.query_params.from_dict({**recipe.address(ratio), **kept})
 
 if outcome is not None and jobs.active is None:
-    pruning_view.draw_headline(outcome)
+    view.draw_headline(outcome)
 before, after = st.columns(2, gap="large")
 with before:
     controls.small_header("Before: which filters would go", key="before")
     try:
-        pruning_view.draw_plan(recipe, ratio, pruning_view.plan_at(recipe, ratio))
+        view.draw_plan(recipe, ratio, view.plan_at(recipe, ratio))
     except RobustIQAError as error:
         st.error(f"There is no plan. {sentence(error)}")
 with st.sidebar:
@@ -46,18 +50,18 @@ with st.sidebar:
 with after:
     controls.small_header("After: what that does", key="after")
     if jobs.active is not None:
-        pruning_live.follow(pruning_view.draw_live)
+        live.follow(view.draw_live)
     elif outcome is None:
-        pruning_view.draw_invitation(recipe)
+        view.draw_invitation(recipe)
     else:
         if outcome.recipe.without_ratios != recipe:
             st.info(
                 f"The controls have changed since this sweep. {controls.press('Run the sweep')} to measure what they "
                 "ask for."
             )
-        pruning_view.draw_curves(outcome.recipe, outcome.trials)
+        view.draw_curves(outcome.recipe, outcome.trials)
 
 if outcome is not None and jobs.active is None:
-    pruning_view.draw_findings(outcome)
-    pruning_keep.draw_bake(outcome, ratio)
-    pruning_view.draw_take_away(outcome)
+    view.draw_findings(outcome)
+    keep.draw_bake(outcome, ratio)
+    view.draw_take_away(outcome)

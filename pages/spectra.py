@@ -2,9 +2,14 @@
 
 import streamlit as st
 
-from ui import cache, controls, job_view, pages, spectra_controls, spectra_live, spectra_view, state
+from ui.jobs import page_job
+from ui.lab import controls
+from ui.shell import cache, navigation, state
+from ui.spectra import controls as spectra_controls
+from ui.spectra import live
+from ui.spectra import view as spectra_view
 
-pages.through_app()
+navigation.through_app()
 
 st.title("Spectra", anchor=False)
 if not cache.cards():
@@ -17,18 +22,18 @@ jobs = state.spectra(view)
 with st.sidebar:
     request = spectra_controls.spectra_controls(view)
 
-spectra_live.restore(view, request)
-spectra_live.greet(view, request)
+live.restore(view, request)
+live.greet(view, request)
 if jobs.asked and request is not None:
-    spectra_live.start(request)
-spectra_live.settle(view)
-job_view.draw_notice(jobs)
+    live.start(request)
+live.settle(view)
+page_job.draw_notice(jobs)
 
 if jobs.active is not None:
-    spectra_live.follow(view)
+    live.follow(view)
     st.stop()
 
-outcome = spectra_live.outcome(view)
+outcome = live.outcome(view)
 if outcome is None:
     if request is not None:
         st.query_params.from_dict(request.recipe.address())

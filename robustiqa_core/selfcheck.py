@@ -8,11 +8,11 @@ from torch import Tensor
 
 from robustiqa_core.attacks import PGD, complete
 from robustiqa_core.blocks import ORTHOGONALIZATIONS, orthogonality_error
+from robustiqa_core.checkpoints.storage import list_cards, load_scorer
 from robustiqa_core.errors import RobustIQAError
-from robustiqa_core.images import decode_image, encode_png, round_to_8bit
+from robustiqa_core.images.photo import decode_image, encode_png, round_to_8bit
 from robustiqa_core.models import QualityModel
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import list_cards, load_scorer
 
 _CHANNELS = 256
 # Rounding gives 3e-6 on a CPU; GPUs that convolve in TF32, their default, have three digits.

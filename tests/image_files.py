@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from robustiqa_core.images import Photo, to_8bit
+from robustiqa_core.images.photo import Photo, to_8bit
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}}
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
+from robustiqa_core.checkpoints.storage import save_checkpoint
 from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.models.linearity import Linearity, LinearitySettings
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import save_checkpoint
 
 
 def save_random(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.storage import list_cards
 
 CARDS = list_cards(Path(__file__).parents[1] / "checkpoints")
 BASELINES = {card.model: card for card in CARDS if card.variant == "baseline"}

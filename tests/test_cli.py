@@ -9,13 +9,13 @@ from random_checkpoints import save_random
 
 from robustiqa_core import cli
 from robustiqa_core.attacks.settings import format_fraction
+from robustiqa_core.checkpoints.storage import load_scorer
 from robustiqa_core.cli.options import fraction
 from robustiqa_core.files import write_bytes
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
-from robustiqa_core.images import read_image
+from robustiqa_core.images.photo import read_image
 from robustiqa_core.models.importers import _tres_name
 from robustiqa_core.models.tres import HANNING, TReS, TReSSettings
-from robustiqa_core.storage import load_scorer
 
 KEYS = {
     *("model", "variant", "image", "clean_score", "adversarial_score", "rounded_score", "linf", "l2", "psnr", "ssim"),

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from robustiqa_core.degradations import DEGRADATIONS, LEVELS, gaussian_blur
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.images import encode_png, read_image, round_to_8bit
+from robustiqa_core.images.degradations import DEGRADATIONS, LEVELS, gaussian_blur
+from robustiqa_core.images.photo import encode_png, read_image, round_to_8bit
+from robustiqa_core.images.samples import sample_path
 from robustiqa_core.metrics.fidelity import psnr
-from robustiqa_core.samples import sample_path
 
 RANDOM = {"noise", "pink_noise", "chroma_noise", "salt_and_pepper", "motion_blur"}
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.storage import list_cards
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -10,13 +10,13 @@ import pytest
 import torch
 from random_checkpoints import save_random
 
+from robustiqa_core.checkpoints.storage import list_cards, load_scorer, usable_cards
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.files import read_json, read_tensors, write_tensors
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.models.importers import IMPORTERS
 from robustiqa_core.models.published import read_checkpoint
 from robustiqa_core.own_models import list_own_models
-from robustiqa_core.storage import list_cards, load_scorer, usable_cards
 
 TOML = """
 [mine]

@@ -15,7 +15,7 @@ from image_files import encoded, levels_of, random_levels
 from PIL import Image, ImageCms
 
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import Photo, decode_image
+from robustiqa_core.images.photo import Photo, decode_image
 
 LEVELS = random_levels(16, 24, 3)
 SRGB = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)

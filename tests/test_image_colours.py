@@ -8,7 +8,7 @@ import pytest
 from image_files import LOSSLESS, encoded, grey_as_rgb, levels_of, random_levels
 from PIL import Image, ImageCms
 
-from robustiqa_core.images import decode_image
+from robustiqa_core.images.photo import decode_image
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "BMP"])

@@ -10,7 +10,7 @@ from image_files import encoded, grey_as_rgb, levels_of, random_levels
 from PIL import Image
 
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import decode_image
+from robustiqa_core.images.photo import decode_image
 
 
 def tiff_encoded(values: np.ndarray, **options: object) -> bytes:

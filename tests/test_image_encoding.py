@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from image_files import levels_of, random_levels
 
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.images import amplify, decode_image, encode_png, preview_png, round_to_8bit, to_8bit
+from robustiqa_core.images.photo import amplify, decode_image, encode_png, preview_png, round_to_8bit, to_8bit
 
 
 @settings(max_examples=30, deadline=None)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import Photo, decode_image
+from robustiqa_core.images.photo import Photo, decode_image
 
 STARTS = [
     b"\xff\xd8\xff",

@@ -16,8 +16,8 @@ from image_table import HEIGHT, WIDTH, Row, all_rows, refused_files
 from PIL import Image
 
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import decode_image
-from robustiqa_core.kinds import FORMATS
+from robustiqa_core.images.kinds import FORMATS
+from robustiqa_core.images.photo import decode_image
 
 ROWS = all_rows()
 

@@ -10,9 +10,9 @@ import torch
 from image_files import LOSSLESS, encoded, grey_as_rgb, levels_of, random_levels
 from PIL import Image, ImageOps
 
-from robustiqa_core import images as images_module
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import MAX_SIDE, Photo, decode_image, read_image
+from robustiqa_core.images import photo as images_module
+from robustiqa_core.images.photo import MAX_SIDE, Photo, decode_image, read_image
 
 ORIENTATION = 274
 

@@ -13,8 +13,8 @@ from scipy import optimize, stats
 from torch import Tensor
 
 from robustiqa_core import cli
+from robustiqa_core.evaluation.mos import evaluate_mos, score_photos
 from robustiqa_core.models.linearity import Linearity, LinearitySettings
-from robustiqa_core.mos_evaluation import evaluate_mos, score_photos
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, mask_corner
 from robustiqa_core.training.loop import predict

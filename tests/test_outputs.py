@@ -11,7 +11,7 @@ from random_checkpoints import save_random
 
 from robustiqa_core import cli
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
-from robustiqa_core.images import encode_png
+from robustiqa_core.images.photo import encode_png
 from robustiqa_core.own_models import MODELS_VARIABLE
 
 # What is not there ends the command with another message, should the place be asked about too late.

@@ -9,8 +9,8 @@ from PIL import Image
 
 from robustiqa_core.cli.options import photos_named
 from robustiqa_core.errors import InputError
-from robustiqa_core.photo_folders import list_folder
-from robustiqa_core.tables.photos import find_photos
+from robustiqa_core.evaluation.tables.photos import find_photos
+from robustiqa_core.images.folders import list_folder
 
 PICTURE = Image.new("RGB", (80, 70), (90, 120, 150))
 NOT_READ = {

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.images import read_image
-from robustiqa_core.samples import SOURCES, SamplePhoto, list_samples, sample_path
+from robustiqa_core.images.photo import read_image
+from robustiqa_core.images.samples import SOURCES, SamplePhoto, list_samples, sample_path
 
 SAMPLES = list_samples()
 LICENCES = {"CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-SA-3.0", "Public domain"}

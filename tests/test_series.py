@@ -11,12 +11,19 @@ from PIL import Image
 from torch import Tensor
 
 from robustiqa_core.cli import series as command
-from robustiqa_core.degradations import DEGRADATIONS
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.images import Photo, encode_png, read_image
-from robustiqa_core.samples import list_samples, sample_path
+from robustiqa_core.evaluation.monotonicity import (
+    ORDERED_TAU,
+    SERIES_KINDS,
+    Series,
+    clean_samples,
+    run_series,
+    summarise,
+)
+from robustiqa_core.images.degradations import DEGRADATIONS
+from robustiqa_core.images.photo import Photo, encode_png, read_image
+from robustiqa_core.images.samples import list_samples, sample_path
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.series import ORDERED_TAU, SERIES_KINDS, Series, clean_samples, run_series, summarise
 
 CPU = torch.device("cpu")
 

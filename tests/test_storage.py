@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from robustiqa_core.checkpoints.storage import list_cards, load_card, load_network, load_scorer, save_checkpoint
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
 from robustiqa_core.folders import checkpoints_root
 from robustiqa_core.models.card import Measurement, ModelCard, Training
 from robustiqa_core.models.linearity import Linearity
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import list_cards, load_card, load_network, load_scorer, save_checkpoint
 
 CPU = torch.device("cpu")
 

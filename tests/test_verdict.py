@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.errors import InputError
-from robustiqa_core.storage import list_cards
 from robustiqa_core.verdict import (
     LEAST_AGREEMENT,
     Comparison,

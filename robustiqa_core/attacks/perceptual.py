@@ -11,8 +11,8 @@ from robustiqa_core.attacks import objective
 from robustiqa_core.attacks.directed import DirectedAttack
 from robustiqa_core.attacks.records import Trial
 from robustiqa_core.checks import check_count, check_fraction
+from robustiqa_core.metrics.ssim import SSIM_C2, Ray, in_float64, local_variance, smoothed
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.ssim import SSIM_C2, Ray, in_float64, local_variance, smoothed
 
 HALVINGS = 12
 """Bisections of the share of a perturbation that is kept; what is given away is 1 in 4000 of the perturbation."""

@@ -14,7 +14,7 @@ from robustiqa_core.attacks.objective import Goal, score
 from robustiqa_core.attacks.records import AttackResult, AttackStep, Trial
 from robustiqa_core.checks import check_images
 from robustiqa_core.errors import InputError, NumericalError
-from robustiqa_core.images import round_to_8bit
+from robustiqa_core.images.photo import round_to_8bit
 from robustiqa_core.scorer import Scorer
 
 

@@ -9,8 +9,8 @@ from robustiqa_core.attacks import objective
 from robustiqa_core.attacks.directed import DirectedAttack
 from robustiqa_core.attacks.records import Trial
 from robustiqa_core.checks import check_count, check_fraction
+from robustiqa_core.metrics.ssim import local_variance
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.ssim import local_variance
 
 FLAT_SHARE = 0.05
 """Share of the strength that a flat area gets: at 8/255 less than one level, which 8-bit values do not show."""

@@ -17,8 +17,8 @@ from robustiqa_core.attacks.objective import score, score_gradient
 from robustiqa_core.attacks.projections import MAX_SEED
 from robustiqa_core.audit.records import Work
 from robustiqa_core.checks import check_count, check_images
-from robustiqa_core.degradations import DEGRADATIONS
 from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.images.degradations import DEGRADATIONS
 from robustiqa_core.scorer import Scorer
 
 SERIES = ("blur", "noise", "jpeg", "contrast")

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from robustiqa_core.checks import MIN_SIDE, check_count
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import read_image, round_to_8bit
+from robustiqa_core.images.photo import read_image, round_to_8bit
+from robustiqa_core.images.samples import sample_path
 from robustiqa_core.models.preprocessing import fit
-from robustiqa_core.samples import sample_path
 
 SAMPLES = ("mountain_path", "two_dogs_at_a_window", "fig_in_a_red_bowl", "astronaut")
 """Sharp sample photos, which degradations can make worse."""

@@ -28,11 +28,11 @@ from robustiqa_core.cli.spectra_options import (
     without_nan,
 )
 from robustiqa_core.device import choose_device
-from robustiqa_core.evaluation import attack_name, attack_words
+from robustiqa_core.evaluation.report import attack_name, attack_words
 from robustiqa_core.files import write_bytes
-from robustiqa_core.images import Photo
-from robustiqa_core.probes import measuring_points, noise_of_size
+from robustiqa_core.images.photo import Photo
 from robustiqa_core.spectra import NORMS, Growth, Norms, PointSummary, measure_amplification, summarise
+from robustiqa_core.spectra.probes import measuring_points, noise_of_size
 
 _CONTROL = "noise"
 """Kind of the perturbation that an attack is compared with: noise of the same root mean square."""
@@ -147,7 +147,7 @@ def _save_figure(
     command: str,
 ) -> None:
     # Imported here, since matplotlib takes a moment, and only this needs it.
-    from robustiqa_core.drawing.amplification import AmplificationPanel, amplification_png
+    from robustiqa_core.plots.amplification import AmplificationPanel, amplification_png
 
     panels = [AmplificationPanel(model.label, summarise(found)) for model, found in zip(models, growths, strict=True)]
     note = (

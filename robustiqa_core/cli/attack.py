@@ -11,10 +11,10 @@ from robustiqa_core.attacks import run as run_attack
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.cli.options import add_attack, add_json, add_model, add_overwrite, print_json, progress, read_attack
 from robustiqa_core.device import choose_device
-from robustiqa_core.evaluation import attack_command, attack_report, unchanged_note
+from robustiqa_core.evaluation.report import attack_command, attack_report, unchanged_note
 from robustiqa_core.files import check_output, check_output_folder, write_bytes, write_json
-from robustiqa_core.images import MAX_SIDE, encode_png, read_image
-from robustiqa_core.kinds import PHOTO_KINDS
+from robustiqa_core.images.kinds import PHOTO_KINDS
+from robustiqa_core.images.photo import MAX_SIDE, encode_png, read_image
 from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
 
 

@@ -11,12 +11,12 @@ import torch
 from robustiqa_core.attacks import parse_attack, spell_attack
 from robustiqa_core.audit import CHECKS, AuditPlan, AuditReport, AuditStep, Finding, audit, read_photos
 from robustiqa_core.audit.photos import SIDE
+from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.cli.options import add_json, add_model, print_json, progress
+from robustiqa_core.defences import DEFENCES, Defence, defend, parse_defence, spell_defence
 from robustiqa_core.device import choose_device, describe_device
 from robustiqa_core.files import as_word
 from robustiqa_core.own_models import resolve_scorer
-from robustiqa_core.storage import list_cards
-from robustiqa_core.wrappers import DEFENCES, Defence, defend, parse_defence, spell_defence
 
 _DEFAULTS = AuditPlan()
 

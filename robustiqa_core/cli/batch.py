@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from robustiqa_core.errors import InputError, NumericalError
-from robustiqa_core.tables.photos import find_photos
-from robustiqa_core.tables.rows import Skipped
+from robustiqa_core.evaluation.tables.photos import find_photos
+from robustiqa_core.evaluation.tables.rows import Skipped
 
 T = TypeVar("T")
 

@@ -11,13 +11,13 @@ from robustiqa_core.checks import check_count, check_positive
 from robustiqa_core.cli.batch import each_photo, finish, gather_photos
 from robustiqa_core.cli.options import add_json, add_model, add_overwrite, fraction, print_json, progress
 from robustiqa_core.cli.score import add_photo_words, csv_bytes, failures
+from robustiqa_core.defences import MedianSmoothing, Smoothed, max_radius
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.evaluation.tables.rows import Skipped
 from robustiqa_core.files import check_output, write_bytes
-from robustiqa_core.images import MAX_SIDE, read_image
+from robustiqa_core.images.photo import MAX_SIDE, read_image
 from robustiqa_core.own_models import resolve_scorer
-from robustiqa_core.tables.rows import Skipped
-from robustiqa_core.wrappers import MedianSmoothing, Smoothed, max_radius
 
 _DEFAULTS = MedianSmoothing()
 _COLUMNS = ("image", "score", "low", "high", "radius", "sigma", "samples", "confidence", "seed", "model", "variant")

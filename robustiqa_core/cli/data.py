@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from robustiqa_core.evaluation.tables.rows import Skipped
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.tables.rows import Skipped
 from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.tables import DATASETS, list_table, read_table
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from robustiqa_core.attacks.settings import format_fraction
+from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.checks import check_choice, check_count
 from robustiqa_core.cli.batch import finish
 from robustiqa_core.cli.figures import mos_notes, print_summaries
@@ -16,24 +17,23 @@ from robustiqa_core.cli.options import add_device, add_json, add_names, add_over
 from robustiqa_core.csv_tables.mos import MosEntry, MosMatch, match_mos, read_mos
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.evaluation.tables.attack_grid import attack_grid
+from robustiqa_core.evaluation.tables.evaluate import evaluate
+from robustiqa_core.evaluation.tables.journal import Journal, journal_path
+from robustiqa_core.evaluation.tables.output import ENDINGS, write_table
+from robustiqa_core.evaluation.tables.photos import find_photos
+from robustiqa_core.evaluation.tables.plan import TableModel, TablePlan, in_order
+from robustiqa_core.evaluation.tables.rows import Skipped, TableRow
+from robustiqa_core.evaluation.tables.runs import runs_of_rows, worst_runs
+from robustiqa_core.evaluation.tables.summary import Reference, Summary, summarise
 from robustiqa_core.files import check_output
-from robustiqa_core.images import MAX_SIDE, read_image
+from robustiqa_core.images.photo import MAX_SIDE, read_image
+from robustiqa_core.images.samples import list_samples
 from robustiqa_core.metrics.scale import CONVENTIONS
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import unmeasured_ranges
 from robustiqa_core.own_models import OWN, resolve_card, resolve_scorer
-from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import Scorer, ScoreRange
-from robustiqa_core.storage import list_cards
-from robustiqa_core.tables.attack_grid import attack_grid
-from robustiqa_core.tables.evaluate import evaluate
-from robustiqa_core.tables.journal import Journal, journal_path
-from robustiqa_core.tables.output import ENDINGS, write_table
-from robustiqa_core.tables.photos import find_photos
-from robustiqa_core.tables.plan import TableModel, TablePlan, in_order
-from robustiqa_core.tables.rows import Skipped, TableRow
-from robustiqa_core.tables.runs import runs_of_rows, worst_runs
-from robustiqa_core.tables.summary import Reference, Summary, summarise
 
 BASELINE = "baseline"
 """Variant that the others of its architecture are compared with."""

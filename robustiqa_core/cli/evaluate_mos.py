@@ -13,11 +13,11 @@ from robustiqa_core.cli.options import add_json, add_model, add_overwrite, print
 from robustiqa_core.csv_tables.mos import match_mos, read_mos
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.evaluation.mos import LOGISTIC_NOTE, MosEvaluation, evaluate_mos, photo_table, try_photos
+from robustiqa_core.evaluation.tables.rows import Skipped
 from robustiqa_core.files import check_output, write_bytes
-from robustiqa_core.mos_evaluation import LOGISTIC_NOTE, MosEvaluation, evaluate_mos, photo_table, try_photos
 from robustiqa_core.own_models import resolve_card, resolve_scorer
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.tables.rows import Skipped
 from robustiqa_core.training.baseline import with_validation
 from robustiqa_core.training.datasets import SPLITS, LabelledPhoto, select
 
@@ -170,7 +170,7 @@ _PARAMETERS = ("high", "low", "middle", "slope")
 
 def _save_figure(arguments: argparse.Namespace, scorer: Scorer, evaluation: MosEvaluation) -> None:
     # Imported here, since matplotlib takes a moment, and only this needs it.
-    from robustiqa_core.drawing.agreement import scatter_png
+    from robustiqa_core.plots.agreement import scatter_png
 
     card = resolve_card(arguments.model, arguments.variant, scorer=scorer)
     figure = scatter_png(

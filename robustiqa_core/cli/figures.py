@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from robustiqa_core.evaluation.tables.summary import RunSummary, Summary
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.metrics.figures import Effect
 from robustiqa_core.metrics.scale import MEANING
-from robustiqa_core.tables.summary import RunSummary, Summary
 
 NOTES: dict[Effect, str] = {"moved": "", "partly": "moved in part", "nothing": "did nothing"}
 _REMARKS: dict[Effect, str] = {

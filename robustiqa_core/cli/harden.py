@@ -10,6 +10,15 @@ from pathlib import Path
 import torch
 
 from robustiqa_core.blocks import ORTHOGONALIZATIONS, VARIANTS, BlockSettings
+from robustiqa_core.checkpoints.storage import (
+    as_scorer,
+    check_new_checkpoint,
+    check_variant,
+    list_cards,
+    load_card,
+    load_network,
+    save_checkpoint,
+)
 from robustiqa_core.cli.data import mos_range, read_data
 from robustiqa_core.cli.evaluate_mos import evaluation_command
 from robustiqa_core.cli.loop_options import spell_command
@@ -17,6 +26,7 @@ from robustiqa_core.cli.measure_range import measured_range, range_command
 from robustiqa_core.cli.options import add_device, add_json, add_overwrite, check_architecture, print_json, progress
 from robustiqa_core.device import choose_device, fast_training_precision
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.evaluation.mos import score_photos
 from robustiqa_core.files import check_output_folder
 from robustiqa_core.hardening import (
     DISTILLATION,
@@ -45,18 +55,8 @@ from robustiqa_core.hardening import (
 from robustiqa_core.metrics.correlation import Agreement, spell_agreement, spell_correlation
 from robustiqa_core.models import ARCHITECTURES, architecture
 from robustiqa_core.models.card import Measurement, ModelCard
-from robustiqa_core.mos_evaluation import score_photos
 from robustiqa_core.pruning import CRITERIA, SCOPES, PruningSettings
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.storage import (
-    as_scorer,
-    check_new_checkpoint,
-    check_variant,
-    list_cards,
-    load_card,
-    load_network,
-    save_checkpoint,
-)
 from robustiqa_core.training.baseline import measure
 from robustiqa_core.training.datasets import TrainingCrops
 from robustiqa_core.training.tables import DATASETS

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 
+from robustiqa_core.checkpoints.storage import check_new_checkpoint, check_variant, save_checkpoint
 from robustiqa_core.cli.options import add_json, add_overwrite, print_json, progress
 from robustiqa_core.files import as_word
 from robustiqa_core.folders import checkpoints_root
-from robustiqa_core.images import read_image
+from robustiqa_core.images.photo import read_image
+from robustiqa_core.images.samples import list_samples
 from robustiqa_core.models.card import ModelCard, RangeSource, Training
 from robustiqa_core.models.importers import IMPORTERS
 from robustiqa_core.models.published import read_checkpoint
-from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import check_new_checkpoint, check_variant, save_checkpoint
 
 RESIZING = {
     "linearity": "the authors squash every photo to 498 x 664 px",

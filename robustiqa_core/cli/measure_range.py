@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
+from robustiqa_core.checkpoints.storage import list_cards, load_scorer, save_card
 from robustiqa_core.cli.data import add_data, read_data
 from robustiqa_core.cli.options import add_device, add_json, print_json, progress
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.evaluation.mos import score_photos
 from robustiqa_core.folders import checkpoints_root
 from robustiqa_core.models.card import ModelCard, RangeSource
-from robustiqa_core.mos_evaluation import score_photos
 from robustiqa_core.scorer import Scorer, ScoreRange
-from robustiqa_core.storage import list_cards, load_scorer, save_card
 from robustiqa_core.training.baseline import with_validation
 from robustiqa_core.training.datasets import LabelledPhoto, select
 from robustiqa_core.training.score_range import measured_source, range_of, range_photos

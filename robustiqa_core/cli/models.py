@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import torch
 
+from robustiqa_core.checkpoints.storage import usable_cards
 from robustiqa_core.cli.messages import warn
 from robustiqa_core.cli.options import add_json, print_json
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.own_models import own_cards, resolve_scorer
-from robustiqa_core.storage import usable_cards
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

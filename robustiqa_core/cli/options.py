@@ -13,9 +13,9 @@ from robustiqa_core.attacks import ATTACKS, Attack, make_attack
 from robustiqa_core.attacks.settings import SETTINGS, parse_fraction, parse_setting
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.evaluation.tables.photos import find_photos
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.own_models import find_own_model
-from robustiqa_core.tables.photos import find_photos
 
 T = TypeVar("T")
 

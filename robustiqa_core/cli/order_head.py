@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from robustiqa_core.checkpoints.storage import BASELINE, check_new_checkpoint, load_card, load_network, save_checkpoint
 from robustiqa_core.cli.data import add_data, read_data
 from robustiqa_core.cli.evaluate_mos import evaluation_command
 from robustiqa_core.cli.loop_options import spell_command
@@ -14,7 +15,6 @@ from robustiqa_core.files import check_output_folder
 from robustiqa_core.metrics.correlation import spell_agreement, spell_correlation
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import ModelCard, Training
-from robustiqa_core.storage import BASELINE, check_new_checkpoint, load_card, load_network, save_checkpoint
 from robustiqa_core.training.baseline import map_scores, measure_both_ways, round_to_half, with_validation
 from robustiqa_core.training.datasets import select
 from robustiqa_core.training.ordered_head import OrderedHeadSettings, OrderRecord, fit_ordered_head

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from robustiqa_core.checkpoints.storage import load_network
 from robustiqa_core.cli.options import add_json, add_model, check_architecture, photos_named, print_json, progress
 from robustiqa_core.cli.spectra_options import add_photos, photo_words
 from robustiqa_core.device import choose_device
-from robustiqa_core.images import read_image
+from robustiqa_core.evaluation.tables.photos import SAMPLES
+from robustiqa_core.images.photo import read_image
 from robustiqa_core.pruning import CRITERIA, MAX_RATIO, SCOPES, LayerPlan, PruningPlan, PruningSettings, plan
-from robustiqa_core.storage import load_network
-from robustiqa_core.tables.photos import SAMPLES
 
 _DEFAULTS = PruningSettings()
 

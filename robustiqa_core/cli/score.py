@@ -14,11 +14,11 @@ from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.cli.batch import each_photo, finish, gather_photos, one_line
 from robustiqa_core.cli.options import add_json, add_model, add_overwrite, print_json, progress
 from robustiqa_core.device import choose_device
+from robustiqa_core.evaluation.tables.rows import Skipped
 from robustiqa_core.files import check_output, encode_text, write_bytes
-from robustiqa_core.images import MAX_SIDE, Photo, read_image
+from robustiqa_core.images.photo import MAX_SIDE, Photo, read_image
 from robustiqa_core.own_models import resolve_scorer
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.tables.rows import Skipped
 
 _COLUMNS = ("image", "score", "model", "variant", "width", "height", "image_sha256", "notes", "device", "error")
 

@@ -9,11 +9,11 @@ import pandas as pd
 from robustiqa_core.checks import check_choice
 from robustiqa_core.cli.figures import mos_notes, print_summaries
 from robustiqa_core.cli.options import add_json, print_json
+from robustiqa_core.evaluation.tables.runs import clean_ranges, worst_runs
+from robustiqa_core.evaluation.tables.score_table import read_score_table
+from robustiqa_core.evaluation.tables.summary import Reference, Summary, summarise
 from robustiqa_core.metrics.scale import CONVENTIONS, Convention
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.tables.runs import clean_ranges, worst_runs
-from robustiqa_core.tables.score_table import read_score_table
-from robustiqa_core.tables.summary import Reference, Summary, summarise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,10 +3,10 @@
 import argparse
 import math
 
+from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.cli.options import add_device, add_json, print_json
 from robustiqa_core.device import choose_device, describe_device
 from robustiqa_core.selfcheck import run_checks
-from robustiqa_core.storage import list_cards
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

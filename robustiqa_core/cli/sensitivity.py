@@ -29,16 +29,9 @@ from robustiqa_core.cli.spectra_options import (
 )
 from robustiqa_core.device import choose_device
 from robustiqa_core.files import write_bytes
-from robustiqa_core.images import Photo
-from robustiqa_core.probes import middles
-from robustiqa_core.spectra import (
-    BANDS,
-    SensitivityMap,
-    SensitivitySettings,
-    assemble,
-    band_means,
-    measure_sensitivity,
-)
+from robustiqa_core.images.photo import Photo
+from robustiqa_core.spectra import BANDS, SensitivityMap, SensitivitySettings, assemble, band_means, measure_sensitivity
+from robustiqa_core.spectra.probes import middles
 
 _DEFAULTS = SensitivitySettings()
 
@@ -134,7 +127,7 @@ def _save_figure(
     command: str,
 ) -> None:
     # Imported here, since matplotlib takes a moment, and only this needs it.
-    from robustiqa_core.drawing.sensitivity import SensitivityPanel, sensitivity_png
+    from robustiqa_core.plots.sensitivity import SensitivityPanel, sensitivity_png
 
     panels = [SensitivityPanel(model.label, found) for model, found in zip(models, maps, strict=True)]
     note = f"{shown_photos(photos)}; every wave has a root mean square of {format_fraction(settings.eps)}"

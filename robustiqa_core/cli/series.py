@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from robustiqa_core.cli.options import add_json, add_model, add_overwrite, print_json, progress
-from robustiqa_core.degradations import DEGRADATIONS
 from robustiqa_core.device import choose_device
+from robustiqa_core.evaluation.monotonicity import (
+    ORDERED_TAU,
+    SERIES_KINDS,
+    Series,
+    clean_samples,
+    run_series,
+    summarise,
+)
 from robustiqa_core.files import as_word, check_output, write_bytes
-from robustiqa_core.images import read_image
+from robustiqa_core.images.degradations import DEGRADATIONS
+from robustiqa_core.images.photo import read_image
 from robustiqa_core.own_models import resolve_card, resolve_scorer
-from robustiqa_core.series import ORDERED_TAU, SERIES_KINDS, Series, clean_samples, run_series, summarise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     series = list(progress(records, total=len(paths) * len(arguments.kinds), label="scoring"))
     if arguments.png is not None:
         # Imported here, since matplotlib takes a moment, and only this needs it.
-        from robustiqa_core.drawing.series import series_png
+        from robustiqa_core.plots.series import series_png
 
         card = resolve_card(arguments.model, arguments.variant, scorer=scorer)
         title = f"{card.model} {card.variant}"

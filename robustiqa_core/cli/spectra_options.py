@@ -11,11 +11,11 @@ import torch
 
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.cli.options import add_json, add_model, add_names, add_overwrite, photos_named
+from robustiqa_core.evaluation.tables.photos import SAMPLES
 from robustiqa_core.files import as_word, check_output
-from robustiqa_core.images import MAX_SIDE, Photo, read_image
+from robustiqa_core.images.photo import MAX_SIDE, Photo, read_image
 from robustiqa_core.own_models import OWN, find_own_model, resolve_scorer
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.tables.photos import SAMPLES
 
 
 @dataclass(frozen=True, slots=True, eq=False)

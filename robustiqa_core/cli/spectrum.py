@@ -29,9 +29,9 @@ from robustiqa_core.cli.spectra_options import (
 )
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.evaluation import attack_name, attack_words
+from robustiqa_core.evaluation.report import attack_name, attack_words
 from robustiqa_core.files import as_word, write_bytes
-from robustiqa_core.images import Photo, read_image
+from robustiqa_core.images.photo import Photo, read_image
 from robustiqa_core.spectra import (
     BANDS,
     WHITE_LUMA_SHARE,
@@ -208,7 +208,7 @@ def _print_table(one: Run) -> None:
 
 def _save_figure(path: Path, runs: Sequence[Run], command: str) -> None:
     # Imported here, since matplotlib takes a moment, and only this needs it.
-    from robustiqa_core.drawing.spectrum import SpectrumPanel, spectrum_png
+    from robustiqa_core.plots.spectrum import SpectrumPanel, spectrum_png
 
     panels = [
         SpectrumPanel(

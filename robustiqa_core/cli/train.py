@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import torch
 
+from robustiqa_core.checkpoints.storage import BASELINE, check_new_checkpoint, load_card, load_network, save_checkpoint
 from robustiqa_core.cli.data import add_data, mos_range, read_data
 from robustiqa_core.cli.evaluate_mos import evaluation_command
 from robustiqa_core.cli.loop_options import LOOP_OPTIONS, add_loop, loop_settings, report, spell_command
@@ -20,7 +21,6 @@ from robustiqa_core.metrics.correlation import spell_agreement
 from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.models.backbones import BACKBONES
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.storage import BASELINE, check_new_checkpoint, load_card, load_network, save_checkpoint
 from robustiqa_core.training import ranks
 from robustiqa_core.training.baseline import BaselinePlan, new_network, train_baseline
 from robustiqa_core.training.loop import TrainingSettings

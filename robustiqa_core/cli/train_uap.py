@@ -21,11 +21,11 @@ from robustiqa_core.cli.options import add_json, add_model, add_overwrite, fract
 from robustiqa_core.cli.spectra_options import add_photos, read_photos
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.evaluation.tables.rows import versions
 from robustiqa_core.files import check_output
 from robustiqa_core.folders import perturbations_root
-from robustiqa_core.images import MAX_SIDE
+from robustiqa_core.images.photo import MAX_SIDE
 from robustiqa_core.own_models import resolve_scorer
-from robustiqa_core.tables.rows import versions
 
 ENDING = ".safetensors"
 _DEFAULTS = UniversalTraining()

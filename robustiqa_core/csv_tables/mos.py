@@ -10,7 +10,7 @@ from pathlib import Path
 
 from robustiqa_core.csv_tables.reader import Column, CsvRow, read_csv
 from robustiqa_core.errors import InputError
-from robustiqa_core.kinds import ENDINGS
+from robustiqa_core.images.kinds import ENDINGS
 
 FILE = Column(
     "file",

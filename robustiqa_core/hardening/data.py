@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from robustiqa_core.degradations import DEGRADATIONS, LEVELS
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.recipe import HardeningRecipe
-from robustiqa_core.images import to_8bit
-from robustiqa_core.samples import list_samples
+from robustiqa_core.images.degradations import DEGRADATIONS, LEVELS
+from robustiqa_core.images.photo import to_8bit
+from robustiqa_core.images.samples import list_samples
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.baseline import to_unit_interval, with_validation
 from robustiqa_core.training.datasets import (

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustiqa_core.attacks.objective import score
+from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.crops import KeptCrops, to_images
 from robustiqa_core.hardening.data import TuningData
@@ -20,7 +21,6 @@ from robustiqa_core.metrics.correlation import Agreement, agreement, srocc, sroc
 from robustiqa_core.metrics.worst_order import rank_directions
 from robustiqa_core.models import QualityModel
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import as_scorer
 from robustiqa_core.training.losses import norm_in_norm, training_loss
 from robustiqa_core.training.ranks import gather
 from robustiqa_core.training.sampling import combined_seed

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from robustiqa_core.attacks import Attack, AttackStep, run, spell_attack
+from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.errors import NumericalError
 from robustiqa_core.hardening.cache import HardeningCache, Stored, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
@@ -22,7 +23,6 @@ from robustiqa_core.metrics.figures import RobustnessFigures, robustness_figures
 from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard, RangeSource, Training
-from robustiqa_core.storage import as_scorer
 from robustiqa_core.training.last_layer import last_layer
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from robustiqa_core.attacks import PGD, Attack, spell_attack
 from robustiqa_core.blocks import block_at, insert
+from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.checks import check_count
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import HardeningCache, fingerprint, numbers_of
@@ -30,7 +31,6 @@ from robustiqa_core.hardening.tuning import scores_of, tune_on_maps
 from robustiqa_core.models import QualityModel, set_short_side
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import CRITERIA, PruningPlan, bake, masked, plan
-from robustiqa_core.storage import as_scorer
 from robustiqa_core.training.baseline import round_to_half
 from robustiqa_core.training.state import read_progress, state_path
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from robustiqa_core.checkpoints.storage import list_cards, load_card, load_network
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.storage import list_cards, load_card, load_network
 
 
 @dataclass(frozen=True, slots=True, eq=False)

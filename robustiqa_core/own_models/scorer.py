@@ -10,17 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustiqa_core.attacks.objective import score_gradient
+from robustiqa_core.checkpoints.storage import load_card, load_scorer
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError, RobustIQAError
-from robustiqa_core.images import read_image, round_to_8bit
+from robustiqa_core.images.photo import read_image, round_to_8bit
+from robustiqa_core.images.samples import list_samples
 from robustiqa_core.models.card import ModelCard, UnusableModel
 from robustiqa_core.models.preprocessing import check_model_input, fit, normalise
 from robustiqa_core.own_models.catalogue import MODELS_VARIABLE, OwnModel, from_source, listed_model, usable_models
 from robustiqa_core.own_models.diagnosis import advice
 from robustiqa_core.own_models.foreign import importing_beside, user_code
 from robustiqa_core.own_models.sources import Network, open_source
-from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import Scorer, ScoreRange
-from robustiqa_core.storage import load_card, load_scorer
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import read_image, to_8bit
+from robustiqa_core.images.photo import read_image, to_8bit
 from robustiqa_core.training.sampling import Sample, SizedSample, combined_seed
 
 Split: TypeAlias = Literal["train", "validation", "test"]

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from robustiqa_core.degradations import DEGRADATIONS, LEVELS
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import to_8bit
-from robustiqa_core.photo_folders import list_folder
+from robustiqa_core.images.degradations import DEGRADATIONS, LEVELS
+from robustiqa_core.images.folders import list_folder
+from robustiqa_core.images.photo import to_8bit
 from robustiqa_core.training.datasets import load_pixels, random_crop, resize_short_side
 from robustiqa_core.training.sampling import Sample, combined_seed
 

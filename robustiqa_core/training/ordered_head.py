@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from robustiqa_core.checks import check_count, check_fraction, check_positive
-from robustiqa_core.degradations import DEGRADATIONS, LEVELS
 from robustiqa_core.device import Precision
 from robustiqa_core.errors import InputError
-from robustiqa_core.images import to_8bit
+from robustiqa_core.images.degradations import DEGRADATIONS, LEVELS
+from robustiqa_core.images.photo import to_8bit
 from robustiqa_core.metrics.correlation import srocc
 from robustiqa_core.models import QualityModel
 from robustiqa_core.training.datasets import LabelledPhoto, WholePhotos, load_pixels, resize_short_side

@@ -7,7 +7,7 @@ from pathlib import Path
 from robustiqa_core.csv_tables.mos import MosEntry, is_there, read_mos
 from robustiqa_core.csv_tables.reader import Column, read_csv, shown
 from robustiqa_core.errors import InputError
-from robustiqa_core.kinds import ENDINGS
+from robustiqa_core.images.kinds import ENDINGS
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import SPLITS, LabelledPhoto, Split
 

@@ -8,7 +8,7 @@ from lab_pages import PAGE
 from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, Gate, TinyScorer, card_of_its_own
 
-from ui import cache
+from ui.shell import cache
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, TinyScorer, card_of_its_own
 
-from ui import cache
-from ui.estimate import Speed
+from ui.jobs.estimate import Speed
+from ui.shell import cache
 
 TIMEOUT = 60.0
 SPEED = Speed(gradient=0.2, query=0.1)

@@ -5,10 +5,10 @@ from pathlib import Path
 from job_pages import TIMEOUT
 from streamlit.testing.v1 import AppTest
 
-from robustiqa_core.samples import list_samples
-from ui import cache, state
-from ui.attack_job import Outcome
-from ui.lab_job import LabOutcome
+from robustiqa_core.images.samples import list_samples
+from ui.attacks.job import Outcome
+from ui.lab.job import LabOutcome
+from ui.shell import cache, state
 
 PAGE = Path(__file__).parents[2] / "pages" / "attack_lab.py"
 FIRST, SECOND = list_samples()[:2]

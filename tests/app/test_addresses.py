@@ -8,15 +8,19 @@ from hypothesis import strategies as st
 
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.errors import RobustIQAError
-from ui import audit_controls, compare_controls, placement_controls, spectra_controls, state
-from ui.audit_recipe import AuditRecipe
-from ui.compare_reading import Reading
-from ui.compare_recipe import AttackChoice, CompareRecipe
-from ui.hardening_recipe import address_of, new_recipe
-from ui.ideas_controls import KNOBS, complaints
-from ui.photo_set import PhotoSet, read_photo_set
-from ui.pruning_recipe import PruningRecipe, read_recipe
-from ui.spectra_recipe import DEFAULT_WAVES, Layers, Perturbation, Sensitivity, SpectraRecipe
+from ui.audit import controls
+from ui.audit.recipe import AuditRecipe
+from ui.compare import controls as compare_controls
+from ui.compare.reading import Reading
+from ui.compare.recipe import AttackChoice, CompareRecipe
+from ui.hardening.recipe import address_of, new_recipe
+from ui.ideas.controls import KNOBS, complaints
+from ui.photos.photo_set import PhotoSet, read_photo_set
+from ui.placement import controls as placement_controls
+from ui.pruning.recipe import PruningRecipe, read_recipe
+from ui.shell import state
+from ui.spectra import controls as spectra_controls
+from ui.spectra.recipe import DEFAULT_WAVES, Layers, Perturbation, Sensitivity, SpectraRecipe
 
 PHOTOS = PhotoSet("samples", ("cat",))
 MODELS = ("linearity-baseline", "linearity-hardened")
@@ -50,7 +54,7 @@ READERS: dict[str, Read] = {
     "compare": compare_controls._prepare,
     "folder": lambda parameters: read_photo_set(parameters, {}, most=200),
     "spectra": spectra_controls._prepare,
-    "audit": audit_controls._prepare,
+    "audit": controls._prepare,
     "placement": placement_controls._read,
     "pruning": lambda parameters: read_recipe(parameters, MODELS, data="distillation"),
 }

@@ -11,8 +11,9 @@ from lab_pages import FIRST, SECOND, command, finish, headline, lose, outcome
 from streamlit.testing.v1 import AppTest
 from tiny_scorer import SLOPE, TinyScorer
 
-from robustiqa_core.images import decode_image
-from ui import cache, state, verdict
+from robustiqa_core.images.photo import decode_image
+from ui.attacks import verdict
+from ui.shell import cache, state
 
 APP = Path(__file__).parents[2] / "app.py"
 

@@ -16,10 +16,10 @@ from robustiqa_core.audit import CHECKS
 from robustiqa_core.audit.photos import SAMPLES
 from robustiqa_core.cli import audit as audit_command
 from robustiqa_core.jobs import OUT_OF_MEMORY
-from ui import cache, state
-from ui.audit_job import AuditOutcome, findings_csv
-from ui.audit_texts import conclusion, groups, summary
-from ui.markdown import sentence
+from ui.audit.job import AuditOutcome, findings_csv
+from ui.audit.texts import conclusion, groups, summary
+from ui.shell import cache, state
+from ui.shell.markdown import sentence
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app.py"

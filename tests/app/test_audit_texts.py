@@ -1,7 +1,7 @@
 """What an audit says: the doubts first, with what they cost."""
 
 from robustiqa_core.audit import Finding, Verdict
-from ui.audit_texts import conclusion, summary
+from ui.audit.texts import conclusion, summary
 
 
 def found(name: str, verdict: Verdict, cost: tuple[float, float] | None = None) -> Finding:

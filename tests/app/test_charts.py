@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 def _page() -> None:
     import plotly.graph_objects as go
 
-    from ui.charts import draw_chart, format_control
+    from ui.shell.charts import draw_chart, format_control
 
     format_control()
     draw_chart(go.Figure(), key="chart", alt="nothing", file="nothing")

@@ -16,14 +16,14 @@ from tiny_scorer import CARD, SLOPE, Gate, TinyScorer
 
 from robustiqa_core import cli
 from robustiqa_core.cli import evaluate as evaluate_command
-from robustiqa_core.images import decode_image
-from ui import cache, state
-from ui.compare_controls import DEFAULT_PHOTOS, ROW_SECONDS
-from ui.compare_job import WORST, CompareOutcome
-from ui.compare_recipe import AttackChoice
-from ui.compare_summary import rows_csv, rows_json, summary_csv, summary_json, summary_of
-from ui.estimate import attack_calls, spoken
-from ui.photo_set import FOLDER_VARIABLE
+from robustiqa_core.images.photo import decode_image
+from ui.compare.controls import DEFAULT_PHOTOS, ROW_SECONDS
+from ui.compare.job import WORST, CompareOutcome
+from ui.compare.recipe import AttackChoice
+from ui.compare.summary import rows_csv, rows_json, summary_csv, summary_json, summary_of
+from ui.jobs.estimate import attack_calls, spoken
+from ui.photos.photo_set import FOLDER_VARIABLE
+from ui.shell import cache, state
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app.py"

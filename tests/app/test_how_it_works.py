@@ -4,11 +4,11 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from robustiqa_core.samples import list_samples
-from robustiqa_core.storage import list_cards
+from robustiqa_core.checkpoints.storage import list_cards
+from robustiqa_core.images.samples import list_samples
 from robustiqa_core.verdict import LEAST_AGREEMENT, known_agreement
-from ui import glossary
-from ui.model_texts import version_name
+from ui.shell import glossary
+from ui.shell.model_names import version_name
 
 APP = Path(__file__).parents[2] / "app.py"
 

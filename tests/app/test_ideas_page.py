@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from robustiqa_core.images import decode_image
-from ui.ideas_controls import KNOBS, complaints
-from ui.ideas_figures import SIDES, growth_figure, lipschitz_figure
-from ui.ideas_maths import attack, cayley, circle, growth, reach, scorer_weights, skew, stretched, wave
-from ui.ideas_pictures import grey_png
-from ui.ideas_texts import QUESTIONS
+from robustiqa_core.images.photo import decode_image
+from ui.ideas.controls import KNOBS, complaints
+from ui.ideas.figures import SIDES, growth_figure, lipschitz_figure
+from ui.ideas.maths import attack, cayley, circle, growth, reach, scorer_weights, skew, stretched, wave
+from ui.ideas.pictures import grey_png
+from ui.ideas.texts import QUESTIONS
 
 APP = Path(__file__).parents[2] / "app.py"
 

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from tiny_scorer import CARD
 
 from robustiqa_core.attacks import ATTACKS, SETTINGS
-from robustiqa_core.samples import list_samples
-from ui.lab_address import LabAddress, read_lab_address
-from ui.lab_recipe import LabRecipe
-from ui.recipe import PhotoChoice
+from robustiqa_core.images.samples import list_samples
+from ui.attacks.recipe import PhotoChoice
+from ui.lab.address import LabAddress, read_lab_address
+from ui.lab.recipe import LabRecipe
 
 CARDS = {CARD.stem: CARD}
 SAMPLES = {sample.name: sample for sample in list_samples()}

@@ -6,8 +6,8 @@ from lab_pages import FIRST, PAGE, SECOND, command, finish, headline, outcome
 from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.attacks import ATTACKS, PGD
-from ui import cache, state
-from ui.attack_texts import TEXTS
+from ui.attacks.texts import TEXTS
+from ui.shell import cache, state
 
 
 def test_changed_controls_do_not_run_by_themselves_and_the_page_says_that_they_differ(lab: AppTest) -> None:

@@ -13,13 +13,13 @@ from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, SLOPE, TinyScorer, card_of_its_own
 
 from robustiqa_core.attacks import PGD, StAdv
-from robustiqa_core.images import decode_image
-from robustiqa_core.samples import list_samples
+from robustiqa_core.images.photo import decode_image
+from robustiqa_core.images.samples import list_samples
 from robustiqa_core.scorer import ScoreRange
-from ui import cache, state
-from ui.lab_job import LabOutcome
-from ui.presets import PRESETS
-from ui.sweep_job import STRENGTHS, SweepOutcome
+from ui.attacks.presets import PRESETS
+from ui.lab.job import LabOutcome
+from ui.lab.sweep_job import STRENGTHS, SweepOutcome
+from ui.shell import cache, state
 
 PAGE = Path(__file__).parents[2] / "pages" / "attack_lab.py"
 TIMEOUT = 60.0

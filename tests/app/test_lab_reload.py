@@ -8,7 +8,8 @@ from lab_pages import PAGE, finish, headline, outcome, shown
 from streamlit.testing.v1 import AppTest
 from tiny_scorer import Gate, TinyScorer
 
-from ui import cache, job_view, state
+from ui.jobs import page_job
+from ui.shell import cache, state
 
 
 def reload(lab: AppTest) -> AppTest:
@@ -124,7 +125,7 @@ def test_a_lab_run_outlives_a_look_at_another_page(lab: AppTest, gate: Gate) -> 
     lab.run()
     assert gate.waiting.wait(TIMEOUT)
     job = lab.session_state[state.LAB].active
-    assert cache.jobs()._jobs[job].heartbeat == job_view.AWAY_SECONDS
+    assert cache.jobs()._jobs[job].heartbeat == page_job.AWAY_SECONDS
 
 
 def test_one_visitor_who_cancels_does_not_end_the_run_of_another(lab: AppTest, gate: Gate) -> None:

@@ -11,7 +11,8 @@ from tiny_scorer import Gate, TinyScorer
 
 from robustiqa_core.errors import NumericalError
 from robustiqa_core.jobs import OUT_OF_MEMORY
-from ui import cache, live, state
+from ui.lab import live
+from ui.shell import cache, state
 
 
 def test_a_running_attack_shows_its_progress_and_the_curve_so_far(lab: AppTest, gate: Gate) -> None:

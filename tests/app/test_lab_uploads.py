@@ -5,7 +5,7 @@ from job_pages import png
 from lab_pages import command, finish, headline, outcome
 from streamlit.testing.v1 import AppTest
 
-from ui import state
+from ui.shell import state
 
 
 def test_an_upload_is_attacked_at_its_size(lab: AppTest) -> None:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tiny_scorer import CARD
 
 from robustiqa_core.blocks import BlockSettings
+from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.hardening import HardeningRecipe, parse_objective
 from robustiqa_core.pruning import PruningSettings
-from robustiqa_core.storage import list_cards
-from ui.hardening_texts import hardened_by, under_attack
-from ui.model_texts import VERSION_WORDS, model_title, prose_name, start_name, times, version_help, version_name
+from ui.hardening.texts import hardened_by, under_attack
+from ui.shell.model_names import VERSION_WORDS, model_title, prose_name, start_name, times, version_help, version_name
 
 WHOLE = PruningSettings("l1", 0.0)
 BLOCK = HardeningRecipe(

@@ -8,9 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.own_models import MODELS_VARIABLE
-from ui import cache, state
-from ui.lab_job import LabOutcome
-from ui.pages import listed_pages
+from ui.lab.job import LabOutcome
+from ui.shell import cache, state
+from ui.shell.navigation import listed_pages
 
 APP = Path(__file__).parents[2] / "app.py"
 TIMEOUT = 60.0

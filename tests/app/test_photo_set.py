@@ -6,9 +6,9 @@ import pytest
 from job_pages import png
 
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.images import read_image
-from robustiqa_core.samples import list_samples
-from ui.photo_set import NamedPhoto, PhotoSet, read_photo_set, sample_photo
+from robustiqa_core.images.photo import read_image
+from robustiqa_core.images.samples import list_samples
+from ui.photos.photo_set import NamedPhoto, PhotoSet, read_photo_set, sample_photo
 
 SAMPLES = {sample.name: sample for sample in list_samples()}
 NAMES = tuple(SAMPLES)[:3]

@@ -20,25 +20,29 @@ from streamlit.testing.v1 import AppTest
 from robustiqa_core import cli
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings
+from robustiqa_core.checkpoints.storage import load_network
 from robustiqa_core.cli import harden as harden_command
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, Progressed, distillation_data
-from robustiqa_core.images import read_image
+from robustiqa_core.images.photo import read_image
+from robustiqa_core.images.samples import SOURCES, list_samples
 from robustiqa_core.metrics.correlation import agreement
-from robustiqa_core.samples import SOURCES, list_samples
-from robustiqa_core.storage import load_network
-from ui import cache, hardening_job, hardening_live, placement_ahead, placement_controls, placement_live, state
-from ui.hardening_figures import epoch_figure
-from ui.hardening_job import Example, Found, HardeningStep, Trial
-from ui.hardening_progress import DOING
-from ui.hardening_recipe import address_of, command_of, new_recipe, read_recipe
-from ui.hardening_texts import verdict_sentence
-from ui.kept_models import KeptModels
-from ui.placement_ahead import preparation_records
-from ui.placement_controls import points_of
-from ui.placement_figures import diagram_figure, trials_figure
-from ui.placement_slots import slots_of
-from ui.placement_view import trials_json
+from ui.hardening import job as hardening_job
+from ui.hardening import live
+from ui.hardening.figures import epoch_figure
+from ui.hardening.job import Example, Found, HardeningStep, Trial
+from ui.hardening.kept_models import KeptModels
+from ui.hardening.progress import DOING
+from ui.hardening.recipe import address_of, command_of, new_recipe, read_recipe
+from ui.hardening.texts import verdict_sentence
+from ui.placement import ahead, controls
+from ui.placement import live as placement_live
+from ui.placement.ahead import preparation_records
+from ui.placement.controls import points_of
+from ui.placement.figures import diagram_figure, trials_figure
+from ui.placement.slots import slots_of
+from ui.placement.view import trials_json
+from ui.shell import cache, state
 
 ROOT = Path(__file__).parents[2]
 JOBS = "placement_jobs"
@@ -68,8 +72,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, photos: Path) -> Iterator[None]:
     """Small crops of a few small photos, nothing kept from other tests, and no job left running."""
-    monkeypatch.setattr(placement_controls, "new_recipe", small_recipe)
-    monkeypatch.setattr(hardening_live, "tuning_data", lambda recipe, labelled: distillation_data(recipe, root=photos))
+    monkeypatch.setattr(controls, "new_recipe", small_recipe)
+    monkeypatch.setattr(live, "tuning_data", lambda recipe, labelled: distillation_data(recipe, root=photos))
     monkeypatch.setattr(hardening_job, "ATTACKED", 2)
     monkeypatch.setattr(hardening_job, "_TURNS", 1)
     monkeypatch.setattr(placement_live, "prepared", lambda images, device: images[..., :64, :64])
@@ -309,7 +313,7 @@ def test_what_is_found_of_a_finished_model_is_what_its_trial_says() -> None:
         epochs=1,
     )
     kept: list[Trial] = []
-    source = hardening_live.source_of(recipe)
+    source = live.source_of(recipe)
     *steps, trial = hardening_job.hardening_records(recipe, source, lambda trial, network: kept.append(trial))
     news = [step.news for step in steps if isinstance(step, HardeningStep) and step.news is not None]
     assert isinstance(trial, Trial)
@@ -336,7 +340,7 @@ def test_what_every_trial_needs_is_computed_while_the_page_is_read(monkeypatch: 
     settled(page)
     assert page.session_state["placement_ahead_jobs"].active is None
     assert "the first time longest" not in text(page)
-    monkeypatch.setattr(hardening_live, "news_of", lambda record: getattr(record, "doing", None))
+    monkeypatch.setattr(live, "news_of", lambda record: getattr(record, "doing", None))
     job = press(page)
     snapshot = cache.jobs().wait(job, timeout=3 * TIMEOUT)
     assert snapshot.state == "done"
@@ -357,7 +361,7 @@ def test_what_cannot_be_computed_ahead_is_tried_once(monkeypatch: pytest.MonkeyP
         raise InputError("expected crops, got none; choose others")
         yield
 
-    monkeypatch.setattr(placement_ahead, "prepare", fail)
+    monkeypatch.setattr(ahead, "prepare", fail)
     page = open_page()
     cache.jobs().wait(page.session_state["placement_probe_jobs"].active, timeout=TIMEOUT)
     page.run()
@@ -372,9 +376,9 @@ def test_what_cannot_be_computed_ahead_is_tried_once(monkeypatch: pytest.MonkeyP
 
 def test_what_is_computed_ahead_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     records = [Progressed("cropping", number, 4) for number in (1, 2, 3, 4)]
-    monkeypatch.setattr(placement_ahead, "prepare", lambda *known, **others: iter(records))
+    monkeypatch.setattr(ahead, "prepare", lambda *known, **others: iter(records))
     recipe = small_recipe("linearity", "after_stage5", BlockSettings(width=8, grid=2), data="distillation")
-    source, ended = hardening_live.source_of(recipe), []
+    source, ended = live.source_of(recipe), []
     wanted = iter([False, True])
     some = list(preparation_records(recipe, source, lambda: next(wanted), lambda: ended.append(1)))
     assert (len(some), ended) == (1 + 2, [])
@@ -393,7 +397,7 @@ def test_a_finished_model_is_shown_before_the_attack_on_it_has_ended(monkeypatch
         told.set()
         ended.wait(TIMEOUT)
 
-    monkeypatch.setattr(hardening_live, "hardening_records", records)
+    monkeypatch.setattr(live, "hardening_records", records)
     page = open_page()
     press(page)
     assert told.wait(TIMEOUT)

@@ -21,13 +21,14 @@ from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.pruning import LayerPlan, PruningPlan
 from robustiqa_core.pruning.cost import Cost
 from robustiqa_core.pruning.settings import PruningSettings
-from ui import cache, pruning_recipe, state
-from ui.hardening_texts import CRITERION_NAMES
-from ui.pruning_figures import CURVES, curve_figure, plan_figure
-from ui.pruning_job import PruningOutcome
-from ui.pruning_plan import layer_rows, plan_csv
-from ui.pruning_recipe import RATIOS, PruningRecipe, read_recipe
-from ui.pruning_texts import Point, broken_sentence, findings, headline, points_csv, symptoms
+from ui.hardening.texts import CRITERION_NAMES
+from ui.pruning import recipe as pruning_recipe
+from ui.pruning.figures import CURVES, curve_figure, plan_figure
+from ui.pruning.job import PruningOutcome
+from ui.pruning.plan import layer_rows, plan_csv
+from ui.pruning.recipe import RATIOS, PruningRecipe, read_recipe
+from ui.pruning.texts import Point, broken_sentence, findings, headline, points_csv, symptoms
+from ui.shell import cache, state
 
 ROOT = Path(__file__).parents[2]
 JOBS = "pruning_jobs"

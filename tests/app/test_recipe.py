@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from robustiqa_core.attacks import ATTACKS, FGSM, PGD, Attack, Noise
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.images import MAX_SIDE
-from ui.recipe import PhotoChoice, Recipe, read_attack
+from robustiqa_core.images.photo import MAX_SIDE
+from ui.attacks.recipe import PhotoChoice, Recipe, read_attack
 
 SAMPLE = PhotoChoice("sample", "cat", "assets/samples/cat.png", MAX_SIDE)
 UPLOAD = PhotoChoice("upload", "my cat.jpg", "my cat.jpg", 512, "0" * 64)

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustiqa_core.attacks import FGSM, PGD, Noise
-from robustiqa_core.evaluation import AttackReport
-from robustiqa_core.images import decode_image, encode_png, round_to_8bit
+from robustiqa_core.evaluation.report import AttackReport
+from robustiqa_core.images.photo import decode_image, encode_png, round_to_8bit
 from robustiqa_core.scorer import ScoreRange
-from ui.attack_job import CurvePoint
-from ui.components.score_meter import MeterScale
-from ui.figures import amplified_png, score_curve
-from ui.markdown import plain
-from ui.suggestions import suggestions
-from ui.verdict import explanation, headline
+from ui.attacks.job import CurvePoint
+from ui.attacks.verdict import explanation, headline
+from ui.lab.suggestions import suggestions
+from ui.shell.components.score_meter import MeterScale
+from ui.shell.figures import amplified_png, score_curve
+from ui.shell.markdown import plain
 
 BAND = ScoreRange(0.1, 0.9)
 REPORT = AttackReport(

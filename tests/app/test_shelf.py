@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from robustiqa_core.errors import ConfigurationError
-from ui.shelf import Shelf
+from ui.jobs.results import Shelf
 
 
 class Clock:

@@ -17,11 +17,13 @@ from torch import Tensor, nn
 from robustiqa_core import cli
 from robustiqa_core.cli import spectra_options
 from robustiqa_core.scorer import InsertionPoint
-from ui import cache, spectra_job, spectra_live, state
-from ui.spectra_controls import default_models
-from ui.spectra_files import outcome_csv, outcome_json
-from ui.spectra_layer_figures import in_depth_order
-from ui.spectra_outcome import LayersOutcome, PerturbationOutcome, SensitivityOutcome, SpectraOutcome
+from ui.shell import cache, state
+from ui.spectra import job as spectra_job
+from ui.spectra import live
+from ui.spectra.controls import default_models
+from ui.spectra.files import outcome_csv, outcome_json
+from ui.spectra.layer_figures import in_depth_order
+from ui.spectra.outcome import LayersOutcome, PerturbationOutcome, SensitivityOutcome, SpectraOutcome
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app.py"
@@ -53,7 +55,7 @@ POINTS = (InsertionPoint("after_double", "doubling", 3, 1), InsertionPoint("afte
 @pytest.fixture(autouse=True)
 def scorer(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, TinyScorer())
-    monkeypatch.setattr(spectra_live, "QUICK_SECONDS", 0.0)
+    monkeypatch.setattr(live, "QUICK_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_a_first_visit_says_how_long_a_run_takes_and_computes_nothing_that_is_sl
 
 
 def test_a_first_visit_runs_at_once_what_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spectra_live, "QUICK_SECONDS", 1000.0)
+    monkeypatch.setattr(live, "QUICK_SECONDS", 1000.0)
     page = open_page()
     job = page.session_state[jobs("perturbation")].active
     assert job is not None

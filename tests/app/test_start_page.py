@@ -15,16 +15,17 @@ from job_pages import TIMEOUT, png, text
 from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, TinyScorer, card_of_its_own
 
-from robustiqa_core.evaluation import AttackReport
-from robustiqa_core.images import decode_image, encode_png
+from robustiqa_core.evaluation.report import AttackReport
+from robustiqa_core.images.photo import decode_image, encode_png
 from robustiqa_core.scorer import ScoreRange
-from ui import cache, start_texts
-from ui.figures import COLOURS, amplified_png
-from ui.lab_job import LabOutcome
-from ui.pages import PAGES, listed_pages
-from ui.start_figures import TWIN_BOX, TWIN_GAIN, answers_figure, crop_png, likeness, pipeline_svg, twin_svg
-from ui.start_live import SHOWN, start_recipe
-from ui.start_texts import Answer, hardened_words, headline, photo_sentence
+from ui.lab.job import LabOutcome
+from ui.shell import cache
+from ui.shell.figures import COLOURS, amplified_png
+from ui.shell.navigation import PAGES, listed_pages
+from ui.start import texts
+from ui.start.figures import TWIN_BOX, TWIN_GAIN, answers_figure, crop_png, likeness, pipeline_svg, twin_svg
+from ui.start.live import SHOWN, start_recipe
+from ui.start.texts import Answer, hardened_words, headline, photo_sentence
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app.py"
@@ -204,9 +205,9 @@ def fake_report(*, psnr: float, ssim: float) -> AttackReport:
 
 def test_the_files_hold_the_unrounded_numbers() -> None:
     answers = (answer("a-baseline", 0.2, 0.98765432), answer("a-hardened", 0.2, 0.25))
-    rows = list(csv.DictReader(io.StringIO(start_texts.answers_csv(answers))))
+    rows = list(csv.DictReader(io.StringIO(texts.answers_csv(answers))))
     assert [float(row["adversarial_score"]) for row in rows] == [0.98765432, 0.25]
-    assert json.loads(start_texts.answers_json(answers))[1]["transferred_score"] == pytest.approx(0.21)
+    assert json.loads(texts.answers_json(answers))[1]["transferred_score"] == pytest.approx(0.21)
 
 
 def test_the_chart_goes_from_the_photo_to_the_twin_in_the_colour_of_the_model() -> None:

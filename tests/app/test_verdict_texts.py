@@ -8,8 +8,8 @@ import pytest
 
 from robustiqa_core.attacks import ATTACKS
 from robustiqa_core.verdict import Comparison, Kind, Movement, judge
-from ui.attack_texts import attack_words
-from ui.verdict_texts import broken, reservation, sentence
+from ui.attacks.texts import attack_words
+from ui.shell.verdicts import broken, reservation, sentence
 
 UP = Movement("up", 0.6, 0.2)
 CASES = {

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from robustiqa_core.attacks import ATTACKS, NORMS, Attack, Norm, make_attack
-from robustiqa_core.images import round_to_8bit
+from robustiqa_core.images.photo import round_to_8bit
 from robustiqa_core.scorer import ScoreRange
 
 EPS = 8 / 255

@@ -29,7 +29,7 @@ from robustiqa_core.attacks import (
     run,
 )
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.images import round_to_8bit
+from robustiqa_core.images.photo import round_to_8bit
 
 CLIMBERS = (FGSM, MIFGSM, PGD, APGD)
 """Attacks that follow the gradient alone: for these it can be shown that a larger ball gives no less."""

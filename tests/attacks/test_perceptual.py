@@ -11,7 +11,7 @@ from torch import Tensor
 from robustiqa_core.attacks import Perceptual, complete
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.metrics.fidelity import ssim
-from robustiqa_core.ssim import SSIM_C2, Ray, gaussian_mean, local_variance
+from robustiqa_core.metrics.ssim import SSIM_C2, Ray, gaussian_mean, local_variance
 
 
 def half_flat(height: int = 24, width: int = 40) -> Tensor:

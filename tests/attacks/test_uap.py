@@ -23,12 +23,12 @@ from robustiqa_core.attacks.universal import (
     save_perturbation,
     train_perturbation,
 )
+from robustiqa_core.checkpoints.storage import load_scorer
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE, perturbations_root
-from robustiqa_core.images import read_image
-from robustiqa_core.samples import list_samples
-from robustiqa_core.storage import load_scorer
+from robustiqa_core.images.photo import read_image
+from robustiqa_core.images.samples import list_samples
 
 SIDE = 8
 CARD = PerturbationCard(

@@ -12,7 +12,7 @@ from robustiqa_core.attacks.universal import list_perturbations, load_perturbati
 from robustiqa_core.cli import train_uap
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
-from robustiqa_core.images import encode_png, read_image
+from robustiqa_core.images.photo import encode_png, read_image
 
 
 @pytest.fixture

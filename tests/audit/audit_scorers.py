@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from robustiqa_core.audit import read_photos
 from robustiqa_core.audit.evidence import SERIES, SERIES_LEVELS
-from robustiqa_core.degradations import DEGRADATIONS
+from robustiqa_core.images.degradations import DEGRADATIONS
 from robustiqa_core.scorer import Scorer, ScoreRange
 
 RANGE = ScoreRange(0.0, 1.0)

@@ -19,10 +19,10 @@ from robustiqa_core.attacks.records import Trial
 from robustiqa_core.audit import CHECKS, AuditPlan, AuditReport, AuditStep, Figure, Finding, audit, read_photos
 from robustiqa_core.audit.catalogue import advice
 from robustiqa_core.cli import audit as command
+from robustiqa_core.defences import parse_defence
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.jobs import JobQueue
 from robustiqa_core.scorer import Scorer, ScoreRange
-from robustiqa_core.wrappers import parse_defence
 
 QUICK = AuditPlan(PGD(steps=8), queries=60)
 

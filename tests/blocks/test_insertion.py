@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from robustiqa_core.blocks import BlockSettings, block_at, blocks_of, insert, insertion_points
+from robustiqa_core.checkpoints.storage import load_card, load_network, load_scorer, save_checkpoint
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.files import read_json, write_json
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
@@ -14,7 +15,6 @@ from robustiqa_core.models.backbones import BACKBONES
 from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.models.dbcnn import DBCNN, DBCNNSettings
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import load_card, load_network, load_scorer, save_checkpoint
 
 CPU = torch.device("cpu")
 IDENTITY = BlockSettings(orthogonalization="identity", width=4, grid=3)

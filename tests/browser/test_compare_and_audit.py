@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from visiting import WAIT, Visit, click_until, download, fits, run_where_asked, serious_faults
 
-from robustiqa_core.samples import list_samples
+from robustiqa_core.images.samples import list_samples
 
 pytestmark = pytest.mark.browser
 

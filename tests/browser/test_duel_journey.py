@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from test_journey import robustiqa
 from visiting import WAIT, Visit, download, fits, serious_faults
 
-from robustiqa_core.storage import list_cards
+from robustiqa_core.checkpoints.storage import list_cards
 
 pytestmark = pytest.mark.browser
 

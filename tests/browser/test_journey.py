@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from visiting import WAIT, Visit, download, fits, serious_faults
 
-from robustiqa_core.samples import list_samples
+from robustiqa_core.images.samples import list_samples
 
 pytestmark = pytest.mark.browser
 

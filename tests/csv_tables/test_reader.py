@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from robustiqa_core.csv_tables.mos import read_mos
 from robustiqa_core.csv_tables.reader import Column, parse_strength, read_csv
 from robustiqa_core.errors import InputError
-from robustiqa_core.tables.score_table import read_score_table
+from robustiqa_core.evaluation.tables.score_table import read_score_table
 from robustiqa_core.training.tables import list_table
 
 MOS_LINES = ("file,mos", "a.png,0.5", "b.png,1.25")

@@ -9,9 +9,9 @@ from torch import Tensor
 from workshop import Workshop
 
 from robustiqa_core.hardening import HardeningCache
+from robustiqa_core.images.samples import SOURCES
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard, Training
-from robustiqa_core.samples import SOURCES
 from robustiqa_core.training.datasets import LabelledPhoto
 
 

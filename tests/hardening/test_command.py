@@ -9,13 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from robustiqa_core import cli, samples
+from robustiqa_core import cli
+from robustiqa_core.checkpoints.storage import load_network, save_checkpoint
 from robustiqa_core.files import read_json
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.hardening import HardeningRecipe
+from robustiqa_core.images import samples
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.storage import load_network, save_checkpoint
 from robustiqa_core.training.datasets import LabelledPhoto
 
 CPU = torch.device("cpu")

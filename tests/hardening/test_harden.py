@@ -11,6 +11,7 @@ from torch import Tensor
 from workshop import RECIPE, Workshop
 
 from robustiqa_core.blocks import BlockSettings, block_at, blocks_of
+from robustiqa_core.checkpoints.storage import load_network, save_checkpoint
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
 from robustiqa_core.hardening import (
     Epoch,
@@ -34,7 +35,6 @@ from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import load_network, save_checkpoint
 from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.state import read_progress
 

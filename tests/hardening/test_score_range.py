@@ -10,14 +10,14 @@ import torch
 from workshop import Workshop
 
 from robustiqa_core import cli
+from robustiqa_core.checkpoints.storage import list_cards, load_card, load_network, load_scorer, save_checkpoint
 from robustiqa_core.errors import InputError, NumericalError
+from robustiqa_core.evaluation.mos import score_photos
 from robustiqa_core.files import read_json
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard, RangeSource, unmeasured_ranges
-from robustiqa_core.mos_evaluation import score_photos
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import list_cards, load_card, load_network, load_scorer, save_checkpoint
 from robustiqa_core.training.baseline import with_validation
 from robustiqa_core.training.datasets import LabelledPhoto, select
 from robustiqa_core.training.score_range import RANGE_PHOTOS, photos_sha256, range_of, range_photos

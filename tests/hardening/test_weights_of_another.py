@@ -8,11 +8,11 @@ import torch
 from hardening_networks import lively
 from workshop import RECIPE, Workshop
 
+from robustiqa_core.checkpoints.storage import save_checkpoint
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening import Hardened, HardeningCache, Weights, load_weights, parse_objective
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
-from robustiqa_core.storage import save_checkpoint
 
 MIXED = replace(
     RECIPE,

@@ -17,9 +17,9 @@ from robustiqa_core import cli, own_models
 from robustiqa_core.attacks import PGD, complete
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError, NumericalError, RobustIQAError
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
-from robustiqa_core.images import encode_png, read_image
+from robustiqa_core.images.photo import encode_png, read_image
+from robustiqa_core.images.samples import list_samples
 from robustiqa_core.own_models import MODELS_VARIABLE, OwnModel, OwnScorer, list_own_models, own_cards, resolve_scorer
-from robustiqa_core.samples import list_samples
 from robustiqa_core.scorer import ScoreRange
 
 CPU = torch.device("cpu")

@@ -6,9 +6,9 @@ from pruning_networks import lively, photos, silence
 from torch import Tensor
 
 from robustiqa_core.blocks import BlockSettings, insert
+from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.pruning import PruningPlan, PruningSettings, bake, channel_groups, is_masked, masked, plan, unmasked
-from robustiqa_core.storage import as_scorer
 
 THIRD = PruningSettings("random", 0.3, multiple=1)
 

@@ -8,13 +8,13 @@ from torch import nn
 
 from robustiqa_core import cli
 from robustiqa_core.blocks import BlockSettings, blocks_of, insert
+from robustiqa_core.checkpoints.storage import list_cards, load_card, load_network, load_scorer, save_checkpoint
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.files import read_json, write_json
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.pruning import PruningPlan, PruningSettings, bake, channel_groups, masked, plan
-from robustiqa_core.storage import list_cards, load_card, load_network, load_scorer, save_checkpoint
 
 CPU = torch.device("cpu")
 HALF = PruningSettings("random", 0.5)

@@ -17,11 +17,11 @@ from robustiqa_core.attacks import ATTACKS
 from robustiqa_core.attacks.projections import size
 from robustiqa_core.blocks import BlockSettings, insert
 from robustiqa_core.cli.spectra_options import without_nan
-from robustiqa_core.drawing.sensitivity import SensitivityPanel, sensitivity_png
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.models.linearity import Linearity, LinearitySettings
-from robustiqa_core.probes import measuring_points, middles, noise_of_size
+from robustiqa_core.plots.sensitivity import SensitivityPanel, sensitivity_png
 from robustiqa_core.spectra import SensitivityMap
+from robustiqa_core.spectra.probes import measuring_points, middles, noise_of_size
 
 ATTACK = ["--steps", "2", "--eps", "4/255"]
 

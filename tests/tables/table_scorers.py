@@ -8,9 +8,9 @@ from PIL import Image
 from torch import Tensor
 
 from robustiqa_core.attacks import Attack
+from robustiqa_core.evaluation.tables.attack_grid import attack_grid
+from robustiqa_core.evaluation.tables.plan import TableModel, TablePlan
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.tables.attack_grid import attack_grid
-from robustiqa_core.tables.plan import TableModel, TablePlan
 
 ATTACKS = attack_grid(["pgd:steps=2", "noise"], [2 / 255, 4 / 255])
 

@@ -12,15 +12,15 @@ from table_scorers import ATTACKS, Contrast, plan, save_photos
 
 from robustiqa_core.attacks import AttackStep, complete, parse_attack
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.images import read_image
+from robustiqa_core.evaluation.tables.attack_grid import attack_grid, label_attack
+from robustiqa_core.evaluation.tables.evaluate import evaluate, evaluate_steps
+from robustiqa_core.evaluation.tables.journal import Journal, journal_path
+from robustiqa_core.evaluation.tables.output import check_out, table_frame, write_table
+from robustiqa_core.evaluation.tables.photos import batches, find_photos, read_names
+from robustiqa_core.evaluation.tables.plan import TablePlan, in_order
+from robustiqa_core.evaluation.tables.rows import Skipped, TableRow
+from robustiqa_core.images.photo import read_image
 from robustiqa_core.metrics.fidelity import haarpsi
-from robustiqa_core.tables.attack_grid import attack_grid, label_attack
-from robustiqa_core.tables.evaluate import evaluate, evaluate_steps
-from robustiqa_core.tables.journal import Journal, journal_path
-from robustiqa_core.tables.output import check_out, table_frame, write_table
-from robustiqa_core.tables.photos import batches, find_photos, read_names
-from robustiqa_core.tables.plan import TablePlan, in_order
-from robustiqa_core.tables.rows import Skipped, TableRow
 
 SIZES = [(80, 64), (72, 64), (80, 64), (80, 64), (72, 64)]
 

@@ -11,14 +11,14 @@ from table_scorers import Contrast, plan, save_photos
 
 from robustiqa_core.attacks import parse_attack
 from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.evaluation.tables.evaluate import evaluate
+from robustiqa_core.evaluation.tables.rows import TableRow
+from robustiqa_core.evaluation.tables.runs import ScoreRun, check_same_clean, clean_ranges, runs_of_rows, worst_runs
+from robustiqa_core.evaluation.tables.score_table import read_score_table
+from robustiqa_core.evaluation.tables.summary import Reference, summarise
 from robustiqa_core.metrics.robustness import absolute_gain, area_under_curve, r_score
 from robustiqa_core.metrics.scale import CONVENTIONS
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.tables.evaluate import evaluate
-from robustiqa_core.tables.rows import TableRow
-from robustiqa_core.tables.runs import ScoreRun, check_same_clean, clean_ranges, runs_of_rows, worst_runs
-from robustiqa_core.tables.score_table import read_score_table
-from robustiqa_core.tables.summary import Reference, summarise
 
 IMAGES = tuple(f"photo {index}" for index in range(30))
 

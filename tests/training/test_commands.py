@@ -10,11 +10,11 @@ from random_checkpoints import save_random
 from textures import save_textures
 
 from robustiqa_core import cli
+from robustiqa_core.checkpoints.storage import load_network
 from robustiqa_core.files import read_json
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.models.card import Training
 from robustiqa_core.models.scnn import SCNN
-from robustiqa_core.storage import load_network
 from robustiqa_core.training.scnn import SCNNCard, load_scnn, save_scnn
 
 CPU = torch.device("cpu")

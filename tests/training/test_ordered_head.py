@@ -13,14 +13,14 @@ from random_checkpoints import save_random
 from torch import Tensor
 
 from robustiqa_core import cli
-from robustiqa_core.degradations import DEGRADATIONS
+from robustiqa_core.checkpoints.storage import load_card
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
-from robustiqa_core.images import round_to_8bit
+from robustiqa_core.images.degradations import DEGRADATIONS
+from robustiqa_core.images.photo import round_to_8bit
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.models.backbones import backbone
 from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.storage import load_card
 from robustiqa_core.training import last_layer as last
 from robustiqa_core.training import ordered_head
 from robustiqa_core.training.datasets import LabelledPhoto, load_pixels

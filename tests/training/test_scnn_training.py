@@ -8,8 +8,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from robustiqa_core.degradations import DEGRADATIONS
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
+from robustiqa_core.images.degradations import DEGRADATIONS
 from robustiqa_core.models.scnn import SCNN, SCNN_CLASSES
 from robustiqa_core.training.datasets import load_pixels
 from robustiqa_core.training.distortions import PUBLISHED_CLASSES, DistortedCrops, Distortion, list_photos

@@ -15,10 +15,7 @@ from torch import Tensor, nn
 
 from robustiqa_core.attacks import PGD, complete
 from robustiqa_core.attacks.objective import score_gradient
-from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.images import to_8bit
-from robustiqa_core.scorer import ScoreRange
-from robustiqa_core.wrappers import (
+from robustiqa_core.defences import (
     DEFENCES,
     JPEG,
     Defence,
@@ -30,6 +27,9 @@ from robustiqa_core.wrappers import (
     parse_defence,
     spell_defence,
 )
+from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.images.photo import to_8bit
+from robustiqa_core.scorer import ScoreRange
 
 EACH = pytest.mark.parametrize(
     "defence",

@@ -1,0 +1,1 @@
+"""Weights with their model cards: safetensors and JSON, never pickle."""

@@ -1,0 +1,1 @@
+"""Figures of attacks, of agreement with people, of monotonicity; tables over photos, models, attacks, strengths."""

@@ -1,0 +1,106 @@
+"""The rows of a table as they are computed, in a file that a killed run can be taken up from."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.evaluation.tables.rows import TableRow
+
+_HEADER = "robustiqa_table"
+"""Key of the first line, whose value is the version of the format."""
+
+
+def journal_path(out: Path) -> Path:
+    """Return where the journal of the table `out` lies: beside it.
+
+    Example:
+        >>> journal_path(Path("results/table.parquet")).name
+        'table.parquet.journal.jsonl'
+    """
+    return out.with_name(f"{out.name}.journal.jsonl")
+
+
+class Journal:
+    """JSON Lines: the settings of a table, then a line for each row.
+
+    A row is on the disk when `append` returns. Whenever the process is killed, at most the line that is being written
+    is torn; it is removed when the journal is opened again.
+
+    Args:
+        path: the file, made where it is missing.
+        settings: what decides the numbers of all rows (`TablePlan.settings`).
+
+    Raises:
+        ConfigurationError: the file was begun with other settings; the message says which.
+        InputError: the file is no journal, or a line in it is damaged.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self.rows: dict[str, TableRow] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+b")
+        try:
+            self._read(json.loads(json.dumps(settings)))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, row: TableRow) -> None:
+        """Write a row, unless it is there already, and wait until it is on the disk."""
+        if row.key not in self.rows:
+            self._write(row.to_json())
+            self.rows[row.key] = row
+
+    def _read(self, settings: Mapping[str, Any]) -> None:
+        self._file.seek(0)
+        data = self._file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) < len(data):
+            self._file.truncate(len(whole))
+        lines = whole.splitlines()
+        if not lines:
+            self._write({_HEADER: 1, "settings": settings})
+            return
+        header = self._parse(lines[0], 1)
+        if header.get(_HEADER) != 1:
+            raise InputError(f"expected the journal of a table in {self.path}, got another file; name another --out")
+        _check_same(header["settings"], settings, self.path)
+        for number, line in enumerate(lines[1:], 2):
+            row = TableRow.from_json(self._parse(line, number), place=f"{self.path} line {number}")
+            self.rows[row.key] = row
+
+    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            value = json.loads(line)
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"expected JSON in {self.path} line {number}, got something else ({error}); remove the line"
+            ) from error
+        if not isinstance(value, dict):
+            raise InputError(f"expected a JSON object in {self.path} line {number}, got {value!r}; remove the line")
+        return value
+
+    def _write(self, value: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(value, allow_nan=False, ensure_ascii=False).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def _check_same(begun: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    """Raise ConfigurationError that names the first setting that differs."""
+    for name in [*begun, *(name for name in now if name not in begun)]:
+        if begun.get(name) != now.get(name):
+            raise ConfigurationError(
+                f"expected the settings that {path.name} was begun with, {name} = {json.dumps(begun.get(name))}, "
+                f"got {json.dumps(now.get(name))}; repeat the first command, or name another --out"
+            )

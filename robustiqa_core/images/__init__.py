@@ -1,0 +1,1 @@
+"""Photos: read from files, decoded, bundled, made worse step by step."""

@@ -1,0 +1,73 @@
+"""What each attack is called and does, in plain words. Knows nothing of Streamlit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from robustiqa_core.attacks import Attack
+from robustiqa_core.attacks.settings import format_fraction
+from robustiqa_core.evaluation.report import attack_name
+
+
+@dataclass(frozen=True, slots=True)
+class AttackText:
+    """An attack in words.
+
+    Args:
+        name: short.
+        help: a sentence or two for somebody who has not heard of it.
+    """
+
+    name: str
+    help: str
+
+
+TEXTS: dict[str, AttackText] = {
+    "pgd": AttackText("PGD", "Follows the model's gradient in many small steps. The usual strong attack."),
+    "apgd": AttackText(
+        "APGD", "Follows all gradients so far in steps that halve where they stop to help. The strongest."
+    ),
+    "mi_fgsm": AttackText("MI-FGSM", "PGD with a memory of earlier gradients, which carries over to other models."),
+    "fgsm": AttackText("FGSM", "One big step along the model's gradient. Quick and crude."),
+    "noise": AttackText("Noise", "Random changes of the same size, blind to the model. What an attack has to beat."),
+    "uap": AttackText("Universal", "One change, made beforehand, for every photo. It needs no model any more."),
+    "stadv": AttackText("stAdv", "Moves the pixels instead of changing their colours, by less than a pixel or so."),
+    "perceptual": AttackText("Perceptual", "As far as the photo stays alike to the eye, measured by SSIM."),
+    "texture": AttackText("Texture-aware", "Hides the changes in busy parts of the photo, where they are not seen."),
+    "colour": AttackText("Colour", "Changes the colours of the whole photo smoothly; no pixel noise at all."),
+    "low_frequency": AttackText("Low frequency", "A smooth pattern of broad waves, without any fine grain."),
+    "square": AttackText("Square", "Asks the model for scores only and tries random squares. No gradient needed."),
+    "nes": AttackText("NES", "Asks the model for scores only and estimates the gradient from them."),
+}
+"""By name of the attack, in the order of the list that people choose from."""
+
+
+def attack_text(name: str) -> AttackText:
+    """Return the words for an attack; its name alone where there are none."""
+    return TEXTS.get(name, AttackText(name, ""))
+
+
+_STRENGTHS: dict[str, Callable[[float], str]] = {
+    "eps": format_fraction,
+    "max_flow": "{:g} px".format,
+    "min_ssim": "SSIM {:g}".format,
+}
+"""How the strength of an attack is said, by the name of its setting."""
+
+
+def attack_words(attack: Attack) -> str:
+    """Return an attack with its strength and its effort, as it stands in a headline.
+
+    Example:
+        >>> from robustiqa_core.attacks import PGD, Noise, Square
+        >>> attack_words(PGD(4 / 255)), attack_words(Square(4 / 255)), attack_words(Noise(8 / 255, norm="l2"))
+        ('PGD 4/255, 10 steps', 'Square 4/255, 1000 queries', 'Noise 8/255 (l2)')
+    """
+    strength = next((say(getattr(attack, name)) for name, say in _STRENGTHS.items() if hasattr(attack, name)), "")
+    norm = " (l2)" if getattr(attack, "norm", "linf") == "l2" else ""
+    words = f"{attack_text(attack_name(attack)).name} {strength}".strip() + norm
+    # FGSM and noise have one step by definition: that is no setting and needs no word.
+    effort = next((field.name for field in fields(attack) if field.name in ("queries", "steps")), None)
+    if effort is None:
+        return words
+    count: int = getattr(attack, effort)
+    return f"{words}, {count} {effort if count != 1 else effort.removesuffix('s')}"

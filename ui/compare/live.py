@@ -1,0 +1,139 @@
+"""The comparison's job: what is submitted, what is drawn while it runs, and its outcome."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import cast
+
+import streamlit as st
+
+from robustiqa_core.jobs import JobSnapshot
+from ui.attacks.recipe import digest_of
+from ui.compare.controls import CompareRequest, estimate_seconds
+from ui.compare.figures import scatter_figure
+from ui.compare.job import CompareOutcome, CompareRecord, CompareStep, NewRow, Point, compare_records, point_of
+from ui.compare.recipe import CompareRecipe
+from ui.jobs import page_job
+from ui.lab import controls
+from ui.shell import cache, state
+from ui.shell.charts import draw_live_chart
+from ui.shell.figures import model_colours
+
+NOUN = "job"
+CHART_SECONDS = 3.0
+"""A browser takes a good part of a second to draw it anew, which on a small machine is taken from the attack."""
+QUICK_SECONDS = 45.0
+"""Its first points are there after a second or two."""
+
+
+def start(request: CompareRequest) -> None:
+    """Submit a comparison for this visit; one that is still running for it is cancelled first."""
+    recipe = request.recipe
+
+    def prepare() -> Callable[[], Iterator[CompareRecord]]:
+        cards = [cache.cards()[stem] for stem in recipe.models]
+        models = [(card, cache.scorer(card.model, card.variant)) for card in cards]
+        return partial(compare_records, recipe, request.photos, models, cache.device())
+
+    page_job.start(
+        state.compare(),
+        recipe,
+        prepare,
+        noun="comparison",
+        trace=point_of,
+        heartbeat=page_job.AWAY_SECONDS,
+        keep_as=kept_as(recipe),
+    )
+
+
+def greet(request: CompareRequest | None) -> None:
+    """Show a new visitor a comparison at once: one that is kept, or one that is run now if it does not take long."""
+    seconds = None if request is None else estimate_seconds(request.recipe)
+    page_job.greet(state.compare(), state.COMPARE, seconds, quick=QUICK_SECONDS)
+
+
+def settle() -> None:
+    """Take note of the end of the active comparison, if it has ended; without uploads it is kept for a reload."""
+    page_job.settle(state.compare(), noun="comparison", cancelled=_cancelled, keep_as=kept_as)
+
+
+def restore(request: CompareRequest | None) -> None:
+    """Show the comparison that the address names, or the one that the controls ask for, if it is kept."""
+    named = st.query_params.get(page_job.RESULT)
+    keys = [named, None if request is None else kept_as(request.recipe)]
+    page_job.restore(state.compare(), keys, CompareOutcome, of=CompareRecipe)
+
+
+def outcome() -> CompareOutcome | None:
+    """Return the outcome that is on the page; None if there is none, or it is no longer kept."""
+    return cast(CompareOutcome | None, page_job.shown_result(state.compare()))
+
+
+def follow() -> None:
+    """Draw the active comparison as it is now, again and again, until it has ended."""
+    jobs = state.compare()
+    recipe = jobs.recipes[jobs.active or ""]
+    if recipe.photos.public:
+        st.query_params.from_dict(recipe.address())
+    page_job.follow(jobs, lambda snapshot: _draw_progress(snapshot, jobs.recipes[snapshot.id]))
+    _follow_points()
+    page_job.draw_away("comparison", public=recipe.photos.public)
+
+
+def photo_titles(recipe: CompareRecipe, places: Sequence[str]) -> dict[str, str]:
+    """Return what people call each photo, by the name that it has in the rows."""
+    samples = cache.samples() if recipe.photos.source == "samples" else {}
+    titles = [samples[name].title if name in samples else name for name in recipe.photos.names]
+    return dict(zip(places, titles, strict=True))
+
+
+def model_names() -> dict[str, str]:
+    """Return what people call each model, by its stem."""
+    return {stem: controls.model_title(stem) for stem in cache.cards()}
+
+
+def _draw_progress(snapshot: JobSnapshot, recipe: CompareRecipe) -> None:
+    step = _step(snapshot)
+    share = 0.0 if step is None else min(0.99, step.done / step.total)
+    left = page_job.time_left(snapshot, share, expected=estimate_seconds(recipe))
+    text = page_job.waiting_text(snapshot, NOUN) if step is None else step.doing + left
+    page_job.draw_progress(snapshot, share, text)
+
+
+@st.fragment(run_every=CHART_SECONDS)
+def _follow_points() -> None:
+    """Draw the scores so far, less often than the progress: a chart costs the job more of its time."""
+    jobs = state.compare()
+    snapshot = None if jobs.active is None else page_job.active_snapshot(jobs)
+    if snapshot is None:
+        return
+    points = cast(Sequence[Point], snapshot.trace)
+    # What takes time is made before anything is drawn: elements fade while the page waits for their next version.
+    figure = scatter_figure(
+        points,
+        colours=model_colours(cache.cards()),
+        model_names=model_names(),
+        titles={point.photo: point.photo for point in points},
+    )
+    draw_live_chart(
+        figure,
+        key="live_scatter",
+        alt=f"The scores of {len(points)} attacked photos so far, against their clean scores",
+    )
+
+
+def _step(snapshot: JobSnapshot) -> CompareStep | None:
+    record = snapshot.record
+    if isinstance(record, NewRow):
+        return record.step
+    return record if isinstance(record, CompareStep) else None
+
+
+def _cancelled(snapshot: JobSnapshot) -> str:
+    done = len(snapshot.trace)
+    return f"Cancelled after {done} row{'' if done == 1 else 's'}." if done else "Cancelled before the first row."
+
+
+def kept_as(recipe: CompareRecipe) -> str | None:
+    """Return the key under which a comparison is kept for everybody; None where its photos are a visitor's own."""
+    weights = [cache.weights(stem) for stem in recipe.models]
+    return digest_of("compare", recipe.key(), weights) if recipe.photos.public else None

@@ -1,0 +1,1 @@
+"""What Block placement and Pruning share: recipes, jobs and words of a hardening."""

@@ -1,0 +1,162 @@
+"""The job of a hardening on a page: what is submitted, what is drawn while it runs, and its outcome."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import cast
+
+import streamlit as st
+
+from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.hardening import Epoch, HardeningRecipe
+from robustiqa_core.jobs import JobSnapshot
+from robustiqa_core.metrics.correlation import spell_correlation
+from ui.hardening.data import DATASET_VARIABLE, ROOT_VARIABLE, LabelledSet, tuning_data
+from ui.hardening.figures import epoch_figure
+from ui.hardening.job import Found, HardeningJobRecord, HardeningStep, News, Source, Trial, hardening_records, news_of
+from ui.hardening.progress import estimate_seconds
+from ui.hardening.recipe import address_of, key_of
+from ui.jobs import page_job
+from ui.shell import cache
+from ui.shell.charts import draw_live_chart
+from ui.shell.glossary import WORDS
+from ui.shell.markdown import plain, sentence
+from ui.shell.state import PageJobs
+
+NOUN = "job"
+
+
+def baselines() -> list[str]:
+    """Return the architectures whose baseline can be hardened."""
+    return [card.model for card in cache.cards().values() if card.variant == "baseline"]
+
+
+def labelled() -> LabelledSet | None:
+    """Return the labelled set of the server; None where it has none, or one that cannot be read."""
+    try:
+        return cache.labelled()
+    except RobustIQAError:
+        return None
+
+
+def draw_way() -> None:
+    """Say on which photos a model is tuned here, and with what as their right answers."""
+    try:
+        known = cache.labelled()
+    except RobustIQAError as error:
+        known = None
+        st.warning(f"The labelled photos of this server cannot be used. {sentence(error)}")
+    if known is None:
+        st.caption(
+            "Tuned by distillation: on crops of the bundled photos, with the baseline's own scores as answers. "
+            f"For human ratings set {DATASET_VARIABLE} and {ROOT_VARIABLE} on the server."
+        )
+    else:
+        st.caption(f"Tuned on {plain(known.title)}, with human ratings (MOS) as answers.")
+
+
+def source_of(recipe: HardeningRecipe) -> Source:
+    """Return what a recipe starts from, loaded.
+
+    Raises:
+        RobustIQAError: the model, or its photos, cannot be read.
+    """
+    known = None if recipe.is_distillation else cache.labelled()
+    card = cache.cards()[f"{recipe.model}-{recipe.start}"]
+    return Source(cache.network(recipe.model), card, tuning_data(recipe, known), cache.hardening_cache())
+
+
+def expected_seconds(recipe: HardeningRecipe, *, prepared: bool = False) -> float:
+    """Return how long a hardening takes here when nothing else runs, and nothing is known but what was prepared."""
+    card = cache.cards()[f"{recipe.model}-{recipe.start}"]
+    return estimate_seconds(recipe, card, cache.speed(card.model, card.variant), prepared=prepared)
+
+
+def start(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe) -> None:
+    """Submit a hardening for this visit; one that is still running for the page is cancelled first."""
+
+    def prepare() -> Callable[[], Iterator[HardeningJobRecord]]:
+        return partial(hardening_records, recipe, source_of(recipe), cache.kept_models().put)
+
+    page_job.start(
+        jobs,
+        recipe,
+        prepare,
+        noun="hardening",
+        trace=news_of,
+        heartbeat=page_job.AWAY_SECONDS,
+        keep_as=trial_key(recipe),
+    )
+
+
+def settle(jobs: PageJobs[HardeningRecipe]) -> None:
+    """Take note of the end of the active hardening, if it has ended; its trial is kept for a reload of the page."""
+    page_job.settle(jobs, noun="hardening", cancelled=_cancelled, keep_as=trial_key)
+
+
+def restore(jobs: PageJobs[HardeningRecipe]) -> None:
+    """Show the trial that the address names, if it is kept; what others tried is not what a visitor begins with."""
+    named = st.query_params.get(page_job.RESULT)
+    known = None if named is None else cache.kept_models().trial(named)
+    if named is not None and known is not None:
+        cache.shelf().put(named, known)
+    page_job.restore(jobs, [named], Trial, of=HardeningRecipe)
+
+
+def outcome(jobs: PageJobs[HardeningRecipe]) -> Trial | None:
+    """Return the trial that is on the page; None if there is none, or it is no longer kept."""
+    found = page_job.shown_result(jobs)
+    return found if isinstance(found, Trial) else None
+
+
+def trial_key(recipe: HardeningRecipe) -> str:
+    """Return the name under which the trial of a recipe is kept on this server."""
+    return key_of(recipe, cache.cards()[f"{recipe.model}-{recipe.start}"].sha256)
+
+
+def follow(jobs: PageJobs[HardeningRecipe]) -> None:
+    """Draw the active hardening as it is now, again and again, until it has ended."""
+    recipe = jobs.recipes[jobs.active or ""]
+    st.query_params.from_dict({**address_of(recipe), page_job.RESULT: trial_key(recipe)})
+    page_job.follow(jobs, lambda snapshot: _draw(snapshot, jobs.recipes[snapshot.id]))
+    page_job.draw_away("hardening")
+
+
+def _draw(snapshot: JobSnapshot, recipe: HardeningRecipe) -> None:
+    news = cast(Sequence[News], snapshot.trace)
+    epochs = [one for one in news if isinstance(one, Epoch)]
+    found = next((one for one in news if isinstance(one, Found)), None)
+    step = snapshot.record if isinstance(snapshot.record, HardeningStep) else None
+    share = 0.0 if step is None else min(0.99, step.share)
+    left = page_job.time_left(snapshot, share, expected=expected_seconds(recipe))
+    text = page_job.waiting_text(snapshot, NOUN) if step is None else step.doing + left
+    # What takes time is made before anything is drawn: elements fade while the page waits for their next version.
+    figure = epoch_figure(epochs, epochs_in_all=recipe.epochs) if epochs else None
+    page_job.draw_progress(snapshot, share, text)
+    if found is not None:
+        _draw_found(found)
+    if figure is None:
+        return
+    draw_live_chart(
+        figure,
+        key="live_epochs",
+        alt=f"Loss and agreement with the baseline after {max(0, len(epochs) - 1)} of {recipe.epochs} epochs",
+    )
+
+
+def _draw_found(found: Found) -> None:
+    """Draw what is known before the attack has ended."""
+    example = found.example
+    people = "1 = the same order" if found.mos is None else f"with people {found.mos:.3f}"
+    grid = st.grid(2, min_column_width=150, gap="small")
+    for label, value, change, text in (
+        ("Agreement", spell_correlation(found.agreement), people, WORDS["Agreement"]),
+        ("Score of a sample", f"{example.after:.3f}", f"baseline {example.before:.3f}", f"Of {plain(example.title)}."),
+    ):
+        with grid:
+            st.metric(label, value, change, delta_color="off", delta_arrow="off", help=text, border=True)
+    st.caption("The model is finished. What an attack does to it follows.")
+
+
+def _cancelled(snapshot: JobSnapshot) -> str:
+    done = max(0, sum(isinstance(one, Epoch) for one in snapshot.trace) - 1)
+    return f"Cancelled after {done} epoch{'' if done == 1 else 's'}." if done else "Cancelled before the first epoch."

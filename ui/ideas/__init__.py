@@ -1,0 +1,1 @@
+"""The page of ideas behind attacks and blocks."""

@@ -1,0 +1,1 @@
+"""Jobs of pages: start, follow, settle, results that are kept, estimates."""

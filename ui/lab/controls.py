@@ -1,0 +1,227 @@
+"""The controls of the attack lab: widgets in, a frozen request out."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from robustiqa_core.checks import MIN_SIDE, check_images
+from robustiqa_core.device import describe_device
+from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.images.photo import MAX_SIDE, encode_png, read_image
+from ui.attacks.presets import HELP, PRESETS, preset_of, preset_with
+from ui.attacks.recipe import PhotoChoice
+from ui.attacks.widgets import attack_shown, attack_widgets, set_attack
+from ui.lab.address import read_lab_address
+from ui.lab.recipe import LabRecipe, rival_of
+from ui.photos.controls import photo_set_controls, prepare_photo_set
+from ui.photos.photo_set import PhotoSet, from_root
+from ui.photos.single import photo_controls, photo_of
+from ui.shell import cache, model_names, state
+from ui.shell.markdown import plain, sentence
+
+MOST_PHOTOS = 8
+"""Each result is kept in full, to be looked at; the page Compare takes more and keeps the numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the controls ask for.
+
+    Args:
+        recipe: what would be run.
+        pixels: of its largest photo.
+    """
+
+    recipe: LabRecipe
+    pixels: int
+
+
+def attack_controls() -> Request | None:
+    """Draw all controls of an attack; return what they ask for, or None while they ask for nothing that can be run."""
+    st.toggle("Several photos at once", key=state.SEVERAL, persist_state="session")
+    photos = _photo_set() if st.session_state[state.SEVERAL] else _single_photo()
+    models = _models()
+    _presets()
+    attack = attack_widgets(cache.cards()[models[0]])
+    ready = photos is not None and attack is not None
+    run_button("Run the attack", key=state.RUN, ready=ready, on_click=ask_for_run)
+    if photos is None or attack is None:
+        return None
+    cards = [cache.cards()[stem] for stem in models]
+    choices, pixels = photos
+    return Request(LabRecipe(choices, tuple((card.model, card.variant) for card in cards), attack), pixels)
+
+
+def _single_photo() -> tuple[tuple[PhotoChoice, ...], int] | None:
+    chosen = photo_controls()
+    if chosen is None:
+        return None
+    width, height = chosen[1].size
+    return (chosen[0],), width * height
+
+
+def _photo_set() -> tuple[tuple[PhotoChoice, ...], int] | None:
+    chosen = photo_set_controls(state.LAB_SET, most=MOST_PHOTOS, purpose="attack lab", prepare=_reduced)
+    st.caption(f"At most {MOST_PHOTOS}. For more photos, models and attacks at once there is the page Compare.")
+    if chosen is None:
+        return None
+    choices = _choices(chosen[0])
+    sizes = [photo_of(choice).size for choice in choices if choice.source == "sample"]
+    return choices, max((width * height for width, height in sizes), default=state.DEFAULT_MAX_SIDE**2)
+
+
+def _choices(photos: PhotoSet) -> tuple[PhotoChoice, ...]:
+    """Return the photos of a set one by one."""
+    if photos.source == "uploads":
+        return tuple(
+            PhotoChoice("upload", name, name, state.DEFAULT_MAX_SIDE, digest)
+            for name, digest in zip(photos.names, photos.digests, strict=True)
+        )
+    samples = cache.samples()
+    return tuple(PhotoChoice("sample", name, from_root(samples[name].path), MAX_SIDE) for name in photos.names)
+
+
+def _reduced(path: Path) -> bytes:
+    images = read_image(path, max_side=state.DEFAULT_MAX_SIDE).images
+    return encode_png(check_images(images, min_side=MIN_SIDE))
+
+
+def _models() -> tuple[str, ...]:
+    """Draw the choice of the model and of a second one; return their stems."""
+    cards = cache.cards()
+    model: str = st.selectbox(
+        "Model", list(cards), format_func=model_title, key=state.MODEL, on_change=_follow_model, persist_state="session"
+    )
+    if len(cards) == 1:
+        return (model,)
+    others = [None, *(stem for stem in cards if stem != model)]
+    if st.session_state.get(state.COMPARED_WITH) not in others:
+        st.session_state[state.COMPARED_WITH] = None
+    second: str | None = st.selectbox(
+        "Compare with",
+        others,
+        format_func=lambda stem: "No other model" if stem is None else model_title(stem),
+        key=state.COMPARED_WITH,
+        persist_state="session",
+        help="A second model that is attacked with the same settings. Each one is attacked with full knowledge of it, "
+        "and then shown the photo that was made against the other.",
+    )
+    models = (model,) if second is None else (model, second)
+    explain_versions(models)
+    return models
+
+
+def _follow_model() -> None:
+    st.session_state[state.COMPARED_WITH] = rival_of(st.session_state[state.MODEL], cache.cards())
+
+
+def _presets() -> None:
+    """Draw the attacks that have a name; the one that the settings below describe is marked."""
+    try:
+        shown = attack_shown()
+    except RobustIQAError:
+        # The settings say themselves what is wrong with them.
+        shown = None
+    st.session_state[state.NAMED_ATTACK] = preset_of(shown)
+
+    def follow() -> None:
+        name = st.session_state[state.NAMED_ATTACK]
+        if name is not None:
+            set_attack(preset_with(name, {} if shown is None else asdict(shown)))
+
+    st.pills(
+        "Ready-made attacks",
+        list(PRESETS),
+        key=state.NAMED_ATTACK,
+        on_change=follow,
+        help="  \n".join(f"**{name}**: {text}" for name, text in HELP.items()),
+    )
+
+
+def prepare() -> None:
+    """Give the widgets their first values: those of the address, where it has any, else the defaults."""
+    if state.is_prepared():
+        return
+    cards, samples = cache.cards(), cache.samples()
+    found = read_lab_address(st.query_params.to_dict(), cards, samples, most=MOST_PHOTOS)
+    lab = state.lab()
+    if found.problems:
+        reasons = " ".join(sentence(problem) for problem in found.problems)
+        lab.notice = state.Notice(
+            "error", f"The address could not be followed, what it gets wrong has its default. {reasons}"
+        )
+    # What was run was the visitor's own: to run something else in its place would be a wrong answer.
+    lab.asked = lab.asked and not found.own
+    names = list(samples)
+    prepare_photo_set(state.LAB_SET, {}, samples=found.photos or names[:4], most=MOST_PHOTOS)
+    if found.own > 1:
+        st.session_state[f"{state.LAB_SET}{state.SOURCE}"] = "uploads"
+    state.prepare(
+        {
+            **state.attack_values(found.attack or state.DEFAULT_ATTACK),
+            state.SOURCE: "upload" if found.own == 1 else "sample",
+            state.PHOTO: found.photo or names[0],
+            state.MAX_SIDE: state.DEFAULT_MAX_SIDE,
+            state.SEVERAL: bool(found.photos) or found.own > 1,
+            state.COMPARED_WITH: found.against,
+            state.MODEL: found.model,
+        }
+    )
+
+
+def ask_for_run() -> None:
+    """Note that Run was pressed; the page answers when it is drawn."""
+    state.lab().ask()
+
+
+def small_header(title: str, *, key: str) -> None:
+    """Draw a heading of the second level that is no larger than one of the third: where none is between.
+
+    Args:
+        title: the heading.
+        key: of its place on the page.
+    """
+    with st.container(key=f"small_heading_{key}"):
+        st.header(title, anchor=False)
+
+
+def press(label: str) -> str:
+    """Return where a page's Run button is, as the beginning of a sentence: on a small screen the sidebar is closed.
+
+    Args:
+        label: of the button.
+    """
+    return f"Press **{label}** in the sidebar (on a small screen **»** opens it)"
+
+
+def run_button(label: str, *, key: str, ready: bool, on_click: Callable[[], None], note: str = "") -> None:
+    """Draw a page's Run button, which stays in sight however long the list of controls is, and what it runs on.
+
+    Args:
+        label: what it does.
+        key: begins with `state.RUN`.
+        ready: whether it can be pressed.
+        on_click: called when it is.
+        note: a sentence about the run, such as how long it takes.
+    """
+    st.button(label, key=key, type="primary", width="stretch", disabled=not ready, on_click=on_click)
+    st.caption(f"{note} Runs on: {plain(describe_device(cache.device()))}, float32.".strip())
+
+
+def model_title(stem: str) -> str:
+    """Return what people call the model with this stem."""
+    cards = cache.cards()
+    return model_names.model_title(cards[stem], cards.values())
+
+
+def explain_versions(stems: Iterable[str]) -> None:
+    """Say below a choice of models what the chosen versions are.
+
+    Args:
+        stems: of the models that are chosen.
+    """
+    text = model_names.version_help([cache.cards()[stem] for stem in stems])
+    if text:
+        st.caption(text)

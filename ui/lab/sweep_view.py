@@ -1,0 +1,123 @@
+"""The score against the attack's strength: asked for below a result, drawn while it is computed and after."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import cast
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from robustiqa_core.jobs import JobSnapshot
+from ui.jobs import page_job
+from ui.lab import controls
+from ui.lab.recipe import LabRecipe
+from ui.lab.sweep_figure import sweep_figure
+from ui.lab.sweep_job import SweepOutcome, SweepPoint, SweepRecipe, SweepStep, point_of, sweep_csv, sweep_records
+from ui.photos.single import photo_of
+from ui.shell import cache, state
+from ui.shell.charts import draw_chart, draw_live_chart
+from ui.shell.figures import model_colours
+
+NOUN = "sweep"
+SWEEP = "sweep"
+"""Query parameter that asks for the sweep, too."""
+
+
+def address() -> dict[str, str]:
+    """Return what the page's address says about a sweep; once asked for, it stays there."""
+    jobs = state.lab_sweep()
+    wanted = SWEEP in st.query_params and not jobs.recipes
+    return {SWEEP: "yes"} if wanted or jobs.active is not None or jobs.shown is not None else {}
+
+
+def draw_sweep(shown: LabRecipe) -> None:
+    """Draw the sweep of the run that is shown: the button, its progress, or its curve.
+
+    Args:
+        shown: the run, of one photo.
+    """
+    jobs, recipe = state.lab_sweep(), SweepRecipe(shown.photos[0], shown.models, shown.attack)
+    st.subheader("Score against strength", anchor=False)
+    page_job.settle(jobs, noun=NOUN, cancelled=lambda snapshot: "The sweep was cancelled.", keep_as=_kept_as)
+    first_look = SWEEP in st.query_params and not jobs.recipes and jobs.notice is None
+    if jobs.asked or first_look:
+        jobs.notice = None
+        _start(recipe)
+    page_job.draw_notice(jobs, region=f"{page_job.LIVE_REGION}_sweep")
+    if jobs.active is not None:
+        page_job.follow(jobs, lambda snapshot: _draw_running(snapshot, jobs.recipes[snapshot.id]))
+        return
+    outcome = cast(SweepOutcome | None, page_job.shown_result(jobs))
+    if outcome is None or _apart(outcome.recipe) != _apart(recipe):
+        st.markdown("Run the same attack on this photo in all strengths, with random noise beside it.")
+        st.button("Try all strengths", key="sweep_run", icon=":material/show_chart:", on_click=jobs.ask)
+        return
+    _draw_done(outcome)
+
+
+def _apart(recipe: SweepRecipe) -> object:
+    """Return what tells two sweeps apart: their attacks may start at different strengths."""
+    return recipe.photo, recipe.models, recipe.attacks()
+
+
+def _start(recipe: SweepRecipe) -> None:
+    def prepare() -> Callable[[], Iterator[SweepStep | SweepOutcome]]:
+        scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
+        return partial(sweep_records, recipe, scorers, photo_of(recipe.photo), cache.device())
+
+    page_job.start(
+        state.lab_sweep(),
+        recipe,
+        prepare,
+        noun=NOUN,
+        trace=point_of,
+        heartbeat=page_job.AWAY_SECONDS,
+        keep_as=_kept_as(recipe),
+    )
+
+
+def _kept_as(recipe: SweepRecipe) -> str | None:
+    weights = [cache.weights(f"{model}-{variant}") for model, variant in recipe.models]
+    return recipe.key(weights) if recipe.photo.source == "sample" else None
+
+
+def _draw_running(snapshot: JobSnapshot, recipe: SweepRecipe) -> None:
+    step = snapshot.record if isinstance(snapshot.record, SweepStep) else None
+    share = 0.0 if step is None else step.share
+    points = cast(Sequence[SweepPoint], snapshot.trace)
+    text = page_job.waiting_text(snapshot, NOUN) if snapshot.state == "queued" else f"{len(points)} attacks are done"
+    page_job.draw_progress(snapshot, share, text + page_job.time_left(snapshot, share))
+    alt = f"The score against the strength of the attack, {len(points)} attacks so far"
+    draw_live_chart(_figure(recipe, points), key="live_sweep", alt=alt)
+
+
+def _draw_done(outcome: SweepOutcome) -> None:
+    recipe = outcome.recipe
+    alt = f"The score against the strength of the attack, {len(outcome.points)} attacks; the file has the numbers"
+    draw_chart(_figure(recipe, outcome.points), key="sweep_curve", alt=alt, file="strengths")
+    st.caption(
+        "Each score is that of the stored PNG, as a share of the model's usual range: 0 and 1 are the ends of what it "
+        "gave in training. Flat = robust. Dashed: random noise of the same size, which an attack has to beat."
+    )
+    st.download_button(
+        "Curve (CSV)",
+        sweep_csv(recipe, outcome.points),
+        "score-against-strength.csv",
+        "text/csv",
+        key="download_sweep",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    st.markdown("**The same numbers from the command line**")
+    st.code(recipe.command(device=outcome.device), language=None, wrap_lines=True)
+
+
+def _figure(recipe: SweepRecipe, points: Sequence[SweepPoint]) -> go.Figure:
+    cards = cache.cards()
+    return sweep_figure(
+        points,
+        budget=recipe.budget,
+        ranges={stem: card.score_range for stem, card in cards.items()},
+        colours=model_colours(cards),
+        names={stem: controls.model_title(stem) for stem in cards},
+    )

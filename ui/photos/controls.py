@@ -1,0 +1,168 @@
+"""Choosing several photos: samples, one's own, or the first ones of a folder on the server."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePath
+
+import streamlit as st
+
+from robustiqa_core.errors import RobustIQAError
+from robustiqa_core.evaluation.tables.photos import find_photos
+from robustiqa_core.images.kinds import PHOTO_KINDS
+from ui.photos.photo_set import FOLDER_VARIABLE, NamedPhoto, PhotoSet, Source, read_photo_set, sample_photo
+from ui.photos.single import MAX_UPLOAD_MB
+from ui.shell import cache, state
+from ui.shell.components.photo_picker import Thumbnail, photo_picker
+from ui.shell.markdown import plain, sentence
+
+SOURCE_NAMES: dict[Source, str] = {"samples": "Samples", "uploads": "Your own", "folder": "Folder"}
+MOST_UPLOADS = 24
+Photos = tuple[PhotoSet, tuple[NamedPhoto, ...]]
+
+
+def prepare_photo_set(place: str, parameters: Mapping[str, str], *, samples: Sequence[str], most: int) -> None:
+    """Give the widgets their first values: those of the address, where it has any.
+
+    Args:
+        place: prefix of the page's keys.
+        parameters: of the address.
+        samples: names of the samples that are chosen without an address.
+        most: photos that the page takes.
+
+    Raises:
+        ConfigurationError: the address names photos that there are not.
+    """
+    found = read_photo_set(parameters, cache.samples(), most=most)
+    from_folder = isinstance(found, int) and _folder() is not None
+    state.prepare(
+        {
+            f"{place}{state.SOURCE}": "folder" if from_folder else "samples",
+            f"{place}{state.SAMPLES}": list(found) if isinstance(found, tuple) else list(samples),
+            f"{place}{state.FOLDER_LIMIT}": found if isinstance(found, int) else min(8, most),
+        }
+    )
+
+
+def photo_set_controls(
+    place: str, *, most: int, purpose: str, prepare: Callable[[Path], bytes], with_folder: bool = False
+) -> Photos | None:
+    """Draw the controls; return what they choose, or None while that is nothing.
+
+    Args:
+        place: prefix of the page's keys.
+        most: photos that the page takes.
+        purpose: what an upload is prepared for; another one is prepared anew.
+        prepare: returns an upload as the PNG that the page works on, or raises InputError.
+        with_folder: whether the page can work on a folder on the server, where there is one.
+    """
+    sources = [name for name in SOURCE_NAMES if name != "folder" or (with_folder and _folder() is not None)]
+    st.segmented_control(
+        "Photos",
+        sources,
+        format_func=SOURCE_NAMES.__getitem__,
+        key=f"{place}{state.SOURCE}",
+        required=True,
+        width="stretch",
+        persist_state="session",
+    )
+    source: Source = st.session_state[f"{place}{state.SOURCE}"]
+    if source == "uploads":
+        return _uploads(place, min(most, MOST_UPLOADS), purpose, prepare)
+    return _samples(place, most) if source == "samples" else _first_of_folder(place, most)
+
+
+def _samples(place: str, most: int) -> Photos | None:
+    samples, key = cache.samples(), f"{place}{state.SAMPLES}"
+    names: list[str] = st.session_state[key]
+
+    def toggle(name: str) -> None:
+        chosen = {*names} ^ {name}
+        st.session_state[key] = [sample for sample in samples if sample in chosen]
+
+    photo_picker(
+        [Thumbnail(sample.name, sample.title, cache.thumbnail(sample.name)) for sample in samples.values()],
+        selected=names,
+        legend=f"Sample photos: {len(names)} of {len(samples)} chosen",
+        on_pick=toggle,
+        key=f"{place}picker",
+        several=True,
+    )
+    if not 1 <= len(names) <= most:
+        st.error(f"Choose one photo or more, at most {most}.")
+        return None
+    return PhotoSet("samples", tuple(names)), tuple(sample_photo(samples[name]) for name in names)
+
+
+def _uploads(place: str, most: int, purpose: str, prepare: Callable[[Path], bytes]) -> Photos | None:
+    files = st.file_uploader(
+        "Several at once",
+        accept_multiple_files=True,
+        key=f"{place}{state.UPLOAD}",
+        max_upload_size=MAX_UPLOAD_MB,
+        help="They stay in the memory of the machine that runs this app, and are dropped when you close or reload the "
+        f"page. At most {most} photos of {MAX_UPLOAD_MB} MB each: {PHOTO_KINDS}.",
+    )
+    photos: dict[str, NamedPhoto] = {}
+    for file in files[:most]:
+        data = file.getvalue()
+        digest = hashlib.sha256(data).hexdigest()
+        png, problem = cache.prepared_upload(digest, purpose, NamedPhoto.of(file.name, data), prepare)
+        if problem:
+            st.error(f"**{plain(file.name)} is left out.** {sentence(problem)}", icon=":material/broken_image:")
+        else:
+            photos[digest] = NamedPhoto.of(_unused(file.name, [photo.name for photo in photos.values()]), png)
+    if len(files) > most:
+        st.error(f"The first {most} photos are taken, {len(files) - most} are left out. The command line takes more.")
+    if not photos:
+        st.caption("Choose photos of your own. They are neither kept nor written to a disk.")
+        return None
+    st.caption(f"In use: {len(photos)} of your photos.")
+    names = tuple(photo.name for photo in photos.values())
+    return PhotoSet("uploads", names, tuple(photos)), tuple(photos.values())
+
+
+def _first_of_folder(place: str, most: int) -> Photos | None:
+    limit = st.number_input(
+        "How many of them",
+        min_value=1,
+        max_value=most,
+        step=1,
+        key=f"{place}{state.FOLDER_LIMIT}",
+        persist_state="session",
+        help="The first ones by name of the folder that whoever runs this app has set up.",
+    )
+    try:
+        found = find_photos([str(_folder())], limit=limit)
+    except RobustIQAError:
+        # The message of the core names the folder, which is the business of whoever runs the server.
+        st.error(f"The folder that {plain(FOLDER_VARIABLE)} names has no photos, or is not there.")
+        return None
+    paths = found.paths
+    st.caption(f"In use: {len(paths)} photos of the folder.")
+    if found.left_out:
+        with st.expander(f"Left out: {len(found.left_out)} of the folder"):
+            for file in found.left_out:
+                st.caption(f"**{plain(file.path.name)}**: {file.reason}.")
+    return PhotoSet("folder", tuple(path.name for path in paths)), tuple(
+        NamedPhoto.of(path.name, path) for path in paths
+    )
+
+
+def _folder() -> Path | None:
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else None
+
+
+def _unused(name: str, taken: Sequence[str]) -> str:
+    """Return the name, with a number where another photo has it.
+
+    Example:
+        >>> _unused("cat.png", ["cat.png"])
+        'cat (2).png'
+    """
+    path, number, found = PurePath(name), 1, name
+    while found in taken:
+        number += 1
+        found = f"{path.stem} ({number}){path.suffix}"
+    return found

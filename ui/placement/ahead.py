@@ -1,0 +1,81 @@
+"""What every trial of a model needs, computed while the visitor still chooses: crops, the baseline's scores, an attack.
+
+It gives way to any other job of the server.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import streamlit as st
+
+from robustiqa_core.hardening import HardeningRecipe, prepare
+from robustiqa_core.jobs import JobSnapshot
+from ui.hardening import live
+from ui.hardening.job import Source
+from ui.hardening.progress import ATTACKED, ShareDone, phases_of
+from ui.jobs import page_job
+from ui.shell import cache, state
+
+
+def is_ready(recipe: HardeningRecipe) -> bool:
+    """Return whether that was computed for a recipe."""
+    return cache.shelf().get(_key(recipe)) is not None
+
+
+def keep_ready(recipe: HardeningRecipe) -> None:
+    """Compute it for a recipe where that was not done yet; after a failure not again in this visit.
+
+    What failed here fails again when the model is hardened, and is said there.
+    """
+    jobs = state.placement_ahead()
+    page_job.settle(jobs, noun="preparation", cancelled=lambda snapshot: "")
+    if jobs.notice is not None and jobs.notice.kind == "error":
+        return
+    wanted = _key(recipe)
+    running = None if jobs.active is None else _key(jobs.recipes[jobs.active])
+    if wanted != running and not is_ready(recipe):
+        page_job.start(jobs, recipe, partial(_prepare, recipe), noun="preparation")
+
+
+def follow() -> None:
+    """Draw how far it is, until it has ended."""
+    jobs = state.placement_ahead()
+    if jobs.active is not None:
+        page_job.follow(jobs, _draw)
+
+
+def _prepare(recipe: HardeningRecipe) -> Callable[[], Iterator[float]]:
+    source = live.source_of(recipe)
+    done = partial(cache.shelf().put, _key(recipe), True)
+    return partial(preparation_records, recipe, source, lambda: cache.jobs().waiting > 0, done)
+
+
+def preparation_records(
+    recipe: HardeningRecipe, source: Source, is_wanted: Callable[[], bool], done: Callable[[], object]
+) -> Iterator[float]:
+    """Yield the share that is computed; end early where something else is waiting.
+
+    Args:
+        recipe: any that will follow.
+        source: what it starts from.
+        is_wanted: returns whether somebody else waits for the machine.
+        done: called when everything is there.
+    """
+    share = ShareDone(tuple(phase for phase in phases_of(recipe, source.card) if phase.ahead))
+    count = min(ATTACKED, source.data.validation_count)
+    yield 0.0
+    for record in prepare(recipe, source.baseline, source.card, source.data, cache=source.cache, attacked_crops=count):
+        yield share.after(record)
+        if is_wanted():
+            return
+    done()
+
+
+def _draw(snapshot: JobSnapshot) -> None:
+    share = snapshot.record if isinstance(snapshot.record, float) else 0.0
+    st.caption(f"Meanwhile, crops and the baseline's scores, which every trial needs: {100 * share:.0f} %")
+
+
+def _key(recipe: HardeningRecipe) -> str:
+    facts = (recipe.model, recipe.data, recipe.crops, recipe.validation_crops, recipe.resize, recipe.crop)
+    return "-".join(map(str, ("ahead", *facts, recipe.seed, recipe.precision)))

@@ -1,0 +1,59 @@
+"""The measurement of a model's amplification on the page: started by itself, once a model."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import streamlit as st
+from torch import Tensor
+
+from robustiqa_core.device import load_compiler
+from robustiqa_core.jobs import JobSnapshot
+from robustiqa_core.scorer import Scorer
+from ui.jobs import page_job
+from ui.placement.probe import PHOTO, ProbeOutcome, ProbeStep, prepared, probe_records
+from ui.shell import cache, state
+
+
+def measured(model: str) -> ProbeOutcome | None:
+    """Return what was measured of a baseline; where nothing was yet, start measuring and return None."""
+    jobs, stem = state.placement_probe(), f"{model}-baseline"
+    page_job.settle(jobs, noun="measurement", cancelled=lambda snapshot: "", keep_as=_key)
+    found = cache.shelf().get(_key(stem))
+    if isinstance(found, ProbeOutcome):
+        return found
+    if jobs.active is None or jobs.recipes[jobs.active] != stem:
+        # Estimates need to know it, and it is slower beside a measurement.
+        cache.speed(model, "baseline")
+        page_job.start(jobs, stem, partial(_prepare, stem), noun="measurement")
+    return None
+
+
+def follow() -> None:
+    """Draw how far the measurement is, until it has ended; why there is none where it failed."""
+    jobs = state.placement_probe()
+    if jobs.active is not None:
+        page_job.follow(jobs, _draw)
+    elif jobs.notice is not None and jobs.notice.text:
+        st.caption(jobs.notice.text)
+
+
+def _prepare(stem: str) -> Callable[[], Iterator[ProbeStep | ProbeOutcome]]:
+    card = cache.cards()[stem]
+    images = prepared(cache.sample_photo(PHOTO).images, cache.device())
+    return partial(_records, stem, cache.scorer(card.model, card.variant), images)
+
+
+def _records(stem: str, scorer: Scorer, images: Tensor) -> Iterator[ProbeStep | ProbeOutcome]:
+    """Measure; before that, load what the first tuning needs, while the visitor still reads the page."""
+    yield ProbeStep(0.0)
+    load_compiler()
+    yield from probe_records(stem, scorer, images)
+
+
+def _draw(snapshot: JobSnapshot) -> None:
+    share = snapshot.record.share if isinstance(snapshot.record, ProbeStep) else 0.0
+    st.caption(f"Measuring how each stage amplifies a change: {100 * share:.0f} %")
+
+
+def _key(stem: str) -> str:
+    return f"amplification-{stem}"
