@@ -17,7 +17,7 @@ from robustiqa_core.hardening.hints import Hints
 from robustiqa_core.hardening.objectives import Objective
 from robustiqa_core.hardening.recipe import Loss
 from robustiqa_core.hardening.terms import Lesson
-from robustiqa_core.metrics.correlation import Agreement, agreement, srocc, srocc_to_choose
+from robustiqa_core.metrics.correlation import Agreement, agreement, srocc_to_choose
 from robustiqa_core.metrics.worst_order import rank_directions
 from robustiqa_core.models import QualityModel
 from robustiqa_core.scorer import ScoreRange
@@ -154,7 +154,7 @@ def _judge_order(
         attack.worst_scores(scorer, to_images(part, network.k.device), ways.to(network.k))[1].float().cpu()
         for part, ways in zip(torch.split(few, batch_size), torch.split(directions, batch_size), strict=True)
     ]
-    return clean, srocc(torch.cat(worst).numpy(), targets.numpy())
+    return clean, srocc_to_choose(torch.cat(worst).numpy(), targets.numpy())
 
 
 def agreements(scores: Tensor, baseline: Tensor, mos: Tensor | None) -> tuple[Agreement, Agreement | None]:

@@ -26,7 +26,8 @@ class WorstOrder:
 
     Args:
         photos: N.
-        srocc: of the attacked scores and the reference (MOS, or clean scores where there is no MOS), in [-1, 1].
+        srocc: of the attacked scores and the reference (MOS, or clean scores where there is no MOS), in [-1, 1]; None
+            where one of them is constant, as for the next two.
         clean_srocc: of the clean scores and the reference.
         own_srocc: of the attacked and the clean scores.
         swapped: share of the pairs of photos at least `apart` apart in the reference whose attacked scores stand the
@@ -38,9 +39,9 @@ class WorstOrder:
     """
 
     photos: int
-    srocc: float
-    clean_srocc: float
-    own_srocc: float
+    srocc: float | None
+    clean_srocc: float | None
+    own_srocc: float | None
     swapped: float
     clean_swapped: float
     gain_up: float

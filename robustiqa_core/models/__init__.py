@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models.dbcnn import DBCNN, DBCNNSettings
 from robustiqa_core.models.linearity import Linearity, LinearitySettings
+from robustiqa_core.models.preprocessing import Preprocessing
 from robustiqa_core.models.tres import TReS, TReSSettings
 from robustiqa_core.scorer import InsertionPoint, ScoreRange
 
@@ -73,7 +74,7 @@ def set_short_side(network: QualityModel, pixels: int) -> None:
             network.settings = replace(network.settings, short_side=pixels)
         case TReS():
             network.settings = replace(network.settings, short_side=pixels)
-    network.preprocessing.short_side = pixels
+    cast(Preprocessing, network.preprocessing).short_side = pixels
 
 
 def build(name: str, settings: Mapping[str, Any], score_range: ScoreRange) -> QualityModel:

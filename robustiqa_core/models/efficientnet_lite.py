@@ -91,12 +91,15 @@ class ConvNorm(nn.Module):
         twelve times as long.
         """
         weight, bias = self._folded()
-        arguments = (self.conv.stride, self.conv.padding, self.conv.dilation, self.conv.groups)
         depthwise = self.conv.groups > 1
         if self.conv.in_channels != 3 and not (depthwise and (self.stride > 1 or self.kernel > 3)):
-            return F.conv2d(x, weight, bias, *arguments)
+            return self._convolved(x, weight, bias)
         with torch.autocast("cpu", enabled=False):
-            return F.conv2d(x.float(), weight, bias, *arguments)
+            return self._convolved(x.float(), weight, bias)
+
+    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        conv = self.conv
+        return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
     def _folded(self) -> tuple[Tensor, Tensor | None]:
         """Return kernel and bias with the normalisation multiplied in; both are still functions of its weights."""

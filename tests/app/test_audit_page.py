@@ -186,7 +186,7 @@ def test_bad_uploads_are_left_out_with_the_reason_and_the_good_ones_go_on(page: 
         ]
     ).run()
     refused = [message.value.replace("\\", "") for message in page.error]
-    assert refused[0].startswith("**bad.png is left out.** Expected a JPEG")
+    assert refused[0].startswith("**bad.png is left out.** Expected a photo (JPEG")
     assert refused[1].startswith("**small.png is left out.** Expected photos of at least 64 x 64 px, got 96 x 40")
     finish(page, JOBS)
     assert outcome(page).recipe.photos.names == ("good.png",)

@@ -140,7 +140,7 @@ def test_what_is_no_gain_is_said_first_and_not_praised(
 ) -> None:
     use(monkeypatch, TinyScorer())
     hardened = dataclasses.replace(
-        CARD, variant="hardened", hardening={"recipe": "a test's", "agreement": {"srocc": agreement}}
+        CARD, variant="hardened", hardening={"recipe": {"start": "baseline"}, "agreement": {"srocc": agreement}}
     )
     monkeypatch.setattr(cache, "cards", lambda: {card.stem: card for card in (CARD, hardened)})
     slopes = {"baseline": SLOPE, "hardened": slope}

@@ -268,6 +268,6 @@ def command(runs: Sequence[Outcome]) -> str:
 
 def _people(one: ModelCard, other: ModelCard) -> tuple[float, float] | None:
     """Return the SROCC of both with human scores, on data that both were measured on."""
-    known = {item.dataset: item.srocc for item in one.measurements}
-    shared = next((item for item in other.measurements if item.dataset in known), None)
-    return None if shared is None else (known[shared.dataset], shared.srocc)
+    known = {item.dataset: item.srocc for item in one.measurements if item.srocc is not None}
+    shared = ((known[item.dataset], item.srocc) for item in other.measurements if item.dataset in known)
+    return next(((first, second) for first, second in shared if second is not None), None)
