@@ -5,6 +5,7 @@ import streamlit as st
 from ui.jobs import page_job
 from ui.lab import controls, live, result, sweep_view
 from ui.shell import cache, navigation, state
+from ui.shell import controls as shell_controls
 
 navigation.through_app()
 
@@ -41,9 +42,9 @@ if lab.active is not None:
 
 outcome = live.shown_outcome()
 if outcome is None:
-    st.markdown(f"There is no result to show yet. Choose a photo. {controls.press('Run the attack')}.")
+    st.markdown(f"There is no result to show yet. Choose a photo. {shell_controls.press('Run the attack')}.")
     st.stop()
 
 if request is not None and request.recipe != outcome.recipe:
-    st.info(f"The controls have changed since this run. {controls.press('Run the attack')} to see their result.")
+    st.info(f"The controls have changed since this run. {shell_controls.press('Run the attack')} to see their result.")
 result.draw_lab(outcome, key=str(lab.shown))

@@ -5,8 +5,7 @@ import streamlit as st
 from ui.audit import controls as audit_controls
 from ui.audit import live, view
 from ui.jobs import page_job
-from ui.lab import controls
-from ui.shell import cache, navigation, state
+from ui.shell import cache, controls, navigation, state
 
 navigation.through_app()
 

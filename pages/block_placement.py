@@ -3,11 +3,10 @@
 import streamlit as st
 
 from ui.hardening import live
-from ui.lab import controls
 from ui.placement import ahead, view
 from ui.placement import controls as placement_controls
 from ui.placement import live as placement_live
-from ui.shell import navigation, state
+from ui.shell import controls, navigation, state
 
 navigation.through_app()
 

@@ -5,8 +5,7 @@ import streamlit as st
 from ui.compare import controls as compare_controls
 from ui.compare import live, view
 from ui.jobs import page_job
-from ui.lab import controls
-from ui.shell import cache, navigation, state
+from ui.shell import cache, controls, navigation, state
 
 navigation.through_app()
 

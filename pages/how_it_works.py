@@ -5,7 +5,7 @@ import streamlit as st
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.verdict import LEAST_AGREEMENT
 from ui.hardening.texts import hardened_by, overview_row, under_attack
-from ui.lab.result import credit_line
+from ui.photos.credits import credit_line
 from ui.shell import cache, glossary, navigation
 from ui.shell.markdown import plain
 from ui.shell.model_names import model_title, start_name, version_help

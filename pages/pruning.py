@@ -4,10 +4,9 @@ import streamlit as st
 
 from robustiqa_core.errors import RobustIQAError
 from ui.jobs import page_job
-from ui.lab import controls
 from ui.pruning import controls as pruning_controls
 from ui.pruning import keep, live, view
-from ui.shell import navigation, state
+from ui.shell import controls, navigation, state
 from ui.shell.markdown import sentence
 
 navigation.through_app()

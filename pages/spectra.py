@@ -3,8 +3,7 @@
 import streamlit as st
 
 from ui.jobs import page_job
-from ui.lab import controls
-from ui.shell import cache, navigation, state
+from ui.shell import cache, controls, navigation, state
 from ui.spectra import controls as spectra_controls
 from ui.spectra import live
 from ui.spectra import view as spectra_view

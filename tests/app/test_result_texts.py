@@ -11,11 +11,12 @@ from robustiqa_core.attacks import FGSM, PGD, Noise
 from robustiqa_core.evaluation.report import AttackReport
 from robustiqa_core.images.photo import decode_image, encode_png, round_to_8bit
 from robustiqa_core.scorer import ScoreRange
+from ui.attacks.figures import score_curve
 from ui.attacks.job import CurvePoint
 from ui.attacks.verdict import explanation, headline
 from ui.lab.suggestions import suggestions
 from ui.shell.components.score_meter import MeterScale
-from ui.shell.figures import amplified_png, score_curve
+from ui.shell.figures import amplified_png
 from ui.shell.markdown import plain
 
 BAND = ScoreRange(0.1, 0.9)

@@ -19,12 +19,11 @@ from ui.attacks.recipe import read_attack, read_count
 from ui.attacks.widgets import attack_widgets, check_shown, listed_attacks
 from ui.audit.recipe import AuditRecipe
 from ui.jobs.estimate import audit_calls, spoken
-from ui.lab import controls
-from ui.lab.recipe import rival_of
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import NamedPhoto
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.markdown import sentence
+from ui.shell.model_names import rival_of
 
 PLACE = state.AUDIT
 MOST_PHOTOS = 8

@@ -12,7 +12,7 @@ from ui.audit.job import AuditOutcome, findings_csv
 from ui.audit.texts import VERDICTS, conclusion, figure_text, groups, summary
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
-from ui.lab import controls
+from ui.shell import controls
 from ui.shell.markdown import plain
 from ui.shell.sharing import KEPT_AN_HOUR, draw_share
 

@@ -16,12 +16,11 @@ from ui.compare.job import WORST
 from ui.compare.reading import read_reading
 from ui.compare.recipe import AttackChoice, CompareRecipe, read_attacks
 from ui.jobs.estimate import attack_calls, spoken
-from ui.lab import controls
-from ui.lab.recipe import rival_of
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import NamedPhoto, PhotoSet
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.markdown import sentence
+from ui.shell.model_names import rival_of
 
 PLACE = state.COMPARE
 MOST_PHOTOS = 200

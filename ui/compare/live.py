@@ -13,8 +13,7 @@ from ui.compare.figures import scatter_figure
 from ui.compare.job import CompareOutcome, CompareRecord, CompareStep, NewRow, Point, compare_records, point_of
 from ui.compare.recipe import CompareRecipe
 from ui.jobs import page_job
-from ui.lab import controls
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.charts import draw_live_chart
 from ui.shell.figures import model_colours
 

@@ -13,7 +13,7 @@ from ui.compare.job import CompareOutcome, recipe_of, share_moved
 from ui.compare.texts import row_label
 from ui.jobs import page_job
 from ui.lab import live
-from ui.lab.result import credit_line
+from ui.photos.credits import credit_line
 from ui.shell import cache, state
 from ui.shell.components.compare_slider import Picture, compare_slider
 from ui.shell.markdown import plain, sentence

@@ -28,8 +28,7 @@ from ui.compare.summary import (
 from ui.compare.texts import CONVENTION_NAMES, FIGURES, attack_and_strength, attack_label
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
-from ui.lab import controls
-from ui.shell import cache, charts, state
+from ui.shell import cache, charts, controls, state
 from ui.shell.charts import draw_chart
 from ui.shell.figures import model_colours
 from ui.shell.glossary import WORDS

@@ -8,8 +8,7 @@ from robustiqa_core.checkpoints.storage import check_variant
 from robustiqa_core.errors import RobustIQAError
 from ui.hardening.job import Trial
 from ui.hardening.recipe import command_of
-from ui.lab import controls
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.markdown import plain, sentence
 
 

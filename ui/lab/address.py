@@ -11,8 +11,9 @@ from robustiqa_core.images.samples import SamplePhoto
 from robustiqa_core.models.card import ModelCard
 from ui.attacks.recipe import read_attack
 from ui.attacks.widgets import check_shown
-from ui.lab.recipe import OWN_PHOTOS, read_against, rival_of
+from ui.lab.recipe import AGAINST, ALONE, OWN_PHOTOS
 from ui.photos.photo_set import read_photo_set
+from ui.shell.model_names import rival_of
 
 Value = TypeVar("Value")
 
@@ -102,3 +103,23 @@ def _own(parameters: Mapping[str, str], most: int) -> int:
             f"{OWN_PHOTOS} must be a number of photos from 0 to {most}, got {text!r}; upload them again"
         )
     return int(text)
+
+
+def read_against(parameters: Mapping[str, str], stem: str, cards: Mapping[str, ModelCard]) -> str | None:
+    """Return the second model that an address names; the usual one where it names none.
+
+    Raises:
+        ConfigurationError: there is no such model, or it is the first one.
+    """
+    named = parameters.get(AGAINST)
+    if named is None:
+        return rival_of(stem, cards)
+    if named == ALONE:
+        return None
+    others = [other for other in cards if other != stem]
+    if named not in others:
+        raise ConfigurationError(
+            f"{AGAINST} must be {ALONE} or one of {', '.join(others) or 'no other model'}, got {named!r}; "
+            "choose one of these"
+        )
+    return named

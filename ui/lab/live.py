@@ -15,13 +15,12 @@ from ui.attacks.job import CurvePoint, Outcome, Start, attack_records, curve_poi
 from ui.attacks.recipe import Recipe
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
-from ui.lab import controls
 from ui.lab.controls import Request
 from ui.lab.curve import curve_svg
 from ui.lab.job import LabOutcome, RunRecord, lab_point, lab_records
 from ui.lab.recipe import OWN_PHOTOS, LabRecipe
 from ui.photos.single import photo_of
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.markdown import plain
 from ui.shell.state import PageJobs
 

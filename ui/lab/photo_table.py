@@ -8,10 +8,10 @@ from streamlit.elements.lib.column_types import ColumnConfig
 
 from robustiqa_core.images.photo import decode_image, preview_png
 from ui.attacks.texts import attack_words
-from ui.lab import controls, duel
+from ui.lab import duel
 from ui.lab.duel import Duel
 from ui.lab.job import LabOutcome
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.markdown import plain
 
 _THUMBNAIL_SIDE = 96

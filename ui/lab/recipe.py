@@ -1,12 +1,11 @@
 """What decides the numbers of the attack lab: photos, one or two models, an attack. Knows nothing of Streamlit."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robustiqa_core.attacks import Attack, spell_attack
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.models.card import ModelCard
 from ui.attacks.recipe import PhotoChoice, Recipe, attack_address, digest_of
 
 OWN_PHOTOS = "own"
@@ -15,7 +14,6 @@ AGAINST = "against"
 """Query parameter that names the second model."""
 ALONE = "none"
 """Its value where there is no second model."""
-_PREFERRED = ("hardened-plus", "hardened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,41 +78,3 @@ class LabRecipe:
         model, variant = self.models[0]
         against = self.stems[1] if len(self.models) == 2 else ALONE
         return {**photos, "model": model, "variant": variant, AGAINST: against, **attack_address(self.attack)}
-
-
-def rival_of(stem: str, cards: Mapping[str, ModelCard]) -> str | None:
-    """Return the model that a visitor most likely wants beside this one: hardened beside baseline, and the reverse.
-
-    Args:
-        stem: of the model.
-        cards: of all models, by stem.
-    """
-    card = cards[stem]
-    others = [other for other in cards.values() if other.model == card.model and other.stem != stem]
-    if card.variant != "baseline":
-        return next((other.stem for other in others if other.variant == "baseline"), None)
-    hardened = sorted(
-        (other for other in others if other.hardening or other.variant in _PREFERRED),
-        key=lambda other: _PREFERRED.index(other.variant) if other.variant in _PREFERRED else len(_PREFERRED),
-    )
-    return hardened[0].stem if hardened else None
-
-
-def read_against(parameters: Mapping[str, str], stem: str, cards: Mapping[str, ModelCard]) -> str | None:
-    """Return the second model that an address names; the usual one where it names none.
-
-    Raises:
-        ConfigurationError: there is no such model, or it is the first one.
-    """
-    named = parameters.get(AGAINST)
-    if named is None:
-        return rival_of(stem, cards)
-    if named == ALONE:
-        return None
-    others = [other for other in cards if other != stem]
-    if named not in others:
-        raise ConfigurationError(
-            f"{AGAINST} must be {ALONE} or one of {', '.join(others) or 'no other model'}, got {named!r}; "
-            "choose one of these"
-        )
-    return named

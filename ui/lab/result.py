@@ -7,10 +7,10 @@ from pathlib import PurePath
 import streamlit as st
 
 from robustiqa_core.attacks import Attack
-from robustiqa_core.images.samples import SamplePhoto
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.verdict import known_agreement, rates_as_before
 from ui.attacks import verdict
+from ui.attacks.figures import score_curve
 from ui.attacks.job import CurvePoint, Outcome
 from ui.attacks.widgets import set_attack
 from ui.lab import controls, photo_table, sweep_view
@@ -21,17 +21,17 @@ from ui.lab.job import LabOutcome, PhotoOutcome
 from ui.lab.recipe import OWN_PHOTOS
 from ui.lab.suggestions import Suggestion, suggestions
 from ui.photos import single
+from ui.photos.credits import credit_line
 from ui.shell import cache, charts, state
+from ui.shell import controls as shell_controls
 from ui.shell.charts import draw_chart
 from ui.shell.components.compare_slider import Picture, compare_slider
 from ui.shell.components.score_meter import MeterScale, MeterText, score_meter
-from ui.shell.figures import score_curve
+from ui.shell.figures import GAINS
 from ui.shell.markdown import plain
 from ui.shell.model_names import prose_name
 from ui.shell.sharing import KEPT_AN_HOUR, draw_share
 from ui.shell.verdicts import broken
-
-GAINS = (1, 5, 10, 20, 50)
 
 
 def draw_lab(outcome: LabOutcome, *, key: str) -> None:
@@ -66,7 +66,7 @@ def draw_result(outcome: Outcome, points: Sequence[CurvePoint], *, key: str) -> 
     report, card = outcome.report, _card(outcome)
     agreement = known_agreement(card)
     if agreement is not None and rates_as_before(agreement) is False:
-        st.header(plain(broken(controls.model_title(card.stem), agreement)), anchor=False)
+        st.header(plain(broken(shell_controls.model_title(card.stem), agreement)), anchor=False)
         st.subheader(verdict.headline(report), anchor=False)
     else:
         st.header(verdict.headline(report), anchor=False)
@@ -159,10 +159,10 @@ def _sides(outcomes: Sequence[Outcome], key: str) -> None:
     for number, (side, outcome) in enumerate(zip(st.columns(2, gap="medium"), outcomes, strict=True)):
         card = _card(outcome)
         with side:
-            st.subheader(plain(controls.model_title(card.stem)), anchor=False)
+            st.subheader(plain(shell_controls.model_title(card.stem)), anchor=False)
             _meter(outcome, card, name=card.stem)
-            st.markdown(f"**Clean photo and the one made against {plain(controls.model_title(card.stem))}**")
-            _pair(outcome, f"{key} {number}", gain, number=number, model=controls.model_title(card.stem))
+            st.markdown(f"**Clean photo and the one made against {plain(shell_controls.model_title(card.stem))}**")
+            _pair(outcome, f"{key} {number}", gain, number=number, model=shell_controls.model_title(card.stem))
     _gain_control()
     st.caption(_credits(outcomes[0]))
 
@@ -216,13 +216,6 @@ def _credits(outcome: Outcome) -> str:
     if choice.source == "upload":
         return f"{plain(choice.name)}, {width} × {height} px. {' '.join(outcome.notes)}"
     return credit_line(cache.samples()[choice.name])
-
-
-def credit_line(sample: SamplePhoto) -> str:
-    """Return the credit of a sample photo as markdown, with a link to its licence."""
-    licence = f"[{sample.licence}]({sample.licence_url})"
-    made = f"{plain(sample.changes)}. From: {plain(sample.source)}."
-    return f"“{plain(sample.title)}” by {plain(sample.author)}, {licence}; {made}"
 
 
 def _figures(outcome: Outcome) -> None:

@@ -9,12 +9,11 @@ import streamlit as st
 
 from robustiqa_core.jobs import JobSnapshot
 from ui.jobs import page_job
-from ui.lab import controls
 from ui.lab.recipe import LabRecipe
 from ui.lab.sweep_figure import sweep_figure
 from ui.lab.sweep_job import SweepOutcome, SweepPoint, SweepRecipe, SweepStep, point_of, sweep_csv, sweep_records
 from ui.photos.single import photo_of
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.charts import draw_chart, draw_live_chart
 from ui.shell.figures import model_colours
 

@@ -18,10 +18,9 @@ from ui.hardening.data import data_name
 from ui.hardening.recipe import new_recipe, read_recipe
 from ui.hardening.texts import CRITERION_NAMES, ORTHOGONALIZATION_NAMES, VARIANT_NAMES
 from ui.jobs.estimate import spoken
-from ui.lab import controls
 from ui.placement import ahead
 from ui.placement.slots import default_position
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.glossary import WORDS
 from ui.shell.markdown import sentence
 from ui.shell.model_names import place_name

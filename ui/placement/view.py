@@ -21,13 +21,13 @@ from ui.hardening.recipe import address_of
 from ui.hardening.texts import COLUMNS, figures_of, trial_row, verdict_of, verdict_sentence
 from ui.jobs import page_job
 from ui.jobs.page_job import RESULT
-from ui.lab.controls import small_header
 from ui.placement.controls import PLACE, POSITION
 from ui.placement.figures import diagram_figure, trials_figure
 from ui.placement.probe import NOISE_KIND, ProbeOutcome
 from ui.placement.slots import dimension_ratios, slots_of
 from ui.shell import cache, charts, state
 from ui.shell.charts import draw_chart
+from ui.shell.controls import small_header
 from ui.shell.glossary import WORDS
 from ui.shell.markdown import plain, sentence
 from ui.shell.model_names import place_name, times

@@ -10,11 +10,10 @@ from ui.hardening import live
 from ui.hardening.data import data_name
 from ui.hardening.texts import CRITERION_NAMES
 from ui.jobs.estimate import spoken
-from ui.lab import controls
 from ui.pruning.job import estimate_seconds
 from ui.pruning.recipe import SHORT_TUNING, PruningRecipe, read_recipe
 from ui.pruning.texts import SCOPE_NAMES, criterion_help
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.glossary import WORDS
 from ui.shell.markdown import sentence
 

@@ -14,7 +14,6 @@ from robustiqa_core.pruning import PruningPlan
 from ui.hardening.job import Trial
 from ui.hardening.texts import CRITERION_NAMES
 from ui.jobs.estimate import spoken
-from ui.lab import controls
 from ui.pruning.controls import expected_seconds
 from ui.pruning.figures import CURVES, MOS, Curve, curve_figure, importance_figure, plan_figure
 from ui.pruning.job import PruningOutcome
@@ -31,7 +30,7 @@ from ui.pruning.texts import (
     point_of,
     points_csv,
 )
-from ui.shell import cache, charts
+from ui.shell import cache, charts, controls
 from ui.shell.charts import draw_chart
 from ui.shell.figures import model_colours
 from ui.shell.glossary import WORDS

@@ -8,6 +8,7 @@ from robustiqa_core.models.card import ModelCard
 
 _TITLES = {"linearity": "Linearity", "dbcnn": "DBCNN", "tres": "TReS"}
 """As their papers spell them."""
+_PREFERRED = ("hardened-plus", "hardened")
 
 
 def model_name(card: ModelCard) -> str:
@@ -113,3 +114,21 @@ def place_name(name: str | None) -> str:
     words = name.replace("_", " ")
     head = words.rstrip("0123456789")
     return words if head == words or head.endswith(" ") else f"{head} {words[len(head) :]}"
+
+
+def rival_of(stem: str, cards: Mapping[str, ModelCard]) -> str | None:
+    """Return the model that a visitor most likely wants beside this one: hardened beside baseline, and the reverse.
+
+    Args:
+        stem: of the model.
+        cards: of all models, by stem.
+    """
+    card = cards[stem]
+    others = [other for other in cards.values() if other.model == card.model and other.stem != stem]
+    if card.variant != "baseline":
+        return next((other.stem for other in others if other.variant == "baseline"), None)
+    hardened = sorted(
+        (other for other in others if other.hardening or other.variant in _PREFERRED),
+        key=lambda other: _PREFERRED.index(other.variant) if other.variant in _PREFERRED else len(_PREFERRED),
+    )
+    return hardened[0].stem if hardened else None

@@ -13,10 +13,9 @@ from robustiqa_core.models.card import ModelCard
 from robustiqa_core.spectra import Norms, SensitivitySettings
 from ui.attacks.widgets import PRESETS, attack_widgets, check_shown
 from ui.jobs.estimate import Calls, attack_calls, spoken
-from ui.lab import controls
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import NamedPhoto, PhotoSet, reduced_png
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
 from ui.shell.markdown import sentence
 from ui.spectra.recipe import GRIDS, Layers, Perturbation, Question, Sensitivity, SpectraRecipe, View, read_choices
 

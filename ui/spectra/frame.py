@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui.lab import controls
-from ui.shell import cache
+from ui.shell import cache, controls
 from ui.shell.charts import draw_chart
 from ui.shell.figures import model_colours
 from ui.shell.markdown import plain

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from robustiqa_core.spectra import SpectrumFigures, combine_figures
-from ui.lab.result import GAINS, credit_line
+from ui.photos.credits import credit_line
 from ui.shell import cache, state
+from ui.shell.figures import GAINS
 from ui.shell.markdown import plain
 from ui.spectra.figures import density_figure, density_limit, flow_figure, flow_gain, profile_figure, shares_figure
 from ui.spectra.frame import colours, draw_figure, model_names

@@ -6,8 +6,7 @@ import streamlit as st
 
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
-from ui.lab import controls
-from ui.shell import charts, state
+from ui.shell import charts, controls, state
 from ui.shell.glossary import WORDS
 from ui.shell.sharing import draw_share
 from ui.spectra import layers_view, perturbation_view, sensitivity_view

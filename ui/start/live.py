@@ -11,12 +11,12 @@ from robustiqa_core.models.card import ModelCard
 from ui.attacks.job import CurvePoint
 from ui.attacks.recipe import PhotoChoice
 from ui.jobs import page_job
-from ui.lab import controls
 from ui.lab.job import LabOutcome, RunRecord, lab_point, lab_records
 from ui.lab.live import kept_as
-from ui.lab.recipe import LabRecipe, rival_of
+from ui.lab.recipe import LabRecipe
 from ui.photos.photo_set import from_root
-from ui.shell import cache, state
+from ui.shell import cache, controls, state
+from ui.shell.model_names import rival_of
 
 NOUN = "attack"
 SHOWN = ("cat", "mountain_path_out_of_focus")

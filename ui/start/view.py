@@ -8,12 +8,12 @@ import streamlit as st
 from robustiqa_core.verdict import known_agreement
 from ui.attacks.job import Outcome
 from ui.ideas.figures import growth_figure
-from ui.lab.controls import model_title, small_header
 from ui.lab.job import LabOutcome
-from ui.lab.result import credit_line
+from ui.photos.credits import credit_line
 from ui.shell import cache, charts, state
 from ui.shell.charts import draw_chart
 from ui.shell.components.compare_slider import Picture, compare_slider
+from ui.shell.controls import model_title, small_header
 from ui.shell.figures import model_colours
 from ui.shell.markdown import plain
 from ui.shell.navigation import LAB, PLACEMENT, START, AppPage, listed_pages
