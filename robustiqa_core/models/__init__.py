@@ -67,13 +67,14 @@ def architecture(name: str) -> Architecture:
 def set_short_side(network: QualityModel, pixels: int) -> None:
     """Set, in place, to how many pixels a network scales the shorter side of larger photos."""
     match network:
-        case Linearity():
-            network.settings = replace(network.settings, short_side=pixels)
         case DBCNN():
             network.settings = replace(network.settings, short_side=pixels)
+        case Linearity():
+            network.settings = replace(network.settings, short_side=pixels)
+            network.preprocessing.short_side = pixels
         case TReS():
             network.settings = replace(network.settings, short_side=pixels)
-    network.preprocessing.short_side = pixels
+            network.preprocessing.short_side = pixels
 
 
 def build(name: str, settings: Mapping[str, Any], score_range: ScoreRange) -> QualityModel:
