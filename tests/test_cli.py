@@ -186,8 +186,8 @@ def test_train_makes_a_checkpoint_whose_card_evaluate_mos_repeats(
         (["score", "PHOTO", "--model", "niqe"], "linearity baseline"),
         (["score"], "IMAGE"),
         (["sing"], "COMMAND"),
-        (["train", "--dataset", "csv", "--root", "nowhere"], "CSV of file, mos, split"),
-        (["train", "--dataset", "biq2021", "--root", "nowhere"], "BIQ2021"),
+        (["train", "--dataset", "csv", "--root", "nowhere", "--overwrite"], "a table as CSV at nowhere"),
+        (["train", "--dataset", "biq2021", "--root", "nowhere", "--overwrite"], "BIQ2021"),
     ],
 )
 def test_bad_input_ends_with_one_line_and_status_2(

@@ -116,7 +116,7 @@ def test_the_command_prints_saves_a_figure_and_names_itself(
         patch.setenv("ROBUSTIQA_MODELS", str(tmp_path / "models.toml"))
         assert command.run(parser.parse_args([*words, "--json"])) == 0
         report = json.loads(capsys.readouterr().out)
-        assert command.run(parser.parse_args(words)) == 0
+        assert command.run(parser.parse_args([*words, "--overwrite"])) == 0
     printed = capsys.readouterr().out
     assert [(kind["kind"], kind["ordered"]) for kind in report["kinds"]] == [("blur", 1), ("noise", 0)]
     assert report["kinds"][0]["strengths"] == list(DEGRADATIONS["blur"].strengths)

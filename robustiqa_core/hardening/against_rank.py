@@ -17,7 +17,11 @@ from robustiqa_core.models import QualityModel
 from robustiqa_core.training.losses import norm_in_norm
 from robustiqa_core.training.ranks import gather
 
-# Pairs farther apart than this, in units, need no larger margin than these.
+# Where the strengths begin to grow. A stronger start teaches a fragile network to give every photo the same score.
+_FIRST = 0.1 / 255
+# A batch's spread is held to be at least this share of the unit of Huber's loss.
+_LEAST_SPREAD = 0.1
+# Pairs farther apart than this, in spreads, need no larger margin than these.
 _FARTHEST = 2.0
 # Margin of a pair in which both photos were attacked, as a share of how far apart they are.
 _MARGIN = 0.5
@@ -30,19 +34,21 @@ class AgainstRank:
     A photo whose target is below the middle of all targets is attacked upwards and any other downwards, since that is
     what turns the order round; a share of them the other way. The attack has momentum, starts near the photo, and goes
     in steps of less than a grey level: a score that bends within such a step hides from longer ones. The loss is the
-    sum of four: Huber's of the clean and of the attacked scores, in units of `unit`, which pins the scale; norm-in-norm
-    of the clean scores; and a hinge on each pair of a poor photo attacked upwards and a good one attacked downwards.
+    sum of four. Of the clean scores norm-in-norm, and Huber's in units of `unit`, which pins the scale. Of the attacked
+    scores Huber's, and a hinge on each pair of a poor photo attacked upwards and a good one attacked downwards, both in
+    units of the spread of the batch's clean scores: in the scores' own unit a network loses least that gives all photos
+    the same score.
 
     Args:
         eps: largest strength, a change of a pixel value as a fraction of 1. That of each photo is drawn evenly between
             `least` and this.
-        least: smallest strength.
+        least: smallest strength, once they have grown.
         steps: of the attack, where there are no replays.
         replays: how often a batch is shown in a row. With more than one there is no attack of `steps`: each time the
             gradient that moves the weights moves the perturbation by a step as well ("free" adversarial training).
         step_size: longest step; an attack of less than four times this has steps of a quarter of its strength.
         other: share of the photos that are attacked the other way.
-        rise: share of the training in which the largest strength rises from `least` to `eps`, epoch by epoch.
+        rise: share of the training in which the strengths grow from a tenth of a grey level, epoch by epoch.
         unit: what Huber's loss takes for a large error, as a share of the scale from the worst to the best photo.
         judged: strength of the attack against the rank under which the epochs are compared.
         judged_steps: its steps, of a seventh of `judged`.
@@ -97,7 +103,8 @@ class AgainstRank:
             device: where they go.
         """
         grown = 1.0 if progress >= self.rise else progress / self.rise
-        return self.least + (self.eps - self.least) * grown * torch.rand(count, device=device)
+        low, high = (_FIRST + grown * (end - _FIRST) for end in (self.least, self.eps))
+        return low + (high - low) * torch.rand(count, device=device)
 
     def attack(self, network: QualityModel, images: Tensor, directions: Tensor, eps: Tensor) -> Tensor:
         """Return images (N, 3, H, W) within their balls, their scores moved as `directions` say.
@@ -150,12 +157,16 @@ class AgainstRank:
             lesson.replay.watch(adversarial, raw)
         clean, attacked = map(gather, lesson.in_targets_unit(raw).chunk(2))
         wanted, signs = gather(targets), gather(climb.directions)
-        unit = self.unit * lesson.span
+        unit, middle = self.unit * lesson.span, wanted.mean()
+        least = _LEAST_SPREAD * unit
+        spread = wanted.std().clamp_min(least)
+        moved = (attacked - clean.mean()) / clean.std().clamp_min(least)
+        aims = (wanted - middle) / spread
         return (
             F.smooth_l1_loss(clean / unit, wanted / unit)
-            + F.smooth_l1_loss(attacked / unit, wanted / unit)
             + norm_in_norm(clean[:, None], wanted)[0]
-            + order_hinge(attacked / unit, wanted / unit, signs, lesson.middle / unit)
+            + F.smooth_l1_loss(moved, aims)
+            + order_hinge(moved, aims, signs, ((lesson.middle - middle) / spread).item())
         )
 
     def worst_scores(self, network: QualityModel, images: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,7 +198,7 @@ def order_hinge(attacked: Tensor, targets: Tensor, directions: Tensor, middle: f
     0 where a batch has no such pair.
 
     Args:
-        attacked: (N,), scores after the attack, in units.
+        attacked: (N,), scores after the attack, in spreads.
         targets: (N,), in the same.
         directions: (N,), 1 where a photo was attacked up, -1 down.
         middle: of all targets; a photo below it is a poor one.

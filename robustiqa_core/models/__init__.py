@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models.dbcnn import DBCNN, DBCNNSettings
 from robustiqa_core.models.linearity import Linearity, LinearitySettings
-from robustiqa_core.models.preprocessing import Preprocessing
 from robustiqa_core.models.tres import TReS, TReSSettings
 from robustiqa_core.scorer import InsertionPoint, ScoreRange
 
@@ -68,13 +67,14 @@ def architecture(name: str) -> Architecture:
 def set_short_side(network: QualityModel, pixels: int) -> None:
     """Set, in place, to how many pixels a network scales the shorter side of larger photos."""
     match network:
-        case Linearity():
-            network.settings = replace(network.settings, short_side=pixels)
         case DBCNN():
             network.settings = replace(network.settings, short_side=pixels)
+        case Linearity():
+            network.settings = replace(network.settings, short_side=pixels)
+            network.preprocessing.short_side = pixels
         case TReS():
             network.settings = replace(network.settings, short_side=pixels)
-    cast(Preprocessing, network.preprocessing).short_side = pixels
+            network.preprocessing.short_side = pixels
 
 
 def build(name: str, settings: Mapping[str, Any], score_range: ScoreRange) -> QualityModel:

@@ -78,6 +78,7 @@ class ConvNorm(nn.Module):
         return (
             x.device.type == "cpu"
             and torch.is_autocast_enabled("cpu")
+            and torch.get_autocast_dtype("cpu") == torch.bfloat16
             and type(self.conv) is nn.Conv2d
             and not (isinstance(self.norm, nn.BatchNorm2d) and self.norm.training)
         )
@@ -91,15 +92,11 @@ class ConvNorm(nn.Module):
         twelve times as long.
         """
         weight, bias = self._folded()
-        depthwise = self.conv.groups > 1
-        if self.conv.in_channels != 3 and not (depthwise and (self.stride > 1 or self.kernel > 3)):
-            return self._convolved(x, weight, bias)
-        with torch.autocast("cpu", enabled=False):
-            return self._convolved(x.float(), weight, bias)
-
-    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        conv = self.conv
-        return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+        wide = self.conv.groups > 1 and (self.stride > 1 or self.kernel > 3)
+        in_float32 = wide or self.conv.in_channels == 3
+        with torch.autocast("cpu", torch.bfloat16, enabled=not in_float32):
+            y: Tensor = self.conv._conv_forward(x.float() if in_float32 else x, weight, bias)
+        return y
 
     def _folded(self) -> tuple[Tensor, Tensor | None]:
         """Return kernel and bias with the normalisation multiplied in; both are still functions of its weights."""

@@ -16,7 +16,9 @@ from tiny_scorer import CARD, SLOPE, Gate, TinyScorer
 
 from robustiqa_core import cli
 from robustiqa_core.cli import evaluate as evaluate_command
+from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.images.photo import decode_image
+from robustiqa_core.pruning import PruningSettings
 from ui.compare.controls import DEFAULT_PHOTOS, ROW_SECONDS
 from ui.compare.job import WORST, CompareOutcome
 from ui.compare.recipe import AttackChoice
@@ -139,8 +141,9 @@ def test_what_is_no_gain_is_said_first_and_not_praised(
     monkeypatch: pytest.MonkeyPatch, agreement: float, slope: float, levels: int, first: str
 ) -> None:
     use(monkeypatch, TinyScorer())
+    recipe = HardeningRecipe("linearity", None, None, pruning=PruningSettings(ratio=0.0), tuned="all").to_json()
     hardened = dataclasses.replace(
-        CARD, variant="hardened", hardening={"recipe": {"start": "baseline"}, "agreement": {"srocc": agreement}}
+        CARD, variant="hardened", hardening={"recipe": recipe, "agreement": {"srocc": agreement}}
     )
     monkeypatch.setattr(cache, "cards", lambda: {card.stem: card for card in (CARD, hardened)})
     slopes = {"baseline": SLOPE, "hardened": slope}
@@ -253,7 +256,8 @@ def test_the_command_makes_the_same_rows(
     words[words.index("table.csv")] = str(tmp_path / "table.json")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(evaluate_command, "resolve_scorer", lambda model, variant, device: TinyScorer())
-    monkeypatch.setattr(evaluate_command, "resolve_card", lambda model, variant, scorer: CARD)
+    card = cache.cards()[CARD.stem]
+    monkeypatch.setattr(evaluate_command, "resolve_card", lambda model, variant, scorer: card)
     assert cli.main([*words, "--json"]) == 0
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]
     mine = [row.to_json() for row in outcome(page).rows]

@@ -37,7 +37,7 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path.write_text('[brightness]\nsource = "net.py:make"\nhigher_is_better = false\nunit = "darkness, -2 to 0"\n')
     monkeypatch.setenv(MODELS_VARIABLE, str(path))
     monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(tmp_path / "none"))
-    caches = (cache.listed_models, cache.loaded_scorer, cache.speed)
+    caches = (cache.listed_models, cache.loaded_scorer, cache.speed, cache.shelf)
     for cached in caches:
         cached.clear()
     yield path

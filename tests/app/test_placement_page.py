@@ -257,7 +257,7 @@ def test_the_diagram_has_an_axis_for_its_bars_and_never_a_power_of_ten() -> None
 
 
 def test_the_models_that_come_with_the_app_stand_among_the_trials() -> None:
-    card = next(card for stem, card in cache.listed_cards().items() if stem == "linearity-hardened")
+    card = next(card for stem, card in cache.listed_models()[0].items() if stem == "linearity-hardened")
     figure = trials_figure([_judged(0.97, 0.6, 0.3)], chosen=None, bundled=[card])
     (point,) = [trace for trace in figure.data if "comes with the app" in (trace.name or "")]
     assert list(point.x) == [card.hardening["agreement"]["srocc"]]

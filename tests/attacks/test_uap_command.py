@@ -50,7 +50,10 @@ def test_the_file_is_stored_with_a_card_that_says_all(
 
     # The command of the card, word for word, gives the same values.
     again = card.command.split()[3:]
-    assert train_uap.run(parse(folder / "0.png", folder / "1.png", *again, "--device", "cpu", "--out", out)) == 0
+    words = (folder / "0.png", folder / "1.png", *again, "--device", "cpu", "--out", out)
+    with pytest.raises(ConfigurationError, match="which is there already"):
+        train_uap.run(parse(*words))
+    assert train_uap.run(parse(*words, "--overwrite")) == 0
     assert torch.equal(load_perturbation("mine", out.parent)[0], values)
 
 
@@ -74,4 +77,4 @@ def test_a_file_that_could_not_be_loaded_is_refused_before_the_training(folder: 
 
 def test_no_photos_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="photo"):
-        train_uap.run(parse(tmp_path / "nothing.png"))
+        train_uap.run(parse(tmp_path / "nothing.png", "--out", tmp_path / "new.safetensors"))

@@ -75,11 +75,11 @@ def test_photos_below_the_middle_go_up_and_a_share_the_other_way() -> None:
     assert others[500:].any()
 
 
-def test_strengths_grow_from_the_least_to_all() -> None:
+def test_strengths_grow_from_a_tenth_of_a_grey_level() -> None:
     term, device = AgainstRank(eps=4 / 255, least=1 / 255, rise=0.5), torch.device("cpu")
-    assert (255 * term.strengths(100, 0.0, device)).unique().tolist() == pytest.approx([1.0])
+    assert (255 * term.strengths(100, 0.0, device)).unique().tolist() == pytest.approx([0.1])
     half, whole = (255 * term.strengths(1000, progress, device) for progress in (0.25, 0.5))
-    assert (half.min().item(), half.max().item()) == pytest.approx((1.0, 2.5), abs=0.05)
+    assert (half.min().item(), half.max().item()) == pytest.approx((0.55, 2.05), abs=0.05)
     assert (whole.min().item(), whole.max().item()) == pytest.approx((1.0, 4.0), abs=0.05)
     assert (255 * replace(term, rise=0.0).strengths(1000, 0.0, device)).max() > 3.9
 
@@ -130,6 +130,32 @@ def test_the_loss_is_nothing_where_all_attacked_photos_are_scored_as_people_do(g
     assert term.loss(lesson, grey, targets) > 0.1, "narrowing does not pay"
     stretched = replace(lesson, factor=2.0)
     assert term.loss(stretched, grey, targets).item() == pytest.approx(0.0, abs=1e-6), "in the unit of the targets"
+
+
+def test_narrowing_the_scores_does_not_lower_the_loss_of_what_an_attack_moves(grey: Tensor) -> None:
+    targets = torch.linspace(0, 1, 8)
+
+    class Moved(nn.Module):
+        """Scores of clean photos are right, those of attacked ones a spread off; all of them narrowed."""
+
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, images: Tensor) -> Tensor:
+            clean = 0.5 + self.factor * (targets - 0.5)
+            both = torch.cat((clean, clean.flip(0))) if len(images) == 16 else clean
+            return both + 0.0 * images.mean((1, 2, 3))
+
+    losses = [AgainstRank().loss(lesson_of(Moved(factor)), grey, targets).item() for factor in (1.0, 0.5, 0.1)]
+    assert losses == sorted(losses)
+    assert losses[0] > 1
+
+
+def test_equal_targets_make_no_loss_that_is_not_finite(grey: Tensor) -> None:
+    network = Linear(16).eval()
+    loss = AgainstRank(steps=1).loss(lesson_of(network), grey, torch.full((8,), 0.5))
+    assert loss.isfinite()
 
 
 def test_only_poor_photos_attacked_up_and_good_ones_attacked_down_make_pairs() -> None:

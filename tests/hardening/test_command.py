@@ -87,7 +87,10 @@ def test_what_is_there_already_is_only_shown(
     assert "matched to the mean and spread of linearity-baseline on 8 held-out crops, not measured" in again.out
     assert not again.err
     assert path.stat().st_mtime_ns == written
-    assert harden(*words, "--seed", "1") == 0
+    assert harden(*words, "--seed", "1") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert path.stat().st_mtime_ns == written
+    assert harden(*words, "--seed", "1", "--overwrite") == 0
     assert path.stat().st_mtime_ns != written
     # Behind the trunk's last stage where nothing else was asked for.
     recipe = read_json(path.with_suffix(".json"))["hardening"]["recipe"]

@@ -240,7 +240,7 @@ def test_the_card_has_recipe_and_figures_and_the_checkpoint_gives_the_same_score
     assert figures["attacked"]["attack"].startswith("pgd:eps=4/255")
     for name in ("baseline", "hardened"):
         assert figures["attacked"][name]["images"] == 3
-        assert figures["attacked"][name]["scale"]["convention"] == "own"
+        assert figures["attacked"][name]["scale"]["convention"] == "baseline"
         assert figures["attacked"][name]["absolute_gain"] > 0
     assert figures["filters"]["removed"] > 0
     assert figures["cost"]["after"]["multiply_adds"] < figures["cost"]["before"]["multiply_adds"]

@@ -102,7 +102,7 @@ def test_faulty_training_options_end_with_one_line(
         save_scnn(SCNN(5), SCNNCard((), 0.0, 0, NO_TRAINING), tmp_path / "scnn.safetensors")
     words = [str(tmp_path / "scnn.safetensors") if word == "SCNN" else word for word in words]
     data = ["--dataset", "koniq10k", "--root", str(koniq), "--run-dir", str(tmp_path / "run"), "--device", "cpu"]
-    assert cli.main(["train", *words, *data]) == 2
+    assert cli.main(["train", *words, *data, "--overwrite"]) == 2
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
     assert message in printed
@@ -127,7 +127,9 @@ def test_train_scnn_writes_weights_that_train_accepts(
     assert len(card["classes"]) == 39
     assert card["training"]["command"].endswith("--crop 64 --rate 0.001 --photos FOLDER")
     assert load_scnn(out).classifier.out_features == 39
+    assert cli.main(command) == 2
+    assert "--overwrite" in capsys.readouterr().err
     # Nothing is left to train, and the same file comes out.
-    assert cli.main(command) == 0
+    assert cli.main([*command, "--overwrite"]) == 0
     assert "among 39 distortions" in capsys.readouterr().out
     assert card == read_json(out.with_suffix(".json"))

@@ -202,7 +202,9 @@ def draw_trials(model: str, shown: str | None) -> None:
         "to the baseline's, 1 = as wide. Trials stay while the server runs. After a reload of the page only the one "
         "that its address names is yours; the others are among those of everybody."
     )
-    bundled = [card for card in cache.listed_cards().values() if card.model == model and "attacked" in card.hardening]
+    bundled = [
+        card for card in cache.listed_models()[0].values() if card.model == model and "attacked" in card.hardening
+    ]
     draw_chart(
         trials_figure(trials, chosen=shown, bundled=bundled),
         key=f"{PLACE}trials_chart",
