@@ -6,8 +6,8 @@ from job_pages import TIMEOUT
 from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.images.samples import list_samples
+from ui.attacks.batch_job import LabOutcome
 from ui.attacks.job import Outcome
-from ui.lab.job import LabOutcome
 from ui.shell import cache, state
 
 PAGE = Path(__file__).parents[2] / "pages" / "attack_lab.py"

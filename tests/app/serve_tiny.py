@@ -10,8 +10,8 @@ import time
 from streamlit.web import cli
 from tiny_scorer import CARD, TinyScorer
 
-from ui.jobs.memory import keep_what_is_here
 from ui.shell import cache
+from ui.shell.memory import keep_what_is_here
 
 
 def main() -> None:

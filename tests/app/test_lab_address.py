@@ -7,9 +7,9 @@ from tiny_scorer import CARD
 
 from robustiqa_core.attacks import ATTACKS, SETTINGS
 from robustiqa_core.images.samples import list_samples
+from ui.attacks.batch_recipe import LabRecipe
 from ui.attacks.recipe import PhotoChoice
 from ui.lab.address import LabAddress, read_lab_address
-from ui.lab.recipe import LabRecipe
 
 CARDS = {CARD.stem: CARD}
 SAMPLES = {sample.name: sample for sample in list_samples()}

@@ -16,8 +16,8 @@ from robustiqa_core.attacks import PGD, StAdv
 from robustiqa_core.images.photo import decode_image
 from robustiqa_core.images.samples import list_samples
 from robustiqa_core.scorer import ScoreRange
+from ui.attacks.batch_job import LabOutcome
 from ui.attacks.presets import PRESETS
-from ui.lab.job import LabOutcome
 from ui.lab.sweep_job import STRENGTHS, SweepOutcome
 from ui.shell import cache, state
 

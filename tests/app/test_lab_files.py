@@ -12,10 +12,10 @@ from tiny_scorer import CARD, TinyScorer
 from robustiqa_core.attacks import FGSM
 from robustiqa_core.images.photo import Photo, decode_image
 from robustiqa_core.scorer import ScoreRange
+from ui.attacks.batch_job import LabOutcome, lab_records
+from ui.attacks.batch_recipe import LabRecipe
 from ui.attacks.recipe import PhotoChoice
 from ui.lab.files import lab_zip
-from ui.lab.job import LabOutcome, lab_records
-from ui.lab.recipe import LabRecipe
 
 NAMES = ("a b.png", "../../etc/passwd", "\\..\\x", "a b.png", "...", "ü.jpg")
 RANGES = {CARD.stem: ScoreRange(0.0, 2.0), "linearity-hardened": ScoreRange(0.0, 1.0)}

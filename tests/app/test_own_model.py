@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.own_models import MODELS_VARIABLE
-from ui.lab.job import LabOutcome
+from ui.attacks.batch_job import LabOutcome
 from ui.shell import cache, state
 from ui.shell.navigation import listed_pages
 

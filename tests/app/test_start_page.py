@@ -18,7 +18,7 @@ from tiny_scorer import CARD, TinyScorer, card_of_its_own
 from robustiqa_core.evaluation.report import AttackReport
 from robustiqa_core.images.photo import decode_image, encode_png
 from robustiqa_core.scorer import ScoreRange
-from ui.lab.job import LabOutcome
+from ui.attacks.batch_job import LabOutcome
 from ui.shell import cache
 from ui.shell.figures import COLOURS, amplified_png
 from ui.shell.navigation import PAGES, listed_pages

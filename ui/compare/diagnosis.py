@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from robustiqa_core.audit.diagnosis import HardenedFigures, Symptom, diagnose
 from robustiqa_core.evaluation.tables.rows import TableRow
 from robustiqa_core.evaluation.tables.runs import ScoreRun, runs_of_rows
 from robustiqa_core.models.card import ModelCard
 from ui.compare.texts import is_noise, is_transfer
-from ui.hardening.diagnosis import HardenedFigures, Symptom, diagnose
 
 
 def symptoms(rows: Sequence[TableRow], cards: Mapping[str, ModelCard]) -> dict[str, tuple[Symptom, ...]]:

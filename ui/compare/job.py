@@ -16,8 +16,8 @@ from robustiqa_core.scorer import Scorer
 from ui.attacks import job
 from ui.attacks.recipe import PhotoChoice, Recipe
 from ui.compare.recipe import CompareRecipe
-from ui.jobs.memory import import_table_metrics
 from ui.photos.photo_set import NamedPhoto
+from ui.shell.memory import import_table_metrics
 
 WORST = 3
 """Photos that are shown as pictures."""

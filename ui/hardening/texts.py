@@ -1,10 +1,10 @@
 """What recipes and trials are called, and what their figures mean. Knows nothing of Streamlit."""
 
+from robustiqa_core.audit.diagnosis import HardenedFigures
 from robustiqa_core.hardening import AdversarialTraining, HardeningRecipe, read_variants
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.verdict import Comparison, Movement, Verdict, judge, known_agreement, rates_as_before
-from ui.hardening.diagnosis import HardenedFigures
 from ui.hardening.job import Trial
 from ui.hardening.progress import front_share
 from ui.shell.model_names import model_name, place_name, version_name

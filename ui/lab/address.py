@@ -9,9 +9,9 @@ from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError, RobustIQAError
 from robustiqa_core.images.samples import SamplePhoto
 from robustiqa_core.models.card import ModelCard
+from ui.attacks.batch_recipe import AGAINST, ALONE, OWN_PHOTOS
 from ui.attacks.recipe import read_attack
 from ui.attacks.widgets import check_shown
-from ui.lab.recipe import AGAINST, ALONE, OWN_PHOTOS
 from ui.photos.photo_set import read_photo_set
 from ui.shell.model_names import rival_of
 

@@ -8,11 +8,11 @@ import streamlit as st
 from robustiqa_core.checks import MIN_SIDE, check_images
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.images.photo import MAX_SIDE, encode_png, read_image
+from ui.attacks.batch_recipe import LabRecipe
 from ui.attacks.presets import HELP, PRESETS, preset_of, preset_with
 from ui.attacks.recipe import PhotoChoice
 from ui.attacks.widgets import attack_shown, attack_widgets, set_attack
 from ui.lab.address import read_lab_address
-from ui.lab.recipe import LabRecipe
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import PhotoSet, from_root
 from ui.photos.single import photo_controls, photo_of

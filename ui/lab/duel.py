@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robustiqa_core.attacks import make_attack, spell_attack
+from robustiqa_core.audit.diagnosis import HardenedFigures, Symptom, diagnose
 from robustiqa_core.files import as_word
 from robustiqa_core.images.photo import MAX_SIDE
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.own_models import OWN
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.verdict import Comparison, Movement, is_derived, judge, known_agreement, rates_as_before
+from ui.attacks.batch_job import PhotoOutcome
 from ui.attacks.job import Outcome
 from ui.attacks.texts import attack_words
-from ui.hardening.diagnosis import HardenedFigures, Symptom, diagnose
-from ui.lab.job import PhotoOutcome
 from ui.shell.markdown import plain
 from ui.shell.model_names import prose_name
 from ui.shell.verdicts import SAME, broken, reservation, sentence

@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from robustiqa_core.attacks import spell_attack
 from robustiqa_core.scorer import ScoreRange
-from ui.lab.job import LabOutcome
+from ui.attacks.batch_job import LabOutcome
 
 _FIGURES = ("clean_score", "adversarial_score", "rounded_score", "gain", "share", "rounded_linf", "rounded_l2", "ssim")
 """Columns of the table that have a mean."""

@@ -11,14 +11,14 @@ from robustiqa_core.attacks import Attack, AttackStep
 from robustiqa_core.evaluation.report import AttackReport
 from robustiqa_core.images.photo import Photo, preview_png
 from robustiqa_core.jobs import JobSnapshot
+from ui.attacks.batch_job import LabOutcome, RunRecord, lab_point, lab_records
+from ui.attacks.batch_recipe import OWN_PHOTOS, LabRecipe
+from ui.attacks.curve import curve_svg
 from ui.attacks.job import CurvePoint, Outcome, Start, attack_records, curve_point
 from ui.attacks.recipe import Recipe
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
 from ui.lab.controls import Request
-from ui.lab.curve import curve_svg
-from ui.lab.job import LabOutcome, RunRecord, lab_point, lab_records
-from ui.lab.recipe import OWN_PHOTOS, LabRecipe
 from ui.photos.single import photo_of
 from ui.shell import cache, controls, state
 from ui.shell.markdown import plain

@@ -7,10 +7,10 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from robustiqa_core.images.photo import decode_image, preview_png
+from ui.attacks.batch_job import LabOutcome
 from ui.attacks.texts import attack_words
 from ui.lab import duel
 from ui.lab.duel import Duel
-from ui.lab.job import LabOutcome
 from ui.shell import cache, controls, state
 from ui.shell.markdown import plain
 

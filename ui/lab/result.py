@@ -10,6 +10,8 @@ from robustiqa_core.attacks import Attack
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.verdict import known_agreement, rates_as_before
 from ui.attacks import verdict
+from ui.attacks.batch_job import LabOutcome, PhotoOutcome
+from ui.attacks.batch_recipe import OWN_PHOTOS
 from ui.attacks.figures import score_curve
 from ui.attacks.job import CurvePoint, Outcome
 from ui.attacks.widgets import set_attack
@@ -17,8 +19,6 @@ from ui.lab import controls, photo_table, sweep_view
 from ui.lab import duel as duel_texts
 from ui.lab.duel import Duel
 from ui.lab.files import lab_zip
-from ui.lab.job import LabOutcome, PhotoOutcome
-from ui.lab.recipe import OWN_PHOTOS
 from ui.lab.suggestions import Suggestion, suggestions
 from ui.photos import single
 from ui.photos.credits import credit_line

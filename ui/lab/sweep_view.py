@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from robustiqa_core.jobs import JobSnapshot
+from ui.attacks.batch_recipe import LabRecipe
 from ui.jobs import page_job
-from ui.lab.recipe import LabRecipe
 from ui.lab.sweep_figure import sweep_figure
 from ui.lab.sweep_job import SweepOutcome, SweepPoint, SweepRecipe, SweepStep, point_of, sweep_csv, sweep_records
 from ui.photos.single import photo_of

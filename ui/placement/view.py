@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from robustiqa_core.audit.diagnosis import Symptom, diagnose, diagnose_memory
 from robustiqa_core.blocks import BlockSettings, preview
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.scorer import InsertionPoint
 from ui.hardening import live
-from ui.hardening.diagnosis import Symptom, diagnose, diagnose_memory
 from ui.hardening.figures import epoch_figure
 from ui.hardening.job import Trial
 from ui.hardening.keep import draw_keep

@@ -32,10 +32,10 @@ from ui.compare.summary import summary_of
 from ui.hardening.data import LabelledSet, labelled_set
 from ui.hardening.kept_models import KeptModels
 from ui.jobs.estimate import Speed, measure_speed
-from ui.jobs.memory import keep_what_is_here
 from ui.jobs.results import Shelf
 from ui.pruning.plan import importance_of
 from ui.shell.figures import amplified_png
+from ui.shell.memory import keep_what_is_here
 
 DEVICE_VARIABLE = "ROBUSTIQA_DEVICE"
 """Environment variable that names the device of the app; the best one is taken where it is not set."""

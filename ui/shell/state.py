@@ -9,10 +9,10 @@ import streamlit as st
 from robustiqa_core.attacks import ATTACKS, PGD, SETTINGS, Attack
 from robustiqa_core.evaluation.report import attack_name
 from robustiqa_core.hardening import HardeningRecipe
+from ui.attacks.batch_recipe import LabRecipe
 from ui.attacks.recipe import Recipe
 from ui.audit.recipe import AuditRecipe
 from ui.compare.recipe import CompareRecipe
-from ui.lab.recipe import LabRecipe
 from ui.lab.sweep_job import SweepRecipe
 from ui.pruning.recipe import PruningRecipe
 from ui.spectra.recipe import SpectraRecipe

@@ -8,12 +8,12 @@ from robustiqa_core.attacks import AttackStep
 from robustiqa_core.images.photo import MAX_SIDE
 from robustiqa_core.jobs import JobSnapshot
 from robustiqa_core.models.card import ModelCard
+from ui.attacks.batch_job import LabOutcome, RunRecord, lab_point, lab_records
+from ui.attacks.batch_recipe import LabRecipe
 from ui.attacks.job import CurvePoint
 from ui.attacks.recipe import PhotoChoice
 from ui.jobs import page_job
-from ui.lab.job import LabOutcome, RunRecord, lab_point, lab_records
 from ui.lab.live import kept_as
-from ui.lab.recipe import LabRecipe
 from ui.photos.photo_set import from_root
 from ui.shell import cache, controls, state
 from ui.shell.model_names import rival_of

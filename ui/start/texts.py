@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from robustiqa_core.evaluation.report import AttackReport
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.verdict import LEAST_CHANGE, LEAST_MOVED, rates_as_before
+from ui.attacks.batch_job import LabOutcome
 from ui.attacks.verdict import NO_CHANGE, appearance
-from ui.lab.job import LabOutcome
 from ui.shell.verdicts import broken
 
 _LESS = "times less than the baseline"

@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from robustiqa_core.verdict import known_agreement
+from ui.attacks.batch_job import LabOutcome
 from ui.attacks.job import Outcome
 from ui.ideas.figures import growth_figure
-from ui.lab.job import LabOutcome
 from ui.photos.credits import credit_line
 from ui.shell import cache, charts, state
 from ui.shell.charts import draw_chart

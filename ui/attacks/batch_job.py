@@ -12,8 +12,8 @@ from robustiqa_core.attacks import AttackStep
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.images.photo import Photo, decode_image
 from robustiqa_core.scorer import Scorer
+from ui.attacks.batch_recipe import LabRecipe
 from ui.attacks.job import CurvePoint, Outcome, Start, attack_records, curve_point
-from ui.lab.recipe import LabRecipe
 
 
 @dataclass(frozen=True, slots=True)
