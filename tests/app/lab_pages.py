@@ -6,7 +6,7 @@ from job_pages import TIMEOUT
 from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.images.samples import list_samples
-from ui.attacks.batch_job import LabOutcome
+from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.job import Outcome
 from ui.shell import cache, state
 
@@ -34,7 +34,7 @@ def shown(lab: AppTest) -> str | None:
 
 def outcome(lab: AppTest) -> Outcome:
     result = found(str(lab.session_state[state.LAB].shown))
-    assert isinstance(result, LabOutcome)
+    assert isinstance(result, BatchOutcome)
     return result.first
 
 

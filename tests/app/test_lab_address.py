@@ -7,7 +7,7 @@ from tiny_scorer import CARD
 
 from robustiqa_core.attacks import ATTACKS, SETTINGS
 from robustiqa_core.images.samples import list_samples
-from ui.attacks.batch_recipe import LabRecipe
+from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.recipe import PhotoChoice
 from ui.lab.address import LabAddress, read_lab_address
 
@@ -90,7 +90,7 @@ def test_one_wrong_part_does_not_change_the_others() -> None:
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_address_of_a_run_is_read_without_a_problem(name: str, count: int) -> None:
     photos = tuple(PhotoChoice("sample", sample, sample, 512) for sample in list(SAMPLES)[:count])
-    recipe = LabRecipe(photos, ((CARD.model, CARD.variant),), ATTACKS[name]())
+    recipe = BatchRecipe(photos, ((CARD.model, CARD.variant),), ATTACKS[name]())
     found = read(**recipe.address())
     assert found.problems == ()
     assert found.attack == recipe.attack

@@ -16,7 +16,7 @@ from robustiqa_core.attacks import PGD, StAdv
 from robustiqa_core.images.photo import decode_image
 from robustiqa_core.images.samples import list_samples
 from robustiqa_core.scorer import ScoreRange
-from ui.attacks.batch_job import LabOutcome
+from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.presets import PRESETS
 from ui.lab.sweep_job import STRENGTHS, SweepOutcome
 from ui.shell import cache, state
@@ -71,9 +71,9 @@ def sweep_jobs(lab: AppTest) -> state.PageJobs[object]:
     return found
 
 
-def outcome(lab: AppTest) -> LabOutcome:
+def outcome(lab: AppTest) -> BatchOutcome:
     result = found(str(lab.session_state[state.LAB].shown))
-    assert isinstance(result, LabOutcome)
+    assert isinstance(result, BatchOutcome)
     return result
 
 

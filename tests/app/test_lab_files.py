@@ -12,8 +12,8 @@ from tiny_scorer import CARD, TinyScorer
 from robustiqa_core.attacks import FGSM
 from robustiqa_core.images.photo import Photo, decode_image
 from robustiqa_core.scorer import ScoreRange
-from ui.attacks.batch_job import LabOutcome, lab_records
-from ui.attacks.batch_recipe import LabRecipe
+from ui.attacks.batch_job import BatchOutcome, batch_records
+from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.recipe import PhotoChoice
 from ui.lab.files import lab_zip
 
@@ -22,19 +22,19 @@ RANGES = {CARD.stem: ScoreRange(0.0, 2.0), "linearity-hardened": ScoreRange(0.0,
 
 
 @pytest.fixture(scope="module")
-def outcome() -> LabOutcome:
+def outcome() -> BatchOutcome:
     choices = tuple(PhotoChoice("upload", name, name, 512, str(place)) for place, name in enumerate(NAMES))
-    recipe = LabRecipe(choices, (("linearity", "baseline"), ("linearity", "hardened")), FGSM(4 / 255))
+    recipe = BatchRecipe(choices, (("linearity", "baseline"), ("linearity", "hardened")), FGSM(4 / 255))
     photos = [
         Photo(torch.full((1, 3, 64, 64), (20 + place) / 255), name, "PNG", (64, 64), (), "")
         for place, name in enumerate(NAMES)
     ]
-    *_, last = lab_records(recipe, [TinyScorer(), TinyScorer(slope=5.0)], photos, torch.device("cpu"))
-    assert isinstance(last, LabOutcome)
+    *_, last = batch_records(recipe, [TinyScorer(), TinyScorer(slope=5.0)], photos, torch.device("cpu"))
+    assert isinstance(last, BatchOutcome)
     return last
 
 
-def test_the_archive_has_every_photo_and_a_table_that_says_what_the_reports_say(outcome: LabOutcome) -> None:
+def test_the_archive_has_every_photo_and_a_table_that_says_what_the_reports_say(outcome: BatchOutcome) -> None:
     with zipfile.ZipFile(io.BytesIO(lab_zip(outcome, RANGES))) as archive:
         names = archive.namelist()
         assert len(names) == len(set(names)) == 2 + len(NAMES) * (1 + 2 * 2)
@@ -64,5 +64,5 @@ def test_the_archive_has_every_photo_and_a_table_that_says_what_the_reports_say(
         assert mean["gain"] == pytest.approx(sum(found) / len(found))
 
 
-def test_the_same_run_gives_the_same_bytes(outcome: LabOutcome) -> None:
+def test_the_same_run_gives_the_same_bytes(outcome: BatchOutcome) -> None:
     assert lab_zip(outcome, RANGES) == lab_zip(outcome, RANGES)

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.own_models import MODELS_VARIABLE
-from ui.attacks.batch_job import LabOutcome
+from ui.attacks.batch_job import BatchOutcome
 from ui.shell import cache, state
 from ui.shell.navigation import listed_pages
 
@@ -61,7 +61,7 @@ def test_it_is_listed_and_attacked_like_a_bundled_model(app: AppTest) -> None:
     assert model.options == ["brightness, own"]
     shown = str(app.session_state[state.LAB].shown)
     outcome = cache.shelf().get(shown) or cache.jobs().result(shown)
-    assert isinstance(outcome, LabOutcome)
+    assert isinstance(outcome, BatchOutcome)
     report = outcome.first.report
     assert (report.model, report.variant) == ("brightness", "own")
     # PGD at 4/255 darkens every pixel that is not black already; the score is minus twice the mean.

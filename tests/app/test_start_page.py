@@ -18,7 +18,7 @@ from tiny_scorer import CARD, TinyScorer, card_of_its_own
 from robustiqa_core.evaluation.report import AttackReport
 from robustiqa_core.images.photo import decode_image, encode_png
 from robustiqa_core.scorer import ScoreRange
-from ui.attacks.batch_job import LabOutcome
+from ui.attacks.batch_job import BatchOutcome
 from ui.shell import cache
 from ui.shell.figures import COLOURS, amplified_png
 from ui.shell.navigation import PAGES, listed_pages
@@ -67,10 +67,10 @@ def finish(page: AppTest) -> AppTest:
     return page
 
 
-def outcome(page: AppTest) -> LabOutcome:
+def outcome(page: AppTest) -> BatchOutcome:
     shown = str(page.session_state[JOBS].shown)
     result = cache.shelf().get(shown) or cache.jobs().result(shown)
-    assert isinstance(result, LabOutcome)
+    assert isinstance(result, BatchOutcome)
     return result
 
 

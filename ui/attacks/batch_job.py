@@ -1,4 +1,4 @@
-"""The attack lab's run as a job: every photo, one model or two, and what each model says of the other's change.
+"""A batch of attacks as a job: every photo, one model or two, and what each model says of the other's change.
 
 Knows nothing of Streamlit.
 """
@@ -12,7 +12,7 @@ from robustiqa_core.attacks import AttackStep
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.images.photo import Photo, decode_image
 from robustiqa_core.scorer import Scorer
-from ui.attacks.batch_recipe import LabRecipe
+from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.job import CurvePoint, Outcome, Start, attack_records, curve_point
 
 
@@ -21,7 +21,7 @@ class RunRecord:
     """A record of one of the attacks.
 
     Args:
-        run: which one, as `LabRecipe.runs` counts them.
+        run: which one, as `BatchRecipe.runs` counts them.
         record: the photo before the attack, or a step.
     """
 
@@ -45,7 +45,7 @@ class PhotoOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class LabOutcome:
+class BatchOutcome:
     """The last record.
 
     Args:
@@ -53,7 +53,7 @@ class LabOutcome:
         photos: one for each photo of the recipe.
     """
 
-    recipe: LabRecipe
+    recipe: BatchRecipe
     photos: tuple[PhotoOutcome, ...]
 
     @property
@@ -62,9 +62,9 @@ class LabOutcome:
         return self.photos[0].runs[0]
 
 
-def lab_records(
-    recipe: LabRecipe, scorers: Sequence[Scorer], photos: Sequence[Photo], device: torch.device
-) -> Iterator[RunRecord | LabOutcome]:
+def batch_records(
+    recipe: BatchRecipe, scorers: Sequence[Scorer], photos: Sequence[Photo], device: torch.device
+) -> Iterator[RunRecord | BatchOutcome]:
     """Yield the records of all attacks, and the outcome.
 
     Args:
@@ -91,12 +91,12 @@ def lab_records(
                     yield RunRecord(run, record)
             curves.append(tuple(point for point in points if point is not None))
         done.append(PhotoOutcome(tuple(outcomes), tuple(curves), _crossed(outcomes, scorers, device)))
-    yield LabOutcome(recipe, tuple(done))
+    yield BatchOutcome(recipe, tuple(done))
 
 
-def lab_point(record: RunRecord | LabOutcome) -> CurvePoint | None:
+def batch_point(record: RunRecord | BatchOutcome) -> CurvePoint | None:
     """Return what the curve shows of a record; None for the outcome, which adds no point."""
-    if isinstance(record, LabOutcome):
+    if isinstance(record, BatchOutcome):
         return None
     point = curve_point(record.record)
     return None if point is None else replace(point, run=record.run)

@@ -1,4 +1,4 @@
-"""What decides the numbers of the attack lab: photos, one or two models, an attack. Knows nothing of Streamlit."""
+"""What decides the numbers of a batch of attacks: photos, one or two models, an attack. Knows nothing of Streamlit."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ ALONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class LabRecipe:
-    """Everything that decides the numbers of a run of the attack lab.
+class BatchRecipe:
+    """Everything that decides the numbers of a batch of attacks.
 
     Args:
         photos: one or more, each attacked alone.
@@ -51,7 +51,7 @@ class LabRecipe:
             Recipe(model, variant, photo, self.attack) for photo in self.photos for model, variant in self.models
         )
 
-    def only(self, photo: PhotoChoice) -> "LabRecipe":
+    def only(self, photo: PhotoChoice) -> "BatchRecipe":
         """Return the same with a single photo."""
         return dataclasses.replace(self, photos=(photo,))
 

@@ -8,7 +8,7 @@ import streamlit as st
 from robustiqa_core.checks import MIN_SIDE, check_images
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.images.photo import MAX_SIDE, encode_png, read_image
-from ui.attacks.batch_recipe import LabRecipe
+from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.presets import HELP, PRESETS, preset_of, preset_with
 from ui.attacks.recipe import PhotoChoice
 from ui.attacks.widgets import attack_shown, attack_widgets, set_attack
@@ -34,7 +34,7 @@ class Request:
         pixels: of its largest photo.
     """
 
-    recipe: LabRecipe
+    recipe: BatchRecipe
     pixels: int
 
 
@@ -51,7 +51,7 @@ def attack_controls() -> Request | None:
         return None
     cards = [cache.cards()[stem] for stem in models]
     choices, pixels = photos
-    return Request(LabRecipe(choices, tuple((card.model, card.variant) for card in cards), attack), pixels)
+    return Request(BatchRecipe(choices, tuple((card.model, card.variant) for card in cards), attack), pixels)
 
 
 def _single_photo() -> tuple[tuple[PhotoChoice, ...], int] | None:

@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from robustiqa_core.attacks import spell_attack
 from robustiqa_core.scorer import ScoreRange
-from ui.attacks.batch_job import LabOutcome
+from ui.attacks.batch_job import BatchOutcome
 
 _FIGURES = ("clean_score", "adversarial_score", "rounded_score", "gain", "share", "rounded_linf", "rounded_l2", "ssim")
 """Columns of the table that have a mean."""
@@ -19,7 +19,7 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)
 """Of every file in the archive, the earliest that the format knows: the same run gives the same bytes."""
 
 
-def lab_rows(outcome: LabOutcome, ranges: Mapping[str, ScoreRange]) -> list[dict[str, object]]:
+def lab_rows(outcome: BatchOutcome, ranges: Mapping[str, ScoreRange]) -> list[dict[str, object]]:
     """Return the figures of each photo and model, unrounded.
 
     Args:
@@ -61,7 +61,7 @@ def lab_means(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
     ]
 
 
-def lab_zip(outcome: LabOutcome, ranges: Mapping[str, ScoreRange]) -> bytes:
+def lab_zip(outcome: BatchOutcome, ranges: Mapping[str, ScoreRange]) -> bytes:
     """Return the photos as lossless PNG, the table as CSV and JSON, and each run's report as JSON, in a ZIP archive.
 
     Args:

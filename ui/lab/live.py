@@ -11,8 +11,8 @@ from robustiqa_core.attacks import Attack, AttackStep
 from robustiqa_core.evaluation.report import AttackReport
 from robustiqa_core.images.photo import Photo, preview_png
 from robustiqa_core.jobs import JobSnapshot
-from ui.attacks.batch_job import LabOutcome, RunRecord, lab_point, lab_records
-from ui.attacks.batch_recipe import OWN_PHOTOS, LabRecipe
+from ui.attacks.batch_job import BatchOutcome, RunRecord, batch_point, batch_records
+from ui.attacks.batch_recipe import OWN_PHOTOS, BatchRecipe
 from ui.attacks.curve import curve_svg
 from ui.attacks.job import CurvePoint, Outcome, Start, attack_records, curve_point
 from ui.attacks.recipe import Recipe
@@ -38,13 +38,13 @@ LONG_SECONDS = 10.0
 """From here on the page warns that a run takes long."""
 
 
-def start(recipe: LabRecipe) -> None:
+def start(recipe: BatchRecipe) -> None:
     """Submit the lab's run for this visit; one that is still running for it is cancelled first."""
 
-    def prepare() -> Callable[[], Iterator[RunRecord | LabOutcome]]:
+    def prepare() -> Callable[[], Iterator[RunRecord | BatchOutcome]]:
         scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
         photos = [photo_of(choice) for choice in recipe.photos]
-        return partial(lab_records, recipe, scorers, photos, cache.device())
+        return partial(batch_records, recipe, scorers, photos, cache.device())
 
     key = kept_as(recipe)
     # The visitor's own sweep shall not stand in the way of what was asked for since.
@@ -55,14 +55,14 @@ def start(recipe: LabRecipe) -> None:
         recipe,
         prepare,
         noun=NOUN,
-        trace=lab_point,
+        trace=batch_point,
         heartbeat=page_job.AWAY_SECONDS,
         keep_as=key,
         lasting=True,
     )
 
 
-def kept_as(recipe: LabRecipe) -> str | None:
+def kept_as(recipe: BatchRecipe) -> str | None:
     """Return the key under which a run's result is kept for everybody; None for photos that are a visitor's own."""
     return recipe.key([cache.weights(stem) for stem in recipe.stems]) if recipe.public else None
 
@@ -99,7 +99,7 @@ def rejoin(request: Request | None) -> None:
         return
     first = lab.asked or st.query_params.get(OWN_PHOTOS)
     keys = [st.query_params.get(JOB), None if request is None else kept_as(request.recipe)] if first else []
-    page_job.restore(lab, keys, LabOutcome, of=LabRecipe)
+    page_job.restore(lab, keys, BatchOutcome, of=BatchRecipe)
     outcome = shown_outcome()
     if outcome is not None:
         lab.recipes[str(lab.shown)] = outcome.recipe
@@ -108,7 +108,7 @@ def rejoin(request: Request | None) -> None:
         lab.notice = state.Notice("info", LOST_UPLOAD)
 
 
-def _has_job(lab: PageJobs[LabRecipe]) -> bool:
+def _has_job(lab: PageJobs[BatchRecipe]) -> bool:
     return lab.active is not None or lab.shown is not None
 
 
@@ -131,9 +131,9 @@ def restore() -> None:
     start(recipe)
 
 
-def shown_outcome() -> LabOutcome | None:
+def shown_outcome() -> BatchOutcome | None:
     """Return the outcome that the page shows; None if there is none, or it is no longer kept."""
-    return cast(LabOutcome | None, page_job.shown_result(state.lab()))
+    return cast(BatchOutcome | None, page_job.shown_result(state.lab()))
 
 
 def warn_if_long(request: Request) -> None:
@@ -168,7 +168,7 @@ def follow() -> None:
     page_job.follow(lab, lambda snapshot: _draw_lab(snapshot, lab.recipes[snapshot.id]))
 
 
-def _draw_lab(snapshot: JobSnapshot, recipe: LabRecipe) -> None:
+def _draw_lab(snapshot: JobSnapshot, recipe: BatchRecipe) -> None:
     record = snapshot.record if isinstance(snapshot.record, RunRecord) else None
     run, count = 0 if record is None else record.run, len(recipe.runs())
     points = [point for point in cast(Sequence[CurvePoint], snapshot.trace) if point.run == run]

@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from robustiqa_core.images.photo import decode_image, preview_png
-from ui.attacks.batch_job import LabOutcome
+from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.texts import attack_words
 from ui.lab import duel
 from ui.lab.duel import Duel
@@ -17,7 +17,7 @@ from ui.shell.markdown import plain
 _THUMBNAIL_SIDE = 96
 
 
-def draw_table(outcome: LabOutcome) -> int:
+def draw_table(outcome: BatchOutcome) -> int:
     """Draw the photos with their scores; return the place of the one that is open.
 
     Args:
@@ -64,7 +64,7 @@ def draw_table(outcome: LabOutcome) -> int:
     return place
 
 
-def _columns(outcome: LabOutcome, names: list[str]) -> dict[str, list[object]]:
+def _columns(outcome: BatchOutcome, names: list[str]) -> dict[str, list[object]]:
     """Return the table by column: picture, name, and each model's clean score, attacked score and gain, with means."""
     thumbnails: list[object] = [*(_address(photo.runs[0].clean_png) for photo in outcome.photos), ""]
     columns: dict[str, list[object]] = {"": thumbnails, "Photo": [*names, "Mean"]}
@@ -82,7 +82,7 @@ def _with_mean(values: list[float], *, digits: int | None = None) -> list[object
     return list(found if digits is None else [round(value, digits) for value in found])
 
 
-def _column_config(outcome: LabOutcome) -> dict[str, ColumnConfig]:
+def _column_config(outcome: BatchOutcome) -> dict[str, ColumnConfig]:
     """Return how the columns of figures look: narrow enough that those of two models are on a screen of 1280 px."""
     stems, config = outcome.recipe.stems, dict[str, ColumnConfig]()
     for number, stem in enumerate(stems, 1):
@@ -93,7 +93,7 @@ def _column_config(outcome: LabOutcome) -> dict[str, ColumnConfig]:
     return config
 
 
-def _legend(outcome: LabOutcome) -> str:
+def _legend(outcome: BatchOutcome) -> str:
     """Return which model each number at the head of a column stands for; nothing where there is one model."""
     stems = outcome.recipe.stems
     if len(stems) == 1:
@@ -102,7 +102,7 @@ def _legend(outcome: LabOutcome) -> str:
     return f"{names}. "
 
 
-def _draw_header(outcome: LabOutcome) -> None:
+def _draw_header(outcome: BatchOutcome) -> None:
     """Draw what was done, and with two models what follows for them: that one is broken comes first."""
     recipe = outcome.recipe
     done = f"{len(recipe.photos)} photos, attacked one by one ({attack_words(recipe.attack)})"

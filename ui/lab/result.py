@@ -10,7 +10,7 @@ from robustiqa_core.attacks import Attack
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.verdict import known_agreement, rates_as_before
 from ui.attacks import verdict
-from ui.attacks.batch_job import LabOutcome, PhotoOutcome
+from ui.attacks.batch_job import BatchOutcome, PhotoOutcome
 from ui.attacks.batch_recipe import OWN_PHOTOS
 from ui.attacks.figures import score_curve
 from ui.attacks.job import CurvePoint, Outcome
@@ -34,7 +34,7 @@ from ui.shell.sharing import KEPT_AN_HOUR, draw_share
 from ui.shell.verdicts import broken
 
 
-def draw_lab(outcome: LabOutcome, *, key: str) -> None:
+def draw_lab(outcome: BatchOutcome, *, key: str) -> None:
     """Draw everything about a finished run of the lab: the table of its photos, and one photo in full.
 
     Args:
@@ -266,7 +266,7 @@ def _take_away(outcome: Outcome, *, name: str = "") -> None:
     st.code(report.command, language=None, wrap_lines=True)
 
 
-def _everything(outcome: LabOutcome) -> None:
+def _everything(outcome: BatchOutcome) -> None:
     ranges = {stem: cache.cards()[stem].score_range for stem in outcome.recipe.stems}
     st.download_button(
         "All photos and numbers (ZIP)",
@@ -280,7 +280,7 @@ def _everything(outcome: LabOutcome) -> None:
     )
 
 
-def _share(outcome: LabOutcome) -> None:
+def _share(outcome: BatchOutcome) -> None:
     recipe = outcome.recipe
     shared = {key: value for key, value in recipe.address().items() if key != OWN_PHOTOS}
     draw_share(
@@ -288,7 +288,7 @@ def _share(outcome: LabOutcome) -> None:
     )
 
 
-def _try_next(outcome: LabOutcome) -> None:
+def _try_next(outcome: BatchOutcome) -> None:
     recipe = outcome.recipe
     st.markdown("**Try next**")
     with st.container(horizontal=True):

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from robustiqa_core.jobs import JobSnapshot
-from ui.attacks.batch_recipe import LabRecipe
+from ui.attacks.batch_recipe import BatchRecipe
 from ui.jobs import page_job
 from ui.lab.sweep_figure import sweep_figure
 from ui.lab.sweep_job import SweepOutcome, SweepPoint, SweepRecipe, SweepStep, point_of, sweep_csv, sweep_records
@@ -29,7 +29,7 @@ def address() -> dict[str, str]:
     return {SWEEP: "yes"} if wanted or jobs.active is not None or jobs.shown is not None else {}
 
 
-def draw_sweep(shown: LabRecipe) -> None:
+def draw_sweep(shown: BatchRecipe) -> None:
     """Draw the sweep of the run that is shown: the button, its progress, or its curve.
 
     Args:

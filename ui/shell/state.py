@@ -9,7 +9,7 @@ import streamlit as st
 from robustiqa_core.attacks import ATTACKS, PGD, SETTINGS, Attack
 from robustiqa_core.evaluation.report import attack_name
 from robustiqa_core.hardening import HardeningRecipe
-from ui.attacks.batch_recipe import LabRecipe
+from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.recipe import Recipe
 from ui.audit.recipe import AuditRecipe
 from ui.compare.recipe import CompareRecipe
@@ -130,11 +130,11 @@ class PageJobs(Generic[RecipeT]):
         self.asked, self.notice = True, None
 
 
-def lab() -> PageJobs[LabRecipe]:
+def lab() -> PageJobs[BatchRecipe]:
     """Return the attack lab's jobs; a new visit asks for a run, so that it shows a result at once."""
     if LAB not in st.session_state:
-        st.session_state[LAB] = PageJobs[LabRecipe](asked=True)
-    return cast(PageJobs[LabRecipe], st.session_state[LAB])
+        st.session_state[LAB] = PageJobs[BatchRecipe](asked=True)
+    return cast(PageJobs[BatchRecipe], st.session_state[LAB])
 
 
 def lab_sweep() -> PageJobs[SweepRecipe]:
@@ -147,11 +147,11 @@ def audit() -> PageJobs[AuditRecipe]:
     return cast(PageJobs[AuditRecipe], _page_jobs(f"{AUDIT}jobs"))
 
 
-def start() -> PageJobs[LabRecipe]:
+def start() -> PageJobs[BatchRecipe]:
     """Return the jobs of the first page; a new visit asks for a run, so that it shows a result at once."""
     if START not in st.session_state:
-        st.session_state[START] = PageJobs[LabRecipe](asked=True)
-    return cast(PageJobs[LabRecipe], st.session_state[START])
+        st.session_state[START] = PageJobs[BatchRecipe](asked=True)
+    return cast(PageJobs[BatchRecipe], st.session_state[START])
 
 
 def compare() -> PageJobs[CompareRecipe]:

@@ -8,8 +8,8 @@ from robustiqa_core.attacks import AttackStep
 from robustiqa_core.images.photo import MAX_SIDE
 from robustiqa_core.jobs import JobSnapshot
 from robustiqa_core.models.card import ModelCard
-from ui.attacks.batch_job import LabOutcome, RunRecord, lab_point, lab_records
-from ui.attacks.batch_recipe import LabRecipe
+from ui.attacks.batch_job import BatchOutcome, RunRecord, batch_point, batch_records
+from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.job import CurvePoint
 from ui.attacks.recipe import PhotoChoice
 from ui.jobs import page_job
@@ -23,7 +23,7 @@ SHOWN = ("cat", "mountain_path_out_of_focus")
 """The sample photos of the live result: one on which hardening helps much, and one on which it helps less."""
 
 
-def start_recipe(cards: Mapping[str, ModelCard]) -> LabRecipe:
+def start_recipe(cards: Mapping[str, ModelCard]) -> BatchRecipe:
     """Return what a visit shows: two samples and the default attack, on a baseline and its hardened version.
 
     The first baseline that has a hardened version is taken; without any, the first model alone.
@@ -37,22 +37,22 @@ def start_recipe(cards: Mapping[str, ModelCard]) -> LabRecipe:
     first, rival = next(((stem, rival) for stem, rival in pairs if rival is not None), (alone, None))
     samples = cache.samples()
     photos = [samples[name] for name in SHOWN if name in samples] or list(samples.values())[:1]
-    return LabRecipe(
+    return BatchRecipe(
         tuple(PhotoChoice("sample", sample.name, from_root(sample.path), MAX_SIDE) for sample in photos),
         tuple((cards[stem].model, cards[stem].variant) for stem in (first, rival) if stem is not None),
         state.DEFAULT_ATTACK,
     )
 
 
-def start(recipe: LabRecipe) -> None:
+def start(recipe: BatchRecipe) -> None:
     """Submit the run for this visit."""
 
-    def prepare() -> Callable[[], Iterator[RunRecord | LabOutcome]]:
+    def prepare() -> Callable[[], Iterator[RunRecord | BatchOutcome]]:
         scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
         photos = [cache.sample_photo(choice.name) for choice in recipe.photos]
-        return partial(lab_records, recipe, scorers, photos, cache.device())
+        return partial(batch_records, recipe, scorers, photos, cache.device())
 
-    page_job.start(state.start(), recipe, prepare, noun=NOUN, trace=lab_point, keep_as=kept_as(recipe))
+    page_job.start(state.start(), recipe, prepare, noun=NOUN, trace=batch_point, keep_as=kept_as(recipe))
 
 
 def settle() -> None:
@@ -64,9 +64,9 @@ def settle() -> None:
         jobs.shown, jobs.asked = None, True
 
 
-def outcome() -> LabOutcome | None:
+def outcome() -> BatchOutcome | None:
     """Return the finished run; None while there is none."""
-    return cast(LabOutcome | None, page_job.shown_result(state.start()))
+    return cast(BatchOutcome | None, page_job.shown_result(state.start()))
 
 
 def follow() -> None:
@@ -81,7 +81,7 @@ def draw(snapshot: JobSnapshot) -> None:
     page_job.draw_progress(snapshot, share, text + page_job.time_left(snapshot, share))
 
 
-def progress(snapshot: JobSnapshot, recipe: LabRecipe) -> tuple[float, str]:
+def progress(snapshot: JobSnapshot, recipe: BatchRecipe) -> tuple[float, str]:
     """Return the share of the work that is done, and what is going on."""
     if snapshot.state == "queued":
         return 0.0, page_job.waiting_text(snapshot, NOUN)

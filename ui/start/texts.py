@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from robustiqa_core.evaluation.report import AttackReport
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.verdict import LEAST_CHANGE, LEAST_MOVED, rates_as_before
-from ui.attacks.batch_job import LabOutcome
+from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.verdict import NO_CHANGE, appearance
 from ui.shell.verdicts import broken
 
@@ -52,7 +52,7 @@ class Answer:
 
 
 def answers_of(
-    outcome: LabOutcome, names: Mapping[str, str], bands: Mapping[str, ScoreRange]
+    outcome: BatchOutcome, names: Mapping[str, str], bands: Mapping[str, ScoreRange]
 ) -> tuple[tuple[Answer, ...], ...]:
     """Return the answers of each photo: those of the models, the attacked baseline first.
 

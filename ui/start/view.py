@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from robustiqa_core.verdict import known_agreement
-from ui.attacks.batch_job import LabOutcome
+from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.job import Outcome
 from ui.ideas.figures import growth_figure
 from ui.photos.credits import credit_line
@@ -86,7 +86,7 @@ def draw_pictures() -> None:
         )
 
 
-def draw_outcome(outcome: LabOutcome) -> None:
+def draw_outcome(outcome: BatchOutcome) -> None:
     """Draw the live result.
 
     Args:
@@ -168,7 +168,7 @@ def _no_hardened() -> None:
         _link(page, "Make a hardened model")
 
 
-def _take_away(outcome: LabOutcome, answers: Sequence[Answer]) -> None:
+def _take_away(outcome: BatchOutcome, answers: Sequence[Answer]) -> None:
     seconds = sum(run.report.seconds for photo in outcome.photos for run in photo.runs)
     titles = {name: sample.title for name, sample in cache.samples().items()}
     with st.expander("The numbers, and the commands that give them"):
