@@ -3,8 +3,8 @@
 import streamlit as st
 
 from ui.jobs import page_job
-from ui.lab import controls, live, result, sweep_view
-from ui.shell import cache, navigation, state
+from ui.lab import controls, live, result, session, sweep_view
+from ui.shell import cache, navigation
 from ui.shell import controls as shell_controls
 
 navigation.through_app()
@@ -14,7 +14,7 @@ if not cache.cards():
     st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
     st.stop()
 controls.prepare()
-lab = state.lab()
+lab = session.jobs()
 
 st.markdown(
     "A quality model says how good a photo looks. Change the photo so little that it is hard to see, and watch the "

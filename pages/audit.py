@@ -3,9 +3,9 @@
 import streamlit as st
 
 from ui.audit import controls as audit_controls
-from ui.audit import live, view
+from ui.audit import live, session, view
 from ui.jobs import page_job
-from ui.shell import cache, controls, navigation, state
+from ui.shell import cache, controls, navigation
 
 navigation.through_app()
 
@@ -14,7 +14,7 @@ if not cache.cards():
     st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
     st.stop()
 audit_controls.prepare()
-jobs = state.audit()
+jobs = session.jobs()
 
 st.markdown(
     "A model can look robust because the attack on it failed. Each check here asks for one of the usual reasons, in "

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from ui.hardening import live
-from ui.placement import ahead, view
+from ui.placement import ahead, session, view
 from ui.placement import controls as placement_controls
 from ui.placement import live as placement_live
-from ui.shell import controls, navigation, state
+from ui.shell import controls, navigation
 
 navigation.through_app()
 
@@ -15,7 +15,7 @@ if not live.baselines():
     st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
     st.stop()
 placement_controls.prepare()
-jobs = state.placement()
+jobs = session.jobs()
 
 st.markdown(
     f"Choose a place in the model and a RobustBlock for it. {controls.press('Harden')}: the copy with the block is "

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from ui.compare import controls as compare_controls
-from ui.compare import live, view
+from ui.compare import live, session, view
 from ui.jobs import page_job
-from ui.shell import cache, controls, navigation, state
+from ui.shell import cache, controls, navigation
 
 navigation.through_app()
 
@@ -14,7 +14,7 @@ if not cache.cards():
     st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
     st.stop()
 compare_controls.prepare()
-jobs = state.compare()
+jobs = session.jobs()
 
 st.markdown(
     "One photo proves little. Attack several with the same settings, and see how far the scores of each model move, "

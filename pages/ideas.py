@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from ui.attacks.growth import SIDES
 from ui.ideas import controls, view
-from ui.ideas.figures import SIDES
 from ui.shell import charts, navigation
 from ui.shell.markdown import plain
 

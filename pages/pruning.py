@@ -5,8 +5,8 @@ import streamlit as st
 from robustiqa_core.errors import RobustIQAError
 from ui.jobs import page_job
 from ui.pruning import controls as pruning_controls
-from ui.pruning import keep, live, view
-from ui.shell import controls, navigation, state
+from ui.pruning import keep, live, session, view
+from ui.shell import controls, navigation
 from ui.shell.markdown import sentence
 
 navigation.through_app()
@@ -16,7 +16,7 @@ if not pruning_controls.prunable():
     st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
     st.stop()
 pruning_controls.prepare()
-jobs = state.pruning()
+jobs = session.jobs()
 
 st.markdown(
     "Pruning removes the least important filters of a network, so that it becomes smaller and faster. Does it become "

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from ui.jobs import page_job
-from ui.shell import cache, controls, navigation, state
+from ui.shell import cache, controls, navigation
 from ui.spectra import controls as spectra_controls
-from ui.spectra import live
+from ui.spectra import live, session
 from ui.spectra import view as spectra_view
 
 navigation.through_app()
@@ -16,7 +16,7 @@ if not cache.cards():
     st.stop()
 spectra_controls.prepare()
 view = spectra_view.choose()
-jobs = state.spectra(view)
+jobs = session.jobs(view)
 
 with st.sidebar:
     request = spectra_controls.spectra_controls(view)

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from ui.jobs import page_job
-from ui.shell import cache, navigation, state
-from ui.start import live, view
+from ui.shell import cache, navigation
+from ui.start import live, session, view
 
 navigation.through_app()
 
@@ -21,7 +21,7 @@ st.header("Live, on this machine", anchor=False)
 if not cache.cards():
     st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
     st.stop()
-jobs = state.start()
+jobs = session.jobs()
 live.settle()
 if jobs.asked:
     live.start(live.start_recipe(cache.cards()))

@@ -7,6 +7,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, TinyScorer, card_of_its_own
 
+from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import Speed
 from ui.shell import cache
 
@@ -20,9 +21,9 @@ def use(monkeypatch: pytest.MonkeyPatch, scorer: TinyScorer) -> None:
     card = card_of_its_own()
     monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: card})
     monkeypatch.setattr(cache, "scorer", lambda model, variant: scorer)
-    monkeypatch.setattr(cache, "measure_speed", lambda scorer, device: SPEED)
-    cache.speed.clear()
-    cache.shelf.clear()
+    monkeypatch.setattr(jobs_cache, "measure_speed", lambda scorer, device: SPEED)
+    jobs_cache.speed.clear()
+    jobs_cache.shelf.clear()
 
 
 def run(page: AppTest, key: str) -> str:

@@ -8,7 +8,9 @@ from streamlit.testing.v1 import AppTest
 from robustiqa_core.images.samples import list_samples
 from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.job import Outcome
-from ui.shell import cache, state
+from ui.jobs import cache as jobs_cache
+from ui.lab import session
+from ui.shell import cache
 
 PAGE = Path(__file__).parents[2] / "pages" / "attack_lab.py"
 FIRST, SECOND = list_samples()[:2]
@@ -18,9 +20,9 @@ def finish(lab: AppTest) -> AppTest:
     """Run the page, wait for the job that this starts, and let the page take note of its end."""
     before = shown(lab)
     lab.run()
-    job = lab.session_state[state.LAB].active
+    job = lab.session_state[session.JOBS].active
     # A run that fails at once may have ended before the page was drawn: then the page has said so.
-    if job is None and lab.session_state[state.LAB].notice is not None:
+    if job is None and lab.session_state[session.JOBS].notice is not None:
         return lab
     assert (job or shown(lab)) not in (None, before), "a job was to be started, or a kept result to be shown"
     if job is not None:
@@ -29,18 +31,18 @@ def finish(lab: AppTest) -> AppTest:
 
 
 def shown(lab: AppTest) -> str | None:
-    return lab.session_state[state.LAB].shown if state.LAB in lab.session_state else None
+    return lab.session_state[session.JOBS].shown if session.JOBS in lab.session_state else None
 
 
 def outcome(lab: AppTest) -> Outcome:
-    result = found(str(lab.session_state[state.LAB].shown))
+    result = found(str(lab.session_state[session.JOBS].shown))
     assert isinstance(result, BatchOutcome)
     return result.first
 
 
 def found(name: str) -> object:
     """Return the result that is kept under a name, or that of a job."""
-    kept = cache.shelf().get(name)
+    kept = jobs_cache.shelf().get(name)
     return cache.jobs().result(name) if kept is None else kept
 
 
@@ -60,6 +62,6 @@ def labels(lab: AppTest) -> list[str]:
 
 def lose(job: str) -> None:
     """Drop a job as the end of its visit does once nobody came back, and a kept result as the hour does."""
-    cache.shelf.clear()
+    jobs_cache.shelf.clear()
     cache.jobs().cancel(job) if job in cache.jobs()._jobs else None
     cache.jobs()._jobs.pop(job, None)

@@ -13,6 +13,7 @@ from tiny_scorer import SLOPE, TinyScorer
 
 from robustiqa_core.images.photo import decode_image
 from ui.attacks import verdict
+from ui.lab import session
 from ui.shell import cache, state
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -31,9 +32,9 @@ def test_a_first_visit_runs_the_default_attack_without_being_asked(lab: AppTest)
 
 def test_the_next_drawing_of_the_page_does_not_run_the_attack_again(lab: AppTest) -> None:
     finish(lab)
-    shown = lab.session_state[state.LAB].shown
+    shown = lab.session_state[session.JOBS].shown
     lab.run()
-    assert (lab.session_state[state.LAB].active, lab.session_state[state.LAB].shown) == (None, shown)
+    assert (lab.session_state[session.JOBS].active, lab.session_state[session.JOBS].shown) == (None, shown)
 
 
 def test_all_figures_are_shown_with_their_units(lab: AppTest) -> None:
@@ -99,7 +100,7 @@ def test_every_suggestion_runs(lab: AppTest) -> None:
 def test_a_result_that_is_no_longer_kept_is_computed_again(lab: AppTest) -> None:
     finish(lab)
     before = headline(lab)
-    lose(lab.session_state[state.LAB].shown)
+    lose(lab.session_state[session.JOBS].shown)
     finish(lab)
     assert headline(lab) == before
 
@@ -118,7 +119,7 @@ def test_the_visit_remembers_ids_and_settings_but_no_tensors(lab: AppTest) -> No
     finish(lab)
     for key in lab.session_state.keys():  # noqa: SIM118  (AppTest's session state has no plain iteration over names)
         assert "Tensor" not in type(lab.session_state[key]).__name__
-    remembered = lab.session_state[state.LAB]
+    remembered = lab.session_state[session.JOBS]
     assert "tensor" not in repr(remembered)
 
 

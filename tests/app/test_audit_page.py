@@ -18,6 +18,7 @@ from robustiqa_core.cli import audit as audit_command
 from robustiqa_core.jobs import OUT_OF_MEMORY
 from ui.audit.job import AuditOutcome, findings_csv
 from ui.audit.texts import conclusion, groups, summary
+from ui.jobs import cache as jobs_cache
 from ui.shell import cache, state
 from ui.shell.markdown import sentence
 
@@ -44,7 +45,7 @@ def open_page(address: dict[str, str] | None = None) -> AppTest:
 
 def outcome(page: AppTest) -> AuditOutcome:
     shown = page.session_state[JOBS].shown
-    found = cache.shelf().get(shown) or cache.jobs().result(shown)
+    found = jobs_cache.shelf().get(shown) or cache.jobs().result(shown)
     assert isinstance(found, AuditOutcome)
     return found
 

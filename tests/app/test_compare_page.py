@@ -23,6 +23,7 @@ from ui.compare.controls import DEFAULT_PHOTOS, ROW_SECONDS
 from ui.compare.job import WORST, CompareOutcome
 from ui.compare.recipe import AttackChoice
 from ui.compare.summary import rows_csv, rows_json, summary_csv, summary_json, summary_of
+from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import attack_calls, spoken
 from ui.photos.photo_set import FOLDER_VARIABLE
 from ui.shell import cache, state
@@ -63,7 +64,7 @@ def open_page(address: dict[str, str] | None = None, *, greeted: bool = True) ->
 
 def outcome(page: AppTest) -> CompareOutcome:
     shown = page.session_state[JOBS].shown
-    found = cache.shelf().get(shown) or cache.jobs().result(shown)
+    found = jobs_cache.shelf().get(shown) or cache.jobs().result(shown)
     assert isinstance(found, CompareOutcome)
     return found
 

@@ -8,9 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.images.photo import decode_image
+from ui.attacks.growth import SIDES, growth, growth_figure, scorer_weights
 from ui.ideas.controls import KNOBS, complaints
-from ui.ideas.figures import SIDES, growth_figure, lipschitz_figure
-from ui.ideas.maths import attack, cayley, circle, growth, reach, scorer_weights, skew, stretched, wave
+from ui.ideas.figures import lipschitz_figure
+from ui.ideas.maths import attack, cayley, circle, reach, skew, stretched, wave
 from ui.ideas.pictures import grey_png
 from ui.ideas.texts import QUESTIONS
 

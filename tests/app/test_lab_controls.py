@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.attacks import ATTACKS, PGD
 from ui.attacks.texts import TEXTS
+from ui.lab import session
 from ui.shell import cache, state
 
 
@@ -133,7 +134,7 @@ def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(
     lab.run()
     assert not lab.exception
     assert lab.error[0].value.startswith("The address could not be followed")
-    finish_default = lab.session_state[state.LAB].active
+    finish_default = lab.session_state[session.JOBS].active
     assert cache.jobs().wait(finish_default, timeout=TIMEOUT).state == "done"
     lab.run()
     assert outcome(lab).report.settings["eps"] == 4 / 255

@@ -18,6 +18,7 @@ from robustiqa_core.images.samples import list_samples
 from robustiqa_core.scorer import ScoreRange
 from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.presets import PRESETS
+from ui.lab import session
 from ui.lab.sweep_job import STRENGTHS, SweepOutcome
 from ui.shell import cache, state
 
@@ -58,7 +59,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> AppTest:
 def finish(lab: AppTest, jobs: Callable[[AppTest], state.PageJobs[object]] | None = None) -> AppTest:
     """Draw the page, wait for the job that this starts, and draw it again."""
     lab.run()
-    job = (jobs or (lambda page: page.session_state[state.LAB]))(lab).active
+    job = (jobs or (lambda page: page.session_state[session.JOBS]))(lab).active
     assert job is not None, "a job was to be started"
     assert cache.jobs().wait(job, timeout=TIMEOUT).state == "done"
     lab.run()
@@ -67,12 +68,12 @@ def finish(lab: AppTest, jobs: Callable[[AppTest], state.PageJobs[object]] | Non
 
 
 def sweep_jobs(lab: AppTest) -> state.PageJobs[object]:
-    found: state.PageJobs[object] = lab.session_state[f"{state.LAB_SET}sweep_jobs"]
+    found: state.PageJobs[object] = lab.session_state[f"{session.LAB_SET}sweep_jobs"]
     return found
 
 
 def outcome(lab: AppTest) -> BatchOutcome:
-    result = found(str(lab.session_state[state.LAB].shown))
+    result = found(str(lab.session_state[session.JOBS].shown))
     assert isinstance(result, BatchOutcome)
     return result
 
@@ -167,9 +168,9 @@ def test_an_unknown_second_model_in_the_address_is_refused_with_the_ones_there_a
 def test_a_preset_sets_all_widgets_and_keeps_the_direction(lab: AppTest, name: str) -> None:
     finish(lab)
     lab.segmented_control(key=state.DIRECTION).set_value("down").run()
-    lab.pills(key=state.NAMED_ATTACK).set_value(name).run()
+    lab.pills(key=session.NAMED_ATTACK).set_value(name).run()
     assert not lab.exception
-    assert lab.pills(key=state.NAMED_ATTACK).value == name
+    assert lab.pills(key=session.NAMED_ATTACK).value == name
     assert lab.selectbox(key=state.ATTACK).value != "fgsm"
     assert lab.segmented_control(key=state.DIRECTION).value == "down"
 
@@ -189,7 +190,7 @@ def test_several_photos_are_attacked_and_each_can_be_opened(lab: AppTest) -> Non
     assert list(frame["Photo"])[-1] == "Mean"
     assert "All photos and numbers (ZIP)" in [button.label for button in lab.download_button]
     first = lab.header[1].value
-    lab.selectbox(key=state.OPENED).set_value(1).run()
+    lab.selectbox(key=session.OPENED).set_value(1).run()
     assert not lab.exception
     assert lab.header[1].value != first
     assert dict(lab.query_params)["photos"] == ",".join(names)
@@ -197,8 +198,8 @@ def test_several_photos_are_attacked_and_each_can_be_opened(lab: AppTest) -> Non
 
 def test_uploads_can_be_attacked_together(lab: AppTest) -> None:
     finish(lab)
-    lab.toggle(key=state.SEVERAL).set_value(True).run()
-    lab.segmented_control(key=f"{state.LAB_SET}{state.SOURCE}").set_value("uploads").run()
+    lab.toggle(key=session.SEVERAL).set_value(True).run()
+    lab.segmented_control(key=f"{session.LAB_SET}{state.SOURCE}").set_value("uploads").run()
     lab.file_uploader[0].upload("a.png", png((96, 80)), "image/png")
     lab.file_uploader[0].upload("b.png", png((80, 96), seed=30), "image/png")
     lab.run()

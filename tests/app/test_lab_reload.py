@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tiny_scorer import Gate, TinyScorer
 
 from ui.jobs import page_job
+from ui.lab import session
 from ui.shell import cache, state
 
 
@@ -32,10 +33,10 @@ def test_a_reload_during_a_run_goes_on_with_that_run(lab: AppTest, use: Callable
     use(TinyScorer(before_call=stop))
     lab.button(key="next_1").click().run()
     assert stop.waiting.wait(TIMEOUT)
-    job = lab.session_state[state.LAB].active
-    recipe = lab.session_state[state.LAB].recipes[job]
+    job = lab.session_state[session.JOBS].active
+    recipe = lab.session_state[session.JOBS].recipes[job]
     again = reload(lab.run()).run()
-    assert again.session_state[state.LAB].active == job, "the same job, not another one"
+    assert again.session_state[session.JOBS].active == job, "the same job, not another one"
     stop.open()
     assert cache.jobs().wait(job, timeout=TIMEOUT).state == "done"
     again.run()
@@ -54,7 +55,7 @@ def test_a_finished_run_is_not_computed_again_by_a_reload_nor_by_its_address(
     use(TinyScorer(before_call=lambda: calls.append(None)))
     again = reload(lab).run()
     assert not calls, "nothing is computed"
-    assert again.session_state[state.LAB].active is None
+    assert again.session_state[session.JOBS].active is None
     assert (headline(again), shown(again)) == (headline(lab), shown(lab))
     assert outcome(again).adversarial_png == outcome(lab).adversarial_png
 
@@ -62,7 +63,7 @@ def test_a_finished_run_is_not_computed_again_by_a_reload_nor_by_its_address(
 def test_run_pressed_on_what_is_shown_computes_it_anew(lab: AppTest) -> None:
     finish(lab)
     lab.button(key=state.RUN).click().run()
-    job = lab.session_state[state.LAB].active
+    job = lab.session_state[session.JOBS].active
     assert job is not None
     assert cache.jobs().wait(job, timeout=TIMEOUT).state == "done"
 
@@ -71,7 +72,7 @@ def test_a_result_is_kept_by_the_weights_of_its_models(lab: AppTest, monkeypatch
     finish(lab)
     monkeypatch.setattr(cache, "weights", lambda stem: "of another model with the same name")
     again = reload(lab).run()
-    assert again.session_state[state.LAB].active is not None
+    assert again.session_state[session.JOBS].active is not None
 
 
 def test_a_reload_finds_the_result_of_ones_own_photo_for_a_while(lab: AppTest) -> None:
@@ -80,7 +81,7 @@ def test_a_reload_finds_the_result_of_ones_own_photo_for_a_while(lab: AppTest) -
     finish(lab)
     again = reload(lab).run()
     assert not again.exception
-    assert again.session_state[state.LAB].active is None
+    assert again.session_state[session.JOBS].active is None
     assert outcome(again).recipe.photo.name == "mine.png"
     assert headline(again) == headline(lab)
     assert again.button(key=state.RUN).disabled, "the photo itself is not in the controls any more"
@@ -95,7 +96,7 @@ def test_an_own_photo_that_is_gone_is_called_that_and_nothing_else_is_run(lab: A
     again.query_params["job"] = "f" * 32
     again.run()
     assert not again.exception
-    assert (again.session_state[state.LAB].active, shown(again)) == (None, None)
+    assert (again.session_state[session.JOBS].active, shown(again)) == (None, None)
     assert "Nothing else was run in their place" in again.info[0].value
     assert not again.header
 
@@ -105,8 +106,8 @@ def test_an_address_of_own_photos_opens_the_controls_for_them(lab: AppTest, own:
     lab.query_params["own"] = own
     lab.run()
     assert not lab.exception
-    assert lab.session_state[state.LAB].active is None
-    assert lab.toggle(key=state.SEVERAL).value == (own == "3")
+    assert lab.session_state[session.JOBS].active is None
+    assert lab.toggle(key=session.SEVERAL).value == (own == "3")
 
 
 def test_what_is_shared_of_an_own_photo_opens_the_same_settings_on_a_sample(lab: AppTest) -> None:
@@ -124,7 +125,7 @@ def test_what_is_shared_of_an_own_photo_opens_the_same_settings_on_a_sample(lab:
 def test_a_lab_run_outlives_a_look_at_another_page(lab: AppTest, gate: Gate) -> None:
     lab.run()
     assert gate.waiting.wait(TIMEOUT)
-    job = lab.session_state[state.LAB].active
+    job = lab.session_state[session.JOBS].active
     assert cache.jobs()._jobs[job].heartbeat == page_job.AWAY_SECONDS
 
 
@@ -132,12 +133,12 @@ def test_one_visitor_who_cancels_does_not_end_the_run_of_another(lab: AppTest, g
     lab.run()
     assert gate.waiting.wait(TIMEOUT)
     other = AppTest.from_file(PAGE, default_timeout=TIMEOUT).run()
-    job = lab.session_state[state.LAB].active
-    assert other.session_state[state.LAB].active == job
+    job = lab.session_state[session.JOBS].active
+    assert other.session_state[session.JOBS].active == job
     lab.run()
     other.run()
     lab.button(key=state.CANCEL).click().run()
-    assert lab.session_state[state.LAB].active is None
+    assert lab.session_state[session.JOBS].active is None
     assert lab.info[0].value.startswith("Cancelled")
     gate.open()
     assert cache.jobs().wait(job, timeout=TIMEOUT).state == "done"

@@ -11,7 +11,7 @@ from tiny_scorer import Gate, TinyScorer
 
 from robustiqa_core.errors import NumericalError
 from robustiqa_core.jobs import OUT_OF_MEMORY
-from ui.lab import live
+from ui.lab import live, session
 from ui.shell import cache, state
 
 
@@ -21,7 +21,7 @@ def test_a_running_attack_shows_its_progress_and_the_curve_so_far(lab: AppTest, 
     lab.run()
     assert not lab.exception
     assert "Cancel" in labels(lab)
-    points = cache.jobs().snapshot(lab.session_state[state.LAB].active).trace
+    points = cache.jobs().snapshot(lab.session_state[session.JOBS].active).trace
     first, newest = points[0], points[-1]
     assert newest.step in (2, 3), "the gate stops the attack in the middle"
     assert lab.get("progress")[0].text.startswith(
@@ -35,7 +35,7 @@ def test_cancel_takes_effect_within_a_step_and_says_so(lab: AppTest, gate: Gate)
     lab.run()
     assert gate.waiting.wait(TIMEOUT)
     lab.run()
-    job = lab.session_state[state.LAB].active
+    job = lab.session_state[session.JOBS].active
     before = cache.jobs().snapshot(job)
     lab.button(key=state.CANCEL).click().run()
     gate.open()
@@ -66,7 +66,7 @@ def test_waiting_behind_others_is_shown_with_the_place_in_the_queue(lab: AppTest
     other.run()
     assert other.get("progress")[0].text == "Waiting: one attack is ahead of yours."
     gate.open()
-    finish_again = [visit.session_state[state.LAB].active for visit in (lab, other)]
+    finish_again = [visit.session_state[session.JOBS].active for visit in (lab, other)]
     for job in finish_again:
         assert cache.jobs().wait(job, timeout=TIMEOUT).state == "done"
     assert "rose" in headline(lab.run())
@@ -111,7 +111,7 @@ def test_a_failed_attack_is_explained(
 def test_a_lost_connection_during_a_run_ends_in_a_sentence(lab: AppTest, gate: Gate) -> None:
     lab.run()
     assert gate.waiting.wait(TIMEOUT)
-    lose(lab.session_state[state.LAB].active)
+    lose(lab.session_state[session.JOBS].active)
     lab.run()
     assert not lab.exception
     assert "connection was lost" in lab.info[0].value

@@ -9,7 +9,9 @@ from streamlit.testing.v1 import AppTest
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.own_models import MODELS_VARIABLE
 from ui.attacks.batch_job import BatchOutcome
-from ui.shell import cache, state
+from ui.jobs import cache as jobs_cache
+from ui.lab import session
+from ui.shell import cache
 from ui.shell.navigation import listed_pages
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -37,7 +39,7 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path.write_text('[brightness]\nsource = "net.py:make"\nhigher_is_better = false\nunit = "darkness, -2 to 0"\n')
     monkeypatch.setenv(MODELS_VARIABLE, str(path))
     monkeypatch.setenv(CHECKPOINTS_VARIABLE, str(tmp_path / "none"))
-    caches = (cache.listed_models, cache.loaded_scorer, cache.speed, cache.shelf)
+    caches = (cache.listed_models, cache.loaded_scorer, jobs_cache.speed, jobs_cache.shelf)
     for cached in caches:
         cached.clear()
     yield path
@@ -53,14 +55,14 @@ def app(listed: Path) -> AppTest:
 def test_it_is_listed_and_attacked_like_a_bundled_model(app: AppTest) -> None:
     app.run()
     assert not app.exception
-    job = app.session_state[state.LAB].active
+    job = app.session_state[session.JOBS].active
     assert not cache.jobs().wait(job, timeout=TIMEOUT).active
     app.run()
     assert not app.exception
     model = next(box for box in app.selectbox if box.label == "Model")
     assert model.options == ["brightness, own"]
-    shown = str(app.session_state[state.LAB].shown)
-    outcome = cache.shelf().get(shown) or cache.jobs().result(shown)
+    shown = str(app.session_state[session.JOBS].shown)
+    outcome = jobs_cache.shelf().get(shown) or cache.jobs().result(shown)
     assert isinstance(outcome, BatchOutcome)
     report = outcome.first.report
     assert (report.model, report.variant) == ("brightness", "own")
@@ -122,7 +124,7 @@ def test_a_model_without_gradient_is_attacked_by_its_scores_and_the_page_says_wh
     (listed.parent / "net.py").write_text(NET.replace("images.mean", "images.detach().mean"))
     app = AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page("pages/attack_lab.py").run()
     assert not app.exception
-    job = app.session_state[state.LAB].active
+    job = app.session_state[session.JOBS].active
     assert not cache.jobs().wait(job, timeout=TIMEOUT).active
     app.run()
     assert not app.exception

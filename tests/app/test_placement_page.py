@@ -27,14 +27,16 @@ from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, Progr
 from robustiqa_core.images.photo import read_image
 from robustiqa_core.images.samples import SOURCES, list_samples
 from robustiqa_core.metrics.correlation import agreement
+from ui.hardening import cache as hardening_cache
 from ui.hardening import job as hardening_job
 from ui.hardening import live
 from ui.hardening.figures import epoch_figure
 from ui.hardening.job import Example, Found, HardeningStep, Trial
-from ui.hardening.kept_models import KeptModels
 from ui.hardening.progress import DOING
 from ui.hardening.recipe import address_of, command_of, new_recipe, read_recipe
 from ui.hardening.texts import verdict_sentence
+from ui.hardening.trial_store import TrialStore
+from ui.jobs import cache as jobs_cache
 from ui.placement import ahead, controls
 from ui.placement import live as placement_live
 from ui.placement.ahead import preparation_records
@@ -43,6 +45,7 @@ from ui.placement.figures import diagram_figure, trials_figure
 from ui.placement.slots import slots_of
 from ui.placement.view import trials_json
 from ui.shell import cache, state
+from ui.shell.named_models import NamedModels
 
 ROOT = Path(__file__).parents[2]
 JOBS = "placement_jobs"
@@ -77,9 +80,10 @@ def small(monkeypatch: pytest.MonkeyPatch, photos: Path) -> Iterator[None]:
     monkeypatch.setattr(hardening_job, "ATTACKED", 2)
     monkeypatch.setattr(hardening_job, "_TURNS", 1)
     monkeypatch.setattr(placement_live, "prepared", lambda images, device: images[..., :64, :64])
-    cache.kept_models.clear()
-    cache.shelf.clear()
-    cache.hardening_cache.clear()
+    hardening_cache.trial_store.clear()
+    cache.named_models.clear()
+    jobs_cache.shelf.clear()
+    hardening_cache.computed.clear()
     yield
     cache.jobs().close()
     cache.jobs.clear()
@@ -104,7 +108,7 @@ def finish(page: AppTest) -> Trial:
     assert cache.jobs().wait(job, timeout=3 * TIMEOUT).state == "done"
     page.run()
     assert not page.exception
-    trial = cache.shelf().get(page.session_state[JOBS].shown)
+    trial = jobs_cache.shelf().get(page.session_state[JOBS].shown)
     assert isinstance(trial, Trial)
     return trial
 
@@ -141,7 +145,7 @@ def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> No
     assert "linearity-mine" in cache.cards()
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     scores = cache.scorer("linearity", "mine")(images)
-    with zipfile.ZipFile(io.BytesIO(cache.kept_models().checkpoint(trial.key, "mine"))) as archive:
+    with zipfile.ZipFile(io.BytesIO(hardening_cache.trial_store().checkpoint(trial.key, "mine"))) as archive:
         assert sorted(archive.namelist()) == ["linearity-mine.json", "linearity-mine.safetensors"]
         archive.extractall(tmp_path)
     loaded = load_network("linearity", "mine", device=torch.device("cpu"), root=tmp_path)
@@ -151,7 +155,7 @@ def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> No
     page.switch_page("pages/attack_lab.py").run()
     assert not page.exception
     with pytest.raises(ConfigurationError, match="somebody else"):
-        cache.kept_models().drop("linearity-mine", owner="another visitor")
+        cache.named_models().drop("linearity-mine", owner="another visitor")
     assert "linearity-mine" in cache.cards()
     page.switch_page("pages/block_placement.py").run()
     next(button for button in page.button if button.label == "Forget it").click().run()
@@ -168,7 +172,7 @@ def test_cancelling_ends_a_hardening(monkeypatch: pytest.MonkeyPatch) -> None:
     page.button(key=state.CANCEL).click().run()
     assert page.info[0].value.startswith("Cancelled")
     assert page.session_state[JOBS].active is None
-    assert not cache.kept_models().trials("linearity")
+    assert not hardening_cache.trial_store().trials("linearity")
 
 
 @pytest.mark.usefixtures("small")
@@ -222,7 +226,8 @@ def test_a_visitor_does_not_meet_what_others_tried_and_cannot_forget_what_they_k
     other.toggle(key="placement_everybodys").set_value(True).run()
     assert len(other.dataframe[0].value) == 1
     assert not [button for button in other.button if button.label == "Forget it"]
-    cache.kept_models.clear()
+    hardening_cache.trial_store.clear()
+    cache.named_models.clear()
 
 
 def _judged(agreement: float, before: float, after: float) -> Trial:
@@ -289,7 +294,7 @@ def test_the_command_makes_the_same_recipe(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_only_the_newest_networks_stay() -> None:
-    kept = KeptModels(networks=1)
+    kept = TrialStore(NamedModels(), networks=1)
     one, other = (dataclasses.replace(_trial(), key=key) for key in ("one", "other"))
     network = torch.nn.Linear(1, 1)
     kept.put(one, network)  # type: ignore[arg-type]
@@ -426,10 +431,10 @@ def score_of_first_sample() -> float:
 def test_the_server_names_the_labelled_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ROBUSTIQA_DATASET", "csv")
     monkeypatch.setenv("ROBUSTIQA_DATASET_ROOT", str(tmp_path))
-    cache.labelled.clear()
+    hardening_cache.labelled.clear()
     (tmp_path / "scores.csv").write_text("file,mos\n")
     page = open_page()
-    cache.labelled.clear()
+    hardening_cache.labelled.clear()
     assert not page.exception
     assert any("labelled photos of this server cannot be used" in message.value for message in page.warning)
     assert "Tuned by distillation" in text(page)

@@ -21,7 +21,10 @@ from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.pruning import LayerPlan, PruningPlan
 from robustiqa_core.pruning.cost import Cost
 from robustiqa_core.pruning.settings import PruningSettings
+from ui.hardening import cache as hardening_cache
 from ui.hardening.texts import CRITERION_NAMES
+from ui.jobs import cache as jobs_cache
+from ui.pruning import cache as pruning_cache
 from ui.pruning import recipe as pruning_recipe
 from ui.pruning.figures import CURVES, curve_figure, plan_figure
 from ui.pruning.job import PruningOutcome
@@ -40,7 +43,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two points, on crops of 64 px, with nothing kept from other tests."""
     for name, value in {"RATIOS": (0.0, 0.5), "CROPS": 16, "HELD_OUT": 8, "SIDE": 64, "RESIZE": 64}.items():
         monkeypatch.setattr(pruning_recipe, name, value)
-    for cached in (cache.kept_models, cache.shelf, cache.filter_importance, cache.pruning_plan):
+    for cached in (
+        hardening_cache.trial_store,
+        cache.named_models,
+        jobs_cache.shelf,
+        pruning_cache.filter_importance,
+        pruning_cache.pruning_plan,
+    ):
         cached.clear()
 
 
@@ -63,7 +72,7 @@ def finish(page: AppTest, label: str = "Run the sweep") -> PruningOutcome:
     assert cache.jobs().wait(job, timeout=TIMEOUT).state == "done"
     page.run()
     assert not page.exception
-    outcome = cache.shelf().get(page.session_state[JOBS].shown)
+    outcome = jobs_cache.shelf().get(page.session_state[JOBS].shown)
     assert isinstance(outcome, PruningOutcome)
     return outcome
 
@@ -139,7 +148,8 @@ def test_a_sweep_fills_the_curves_says_what_it_found_and_keeps_a_model(tmp_path:
     assert scores.isfinite().all()
     page.switch_page("pages/attack_lab.py").run()
     assert not page.exception
-    cache.kept_models.clear()
+    hardening_cache.trial_store.clear()
+    cache.named_models.clear()
 
 
 @pytest.mark.usefixtures("small")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from robustiqa_core import cli
 from robustiqa_core.cli import spectra_options
 from robustiqa_core.scorer import InsertionPoint
+from ui.jobs import cache as jobs_cache
 from ui.shell import cache, state
 from ui.spectra import job as spectra_job
 from ui.spectra import live
@@ -77,7 +78,7 @@ def open_page(view: str = "perturbation", **address: str) -> AppTest:
 
 def outcome(page: AppTest, view: str = "perturbation") -> SpectraOutcome:
     shown = page.session_state[jobs(view)].shown
-    found = cache.shelf().get(shown) or cache.jobs().result(shown)
+    found = jobs_cache.shelf().get(shown) or cache.jobs().result(shown)
     assert isinstance(found, PerturbationOutcome | SensitivityOutcome | LayersOutcome)
     return found
 
@@ -260,7 +261,7 @@ def test_each_view_keeps_its_own_result_and_a_reload_finds_it() -> None:
 
 
 def test_cancelling_ends_a_run_within_a_step_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.speed(CARD.model, CARD.variant)
+    jobs_cache.speed(CARD.model, CARD.variant)
     page = open_page("sensitivity", grid="5")
     stop = Gate(calls=4)
     monkeypatch.setattr(cache, "scorer", lambda model, variant: TinyScorer(before_call=stop))

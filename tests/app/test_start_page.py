@@ -19,6 +19,7 @@ from robustiqa_core.evaluation.report import AttackReport
 from robustiqa_core.images.photo import decode_image, encode_png
 from robustiqa_core.scorer import ScoreRange
 from ui.attacks.batch_job import BatchOutcome
+from ui.jobs import cache as jobs_cache
 from ui.shell import cache
 from ui.shell.figures import COLOURS, amplified_png
 from ui.shell.navigation import PAGES, listed_pages
@@ -38,7 +39,7 @@ EPS = 4 / 255
 
 @pytest.fixture
 def only_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.shelf.clear()
+    jobs_cache.shelf.clear()
     card = card_of_its_own()
     monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: card})
     monkeypatch.setattr(cache, "sample_photo", lambda name: decode_image(png()))
@@ -69,7 +70,7 @@ def finish(page: AppTest) -> AppTest:
 
 def outcome(page: AppTest) -> BatchOutcome:
     shown = str(page.session_state[JOBS].shown)
-    result = cache.shelf().get(shown) or cache.jobs().result(shown)
+    result = jobs_cache.shelf().get(shown) or cache.jobs().result(shown)
     assert isinstance(result, BatchOutcome)
     return result
 

@@ -17,7 +17,9 @@ from robustiqa_core.models.card import ModelCard
 from ui.attacks.defence_widgets import defence_values, defence_widgets
 from ui.attacks.recipe import read_attack, read_count
 from ui.attacks.widgets import attack_widgets, check_shown, listed_attacks
+from ui.audit import session
 from ui.audit.recipe import AuditRecipe
+from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import audit_calls, spoken
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import NamedPhoto
@@ -25,7 +27,7 @@ from ui.shell import cache, controls, state
 from ui.shell.markdown import sentence
 from ui.shell.model_names import rival_of
 
-PLACE = state.AUDIT
+PLACE = session.PREFIX
 MOST_PHOTOS = 8
 LARGEST_SIDE = 512
 LEAST_QUERIES, MOST_QUERIES = 60, 2000
@@ -74,7 +76,7 @@ def audit_controls() -> AuditRequest | None:
         "Run the audit",
         key=f"{state.RUN}_audit",
         ready=request is not None,
-        on_click=state.audit().ask,
+        on_click=session.jobs().ask,
         note="" if request is None else f"Takes about {spoken(estimate_seconds(request.recipe))}.",
     )
     return request
@@ -88,7 +90,7 @@ def prepare() -> None:
     try:
         _prepare(parameters)
     except RobustIQAError as error:
-        state.audit().notice = state.Notice(
+        session.jobs().notice = state.Notice(
             "error", f"The address could not be followed, the default is shown. {sentence(error)}"
         )
         _prepare({})
@@ -99,7 +101,7 @@ def estimate_seconds(recipe: AuditRecipe) -> float:
     copies = getattr(parse_defence(recipe.defence), "samples", 1) if recipe.defence else 1
     calls = audit_calls(recipe.plan, with_reference=recipe.reference is not None)
     pixels = len(recipe.photos.names) * recipe.side**2
-    return copies * cache.speed(recipe.model, recipe.variant).seconds(calls, pixels)
+    return copies * jobs_cache.speed(recipe.model, recipe.variant).seconds(calls, pixels)
 
 
 def _prepare(parameters: dict[str, str]) -> None:
@@ -119,10 +121,10 @@ def _prepare(parameters: dict[str, str]) -> None:
         {
             **state.attack_values(attack, PLACE),
             **defence_values(PLACE, defence),
-            f"{PLACE}{state.REFERENCE}": reference,
-            f"{PLACE}{state.BLACK_BOX_QUERIES}": plan.queries,
-            f"{PLACE}{state.DIRECTIONS_SEED}": plan.seed,
-            f"{PLACE}{state.SIDE}": side,
+            f"{PLACE}{session.REFERENCE}": reference,
+            f"{PLACE}{session.BLACK_BOX_QUERIES}": plan.queries,
+            f"{PLACE}{session.DIRECTIONS_SEED}": plan.seed,
+            f"{PLACE}{session.SIDE}": side,
             f"{PLACE}{state.MODEL}": _read_model(parameters),
         }
     )
@@ -151,7 +153,7 @@ def _reference(card: ModelCard, *, defended: bool) -> str | None:
         "Compared with",
         list(names),
         format_func=names.__getitem__,
-        key=f"{PLACE}{state.REFERENCE}",
+        key=f"{PLACE}{session.REFERENCE}",
         persist_state="session",
         help="The reference: a model that two of the checks compare with. A hardened or defended model is compared "
         "with its own baseline unless you choose another one.",
@@ -167,7 +169,7 @@ def _more() -> tuple[int, int, int]:
             min_value=MIN_SIDE,
             max_value=LARGEST_SIDE,
             step=32,
-            key=f"{PLACE}{state.SIDE}",
+            key=f"{PLACE}{session.SIDE}",
             persist_state="session",
             help="Photos are reduced and cut to a square of this side. Twice the side takes four times as long.",
         )
@@ -176,7 +178,7 @@ def _more() -> tuple[int, int, int]:
             min_value=LEAST_QUERIES,
             max_value=MOST_QUERIES,
             step=20,
-            key=f"{PLACE}{state.BLACK_BOX_QUERIES}",
+            key=f"{PLACE}{session.BLACK_BOX_QUERIES}",
             persist_state="session",
             help="Scores that the attack without a gradient may ask for.",
         )
@@ -185,7 +187,7 @@ def _more() -> tuple[int, int, int]:
             min_value=0,
             max_value=1_000_000,
             step=1,
-            key=f"{PLACE}{state.DIRECTIONS_SEED}",
+            key=f"{PLACE}{session.DIRECTIONS_SEED}",
             persist_state="session",
         )
     return side, queries, seed

@@ -8,14 +8,14 @@ import streamlit as st
 
 from robustiqa_core.audit import CHECKS, AuditStep, Finding
 from robustiqa_core.jobs import JobSnapshot
-from ui.audit import view
+from ui.audit import session, view
 from ui.audit.controls import AuditRequest, estimate_seconds
 from ui.audit.job import AuditOutcome, audit_records, finding_of
 from ui.audit.recipe import AuditRecipe
 from ui.audit.texts import summary
 from ui.jobs import page_job
 from ui.jobs.estimate import audit_calls
-from ui.shell import cache, state
+from ui.shell import cache
 
 NOUN = "job"
 GRADIENT_COST = 2
@@ -33,7 +33,7 @@ def start(request: AuditRequest) -> None:
         return partial(audit_records, recipe, request.photos, scorer, reference, cache.device())
 
     page_job.start(
-        state.audit(),
+        session.jobs(),
         recipe,
         prepare,
         noun="audit",
@@ -45,19 +45,19 @@ def start(request: AuditRequest) -> None:
 
 def settle() -> None:
     """Take note of the end of the active audit, if it has ended; without uploads it is kept for a reload."""
-    page_job.settle(state.audit(), noun="audit", cancelled=_cancelled, keep_as=_kept_as)
+    page_job.settle(session.jobs(), noun="audit", cancelled=_cancelled, keep_as=_kept_as)
 
 
 def restore(request: AuditRequest | None) -> None:
     """Show the audit that the address names, or the one that the controls ask for, if it is kept."""
     named = st.query_params.get(page_job.RESULT)
     keys = [named, None if request is None else _kept_as(request.recipe)]
-    page_job.restore(state.audit(), keys, AuditOutcome, of=AuditRecipe)
+    page_job.restore(session.jobs(), keys, AuditOutcome, of=AuditRecipe)
 
 
 def outcome() -> AuditOutcome | None:
     """Return the outcome that is on the page; None if there is none, or it is no longer kept."""
-    return cast(AuditOutcome | None, page_job.shown_result(state.audit()))
+    return cast(AuditOutcome | None, page_job.shown_result(session.jobs()))
 
 
 def follow() -> None:
@@ -65,7 +65,7 @@ def follow() -> None:
 
     The findings are many elements. To draw them with each look at the job would take the time that the audit needs.
     """
-    jobs = state.audit()
+    jobs = session.jobs()
     snapshot = None if jobs.active is None else page_job.active_snapshot(jobs)
     if snapshot is None:
         st.rerun()

@@ -12,9 +12,11 @@ from robustiqa_core.errors import ConfigurationError, RobustIQAError
 from robustiqa_core.images.photo import encode_png, read_image
 from ui.attacks.texts import attack_text
 from ui.attacks.widgets import DIRECTION_NAMES, STEP_CHOICES, listed_attacks
+from ui.compare import session
 from ui.compare.job import WORST
 from ui.compare.reading import read_reading
 from ui.compare.recipe import AttackChoice, CompareRecipe, read_attacks
+from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import attack_calls, spoken
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import NamedPhoto, PhotoSet
@@ -22,7 +24,7 @@ from ui.shell import cache, controls, state
 from ui.shell.markdown import sentence
 from ui.shell.model_names import rival_of
 
-PLACE = state.COMPARE
+PLACE = session.PREFIX
 MOST_PHOTOS = 200
 MOST_ROWS = 2000
 LONG_SECONDS = 60.0
@@ -102,7 +104,7 @@ def compare_controls() -> CompareRequest | None:
         "Run the comparison",
         key=f"{state.RUN}_compare",
         ready=request is not None,
-        on_click=state.compare().ask,
+        on_click=session.jobs().ask,
         note="" if request is None else f"Takes about {spoken(seconds)}.",
     )
     return request
@@ -116,7 +118,7 @@ def prepare() -> None:
     try:
         _prepare(parameters)
     except RobustIQAError as error:
-        state.compare().notice = state.Notice(
+        session.jobs().notice = state.Notice(
             "error", f"The address could not be followed, the default is shown. {sentence(error)}"
         )
         _prepare({})
@@ -126,7 +128,7 @@ def estimate_seconds(recipe: CompareRecipe) -> float:
     """Return how long a comparison will take on this server when nothing else runs."""
     pixels, cards = _pixels(recipe.photos, recipe.max_side), cache.cards()
     attacks = [attack_calls(attack) for attack in recipe.attacks.grid()]
-    speeds = [cache.speed(cards[stem].model, cards[stem].variant) for stem in recipe.models]
+    speeds = [jobs_cache.speed(cards[stem].model, cards[stem].variant) for stem in recipe.models]
     costs = [speed.seconds(calls, pixels) for speed in speeds for calls in attacks]
     pictures = min(1.0, WORST / len(recipe.photos.names)) * max(costs)
     return sum(costs) + pictures + ROW_SECONDS * recipe.rows
@@ -145,16 +147,16 @@ def _prepare(parameters: dict[str, str]) -> None:
     state.prepare(
         {
             _key(state.MODELS): models,
-            _key(state.ATTACKS_CHOSEN): list(attacks.names),
-            _key(state.STRENGTHS): [round(state.LEVELS * value, 6) for value in attacks.strengths],
+            _key(session.ATTACKS_CHOSEN): list(attacks.names),
+            _key(session.STRENGTHS): [round(state.LEVELS * value, 6) for value in attacks.strengths],
             _key(state.DIRECTION): attacks.direction,
             _key(state.STEPS): attacks.steps,
-            _key(state.QUERIES): attacks.queries,
+            _key(session.QUERIES): attacks.queries,
             _key(state.MAX_SIDE): int(side),
-            _key(state.CONVENTION): reading.convention,
+            _key(session.CONVENTION): reading.convention,
             _key(state.COMPARED_WITH): reading.baseline,
-            _key(state.FIXED_LOW): reading.fixed.low,
-            _key(state.FIXED_HIGH): reading.fixed.high,
+            _key(session.FIXED_LOW): reading.fixed.low,
+            _key(session.FIXED_HIGH): reading.fixed.high,
         }
     )
 
@@ -175,16 +177,16 @@ def _attacks() -> AttackChoice | None:
         listed_attacks(),
         format_func=lambda name: attack_text(name).name,
         select_all=False,
-        key=_key(state.ATTACKS_CHOSEN),
+        key=_key(session.ATTACKS_CHOSEN),
         persist_state="session",
         help="  \n".join(f"**{attack_text(name).name}**: {attack_text(name).help}" for name in listed_attacks()),
     )
     strengths = st.pills(
         "Strengths, in steps of 1/255",
-        sorted({*STRENGTHS, *st.session_state[_key(state.STRENGTHS)]}),
+        sorted({*STRENGTHS, *st.session_state[_key(session.STRENGTHS)]}),
         selection_mode="multi",
         format_func=lambda levels: f"{levels:g}",
-        key=_key(state.STRENGTHS),
+        key=_key(session.STRENGTHS),
         persist_state="session",
         help=SETTINGS["eps"].help,
     )
@@ -196,7 +198,7 @@ def _attacks() -> AttackChoice | None:
             tuple(sorted(levels / state.LEVELS for levels in strengths)),
             st.session_state[_key(state.DIRECTION)],
             st.session_state[_key(state.STEPS)],
-            st.session_state[_key(state.QUERIES)],
+            st.session_state[_key(session.QUERIES)],
         )
     except RobustIQAError as error:
         st.error(sentence(error))

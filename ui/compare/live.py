@@ -8,12 +8,13 @@ import streamlit as st
 
 from robustiqa_core.jobs import JobSnapshot
 from ui.attacks.recipe import digest_of
+from ui.compare import session
 from ui.compare.controls import CompareRequest, estimate_seconds
 from ui.compare.figures import scatter_figure
 from ui.compare.job import CompareOutcome, CompareRecord, CompareStep, NewRow, Point, compare_records, point_of
 from ui.compare.recipe import CompareRecipe
 from ui.jobs import page_job
-from ui.shell import cache, controls, state
+from ui.shell import cache, controls
 from ui.shell.charts import draw_live_chart
 from ui.shell.figures import model_colours
 
@@ -34,7 +35,7 @@ def start(request: CompareRequest) -> None:
         return partial(compare_records, recipe, request.photos, models, cache.device())
 
     page_job.start(
-        state.compare(),
+        session.jobs(),
         recipe,
         prepare,
         noun="comparison",
@@ -47,29 +48,29 @@ def start(request: CompareRequest) -> None:
 def greet(request: CompareRequest | None) -> None:
     """Show a new visitor a comparison at once: one that is kept, or one that is run now if it does not take long."""
     seconds = None if request is None else estimate_seconds(request.recipe)
-    page_job.greet(state.compare(), state.COMPARE, seconds, quick=QUICK_SECONDS)
+    page_job.greet(session.jobs(), session.PREFIX, seconds, quick=QUICK_SECONDS)
 
 
 def settle() -> None:
     """Take note of the end of the active comparison, if it has ended; without uploads it is kept for a reload."""
-    page_job.settle(state.compare(), noun="comparison", cancelled=_cancelled, keep_as=kept_as)
+    page_job.settle(session.jobs(), noun="comparison", cancelled=_cancelled, keep_as=kept_as)
 
 
 def restore(request: CompareRequest | None) -> None:
     """Show the comparison that the address names, or the one that the controls ask for, if it is kept."""
     named = st.query_params.get(page_job.RESULT)
     keys = [named, None if request is None else kept_as(request.recipe)]
-    page_job.restore(state.compare(), keys, CompareOutcome, of=CompareRecipe)
+    page_job.restore(session.jobs(), keys, CompareOutcome, of=CompareRecipe)
 
 
 def outcome() -> CompareOutcome | None:
     """Return the outcome that is on the page; None if there is none, or it is no longer kept."""
-    return cast(CompareOutcome | None, page_job.shown_result(state.compare()))
+    return cast(CompareOutcome | None, page_job.shown_result(session.jobs()))
 
 
 def follow() -> None:
     """Draw the active comparison as it is now, again and again, until it has ended."""
-    jobs = state.compare()
+    jobs = session.jobs()
     recipe = jobs.recipes[jobs.active or ""]
     if recipe.photos.public:
         st.query_params.from_dict(recipe.address())
@@ -101,7 +102,7 @@ def _draw_progress(snapshot: JobSnapshot, recipe: CompareRecipe) -> None:
 @st.fragment(run_every=CHART_SECONDS)
 def _follow_points() -> None:
     """Draw the scores so far, less often than the progress: a chart costs the job more of its time."""
-    jobs = state.compare()
+    jobs = session.jobs()
     snapshot = None if jobs.active is None else page_job.active_snapshot(jobs)
     if snapshot is None:
         return

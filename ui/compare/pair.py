@@ -8,24 +8,25 @@ import streamlit as st
 from robustiqa_core.errors import InputError
 from robustiqa_core.evaluation.tables.rows import TableRow
 from robustiqa_core.images.photo import read_image
+from ui.attacks import live
 from ui.attacks.job import Outcome
+from ui.compare import session
 from ui.compare.job import CompareOutcome, recipe_of, share_moved
 from ui.compare.texts import row_label
 from ui.jobs import page_job
-from ui.lab import live
 from ui.photos.credits import credit_line
-from ui.shell import cache, state
+from ui.shell import cache
 from ui.shell.components.compare_slider import Picture, compare_slider
 from ui.shell.markdown import plain, sentence
 
-KEY = f"{state.COMPARE}{state.PAIR}"
+KEY = f"{session.PREFIX}{session.PAIR}"
 GAIN = 20
 
 
 def choose(key: str) -> None:
     """Show the row with this key from now on."""
     st.session_state[KEY] = key
-    state.compare_pair().ask()
+    session.pair_jobs().ask()
 
 
 def draw_pair(
@@ -48,7 +49,7 @@ def draw_pair(
         index=None,
         key=KEY,
         placeholder="Choose a photo here, or select a point of the chart of scores",
-        on_change=state.compare_pair().ask,
+        on_change=session.pair_jobs().ask,
     )
     if key is None:
         return
@@ -60,7 +61,7 @@ def draw_pair(
 
 def _pictures(outcome: CompareOutcome, row: TableRow) -> Outcome | None:
     """Return the photo of a row, clean and attacked; None while it is made, or was not."""
-    recipe, jobs = recipe_of(row, outcome.recipe), state.compare_pair()
+    recipe, jobs = recipe_of(row, outcome.recipe), session.pair_jobs()
     known = next((worst for worst in outcome.worst if worst.recipe == recipe), None)
     if known is not None:
         return known

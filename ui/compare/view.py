@@ -8,7 +8,8 @@ from robustiqa_core.evaluation.tables.summary import Summary
 from robustiqa_core.metrics.scale import CONVENTIONS, MEANING, Convention
 from robustiqa_core.models.card import unmeasured_ranges
 from robustiqa_core.scorer import ScoreRange
-from ui.compare import pair
+from ui.compare import cache as compare_cache
+from ui.compare import pair, session
 from ui.compare.controls import CompareRequest, estimate_seconds
 from ui.compare.diagnosis import symptoms
 from ui.compare.figures import curve_figure, scatter_figure
@@ -35,7 +36,7 @@ from ui.shell.glossary import WORDS
 from ui.shell.markdown import plain, sentence
 from ui.shell.sharing import draw_share
 
-PLACE = state.COMPARE
+PLACE = session.PREFIX
 AUTOMATIC = "automatic"
 
 
@@ -63,9 +64,9 @@ def draw_outcome(outcome: CompareOutcome) -> None:
     reading = _reading(outcome)
     if reading is None:
         return
-    result = state.compare().shown or ""
+    result = session.jobs().shown or ""
     try:
-        summary = cache.compare_summary(result, reading.convention, reading.baseline, reading.fixed, outcome)
+        summary = compare_cache.compare_summary(result, reading.convention, reading.baseline, reading.fixed, outcome)
     except InputError:
         st.error("A model gives all these photos the same score, or there is one photo only. Choose another scale.")
         return
@@ -92,12 +93,12 @@ def _reading(outcome: CompareOutcome) -> Reading | None:
             "Scale of the scores",
             CONVENTIONS,
             format_func=CONVENTION_NAMES.__getitem__,
-            key=f"{PLACE}{state.CONVENTION}",
+            key=f"{PLACE}{session.CONVENTION}",
             required=True,
             persist_state="session",
             help=WORDS["Scale convention"],
         )
-        convention: Convention = st.session_state[f"{PLACE}{state.CONVENTION}"]
+        convention: Convention = st.session_state[f"{PLACE}{session.CONVENTION}"]
         baseline = _baseline(outcome)
         low, high = _fixed() if convention == "fixed" else (NOMINAL.low, NOMINAL.high)
     st.caption(
@@ -133,8 +134,8 @@ def _baseline(outcome: CompareOutcome) -> str | None:
 
 
 def _fixed() -> tuple[float, float]:
-    low = st.number_input("Scale from", step=0.1, key=f"{PLACE}{state.FIXED_LOW}", persist_state="session", width=120)
-    high = st.number_input("to", step=0.1, key=f"{PLACE}{state.FIXED_HIGH}", persist_state="session", width=120)
+    low = st.number_input("Scale from", step=0.1, key=f"{PLACE}{session.FIXED_LOW}", persist_state="session", width=120)
+    high = st.number_input("to", step=0.1, key=f"{PLACE}{session.FIXED_HIGH}", persist_state="session", width=120)
     return low, high
 
 
@@ -165,7 +166,7 @@ def _curves(summary: Summary, names: dict[str, str]) -> None:
         "Figure against the strength",
         list(FIGURES),
         format_func=lambda name: f"{FIGURES[name].label} ({FIGURES[name].direction})",
-        key=f"{PLACE}{state.FIGURE}",
+        key=f"{PLACE}{session.FIGURE}",
         persist_state="session",
         help="  \n".join(f"**{text.label}**: {text.help}" for text in FIGURES.values()),
     )
@@ -189,7 +190,7 @@ def _scatter(outcome: CompareOutcome, names: dict[str, str]) -> None:
         range(len(columns)),
         format_func=labels.__getitem__,
         index=strongest,
-        key=f"{PLACE}{state.SCATTER}_{len(columns)}",
+        key=f"{PLACE}{session.SCATTER}_{len(columns)}",
     )
     shown = [point for point in points if (point.attack, point.strength) == columns[place]]
     figure = scatter_figure(

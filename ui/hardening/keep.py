@@ -6,6 +6,7 @@ import streamlit as st
 
 from robustiqa_core.checkpoints.storage import check_variant
 from robustiqa_core.errors import RobustIQAError
+from ui.hardening import cache as hardening_cache
 from ui.hardening.job import Trial
 from ui.hardening.recipe import command_of
 from ui.shell import cache, controls, state
@@ -20,7 +21,7 @@ def draw_keep(trial: Trial, *, place: str, name: str) -> None:
         place: prefix of the keys of the page's widgets.
         name: to begin with.
     """
-    kept, key = cache.kept_models(), f"{place}keep_name_{trial.key}"
+    kept, key = hardening_cache.trial_store(), f"{place}keep_name_{trial.key}"
     if not kept.has_network(trial.key):
         st.caption("This model is no longer in the server's memory. Harden it again to keep it.")
         return
@@ -46,7 +47,7 @@ def draw_keep(trial: Trial, *, place: str, name: str) -> None:
     )
     st.markdown("**The same model from the command line**")
     st.code(command_of(trial.recipe, chosen), language=None, wrap_lines=True)
-    for stem, card in kept.owned(cache.owner()).items():
+    for stem, card in cache.named_models().owned(cache.owner()).items():
         if card.model == trial.recipe.model:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f":material/bookmark: Kept: {plain(controls.model_title(stem))}", width="content")
@@ -55,7 +56,7 @@ def draw_keep(trial: Trial, *, place: str, name: str) -> None:
 
 def _keep(trial: Trial, name: str, said: str) -> None:
     try:
-        card = cache.kept_models().keep(trial.key, name, taken=cache.cards(), owner=cache.owner())
+        card = hardening_cache.trial_store().keep(trial.key, name, taken=cache.cards(), owner=cache.owner())
     except RobustIQAError as error:
         st.session_state[said] = state.Notice("error", f"It was not kept. {sentence(error)}")
         return
@@ -64,7 +65,7 @@ def _keep(trial: Trial, name: str, said: str) -> None:
 
 
 def _drop(stem: str) -> None:
-    cache.kept_models().drop(stem, owner=cache.owner())
+    cache.named_models().drop(stem, owner=cache.owner())
 
 
 def _download(trial: Trial, name: str, place: str) -> None:
@@ -76,7 +77,7 @@ def _download(trial: Trial, name: str, place: str) -> None:
     st.download_button(
         "Checkpoint (ZIP)",
         # Tens of megabytes are packed only for those who ask for them.
-        partial(cache.kept_models().checkpoint, trial.key, name),
+        partial(hardening_cache.trial_store().checkpoint, trial.key, name),
         f"{trial.recipe.model}-{name}.zip",
         "application/zip",
         key=f"{place}checkpoint",

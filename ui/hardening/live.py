@@ -10,11 +10,13 @@ from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import Epoch, HardeningRecipe
 from robustiqa_core.jobs import JobSnapshot
 from robustiqa_core.metrics.correlation import spell_correlation
+from ui.hardening import cache as hardening_cache
 from ui.hardening.data import DATASET_VARIABLE, ROOT_VARIABLE, LabelledSet, tuning_data
 from ui.hardening.figures import epoch_figure
 from ui.hardening.job import Found, HardeningJobRecord, HardeningStep, News, Source, Trial, hardening_records, news_of
 from ui.hardening.progress import estimate_seconds
 from ui.hardening.recipe import address_of, key_of
+from ui.jobs import cache as jobs_cache
 from ui.jobs import page_job
 from ui.shell import cache
 from ui.shell.charts import draw_live_chart
@@ -33,7 +35,7 @@ def baselines() -> list[str]:
 def labelled() -> LabelledSet | None:
     """Return the labelled set of the server; None where it has none, or one that cannot be read."""
     try:
-        return cache.labelled()
+        return hardening_cache.labelled()
     except RobustIQAError:
         return None
 
@@ -41,7 +43,7 @@ def labelled() -> LabelledSet | None:
 def draw_way() -> None:
     """Say on which photos a model is tuned here, and with what as their right answers."""
     try:
-        known = cache.labelled()
+        known = hardening_cache.labelled()
     except RobustIQAError as error:
         known = None
         st.warning(f"The labelled photos of this server cannot be used. {sentence(error)}")
@@ -60,22 +62,22 @@ def source_of(recipe: HardeningRecipe) -> Source:
     Raises:
         RobustIQAError: the model, or its photos, cannot be read.
     """
-    known = None if recipe.is_distillation else cache.labelled()
+    known = None if recipe.is_distillation else hardening_cache.labelled()
     card = cache.cards()[f"{recipe.model}-{recipe.start}"]
-    return Source(cache.network(recipe.model), card, tuning_data(recipe, known), cache.hardening_cache())
+    return Source(hardening_cache.network(recipe.model), card, tuning_data(recipe, known), hardening_cache.computed())
 
 
 def expected_seconds(recipe: HardeningRecipe, *, prepared: bool = False) -> float:
     """Return how long a hardening takes here when nothing else runs, and nothing is known but what was prepared."""
     card = cache.cards()[f"{recipe.model}-{recipe.start}"]
-    return estimate_seconds(recipe, card, cache.speed(card.model, card.variant), prepared=prepared)
+    return estimate_seconds(recipe, card, jobs_cache.speed(card.model, card.variant), prepared=prepared)
 
 
 def start(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe) -> None:
     """Submit a hardening for this visit; one that is still running for the page is cancelled first."""
 
     def prepare() -> Callable[[], Iterator[HardeningJobRecord]]:
-        return partial(hardening_records, recipe, source_of(recipe), cache.kept_models().put)
+        return partial(hardening_records, recipe, source_of(recipe), hardening_cache.trial_store().put)
 
     page_job.start(
         jobs,
@@ -96,9 +98,9 @@ def settle(jobs: PageJobs[HardeningRecipe]) -> None:
 def restore(jobs: PageJobs[HardeningRecipe]) -> None:
     """Show the trial that the address names, if it is kept; what others tried is not what a visitor begins with."""
     named = st.query_params.get(page_job.RESULT)
-    known = None if named is None else cache.kept_models().trial(named)
+    known = None if named is None else hardening_cache.trial_store().trial(named)
     if named is not None and known is not None:
-        cache.shelf().put(named, known)
+        jobs_cache.shelf().put(named, known)
     page_job.restore(jobs, [named], Trial, of=HardeningRecipe)
 
 

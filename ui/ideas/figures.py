@@ -1,19 +1,14 @@
 """The figures of the page of ideas; no computation, no Streamlit."""
 
-from typing import Any
-
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.ideas.maths import Array, Attacked, circle, growth, reach, wave
-from ui.shell.figures import COLOURS
+from ui.attacks.growth import Array
+from ui.ideas.maths import Attacked, circle, reach, wave
+from ui.shell.figures import COLOURS, GREY, bare_figure
 
-SIDES = (1, 2, 4, 8, 16, 32)
-"""Sides in pixels of the pictures that a linear scorer looks at."""
 SPAN = 2.0
 """The wave is drawn from minus this to this."""
-_GREY = "rgba(127,127,127,0.9)"
-_LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 
 
 def lipschitz_figure(x: float, slope: float, eps: float) -> go.Figure:
@@ -24,7 +19,7 @@ def lipschitz_figure(x: float, slope: float, eps: float) -> go.Figure:
         slope: of the wave where it is steepest.
         eps: how far the input may move.
     """
-    figure = _figure(380)
+    figure = bare_figure(380)
     here = float(wave(x, slope))
     far = 2.0 * SPAN
     figure.add_scatter(
@@ -43,7 +38,7 @@ def lipschitz_figure(x: float, slope: float, eps: float) -> go.Figure:
         y=[low, low, high, high, low],
         mode="lines",
         name="most that is possible",
-        line={"width": 2, "dash": "dot", "color": _GREY},
+        line={"width": 2, "dash": "dot", "color": GREY},
         hoverinfo="skip",
     )
     inputs = np.linspace(-SPAN, SPAN, 241)
@@ -79,9 +74,9 @@ def orthogonal_figure(orthogonal: Array, general: Array, point: Array) -> go.Fig
         general: (2, 2).
         point: (2,), of length 1.
     """
-    figure = _figure(420)
+    figure = bare_figure(420)
     for matrix, name, colour, dash, symbol in (
-        (np.eye(2), "before", _GREY, "dot", "circle"),
+        (np.eye(2), "before", GREY, "dot", "circle"),
         (orthogonal, "orthogonal matrix Q", COLOURS["hardened"], "solid", "square"),
         (general, "general matrix G", COLOURS["adversarial"], "dash", "diamond"),
     ):
@@ -118,7 +113,7 @@ def scores_figure(attacked: Attacked, reachable: tuple[float, float]) -> go.Figu
         attacked: by an attack on a linear scorer.
         reachable: the lowest and the highest score that any change of this size gives.
     """
-    figure = _figure(230)
+    figure = bare_figure(230)
     figure.add_scatter(
         x=list(reachable),
         y=[0, 0],
@@ -133,7 +128,7 @@ def scores_figure(attacked: Attacked, reachable: tuple[float, float]) -> go.Figu
         y=-0.6 + shift,
         mode="markers",
         name="random noise, 200 times",
-        marker={"size": 4, "color": _GREY, "symbol": "x-thin", "line": {"width": 1, "color": _GREY}},
+        marker={"size": 4, "color": GREY, "symbol": "x-thin", "line": {"width": 1, "color": GREY}},
         hovertemplate="noise: %{x:.3f}<extra></extra>",
     )
     for score, name, key, symbol in (
@@ -153,47 +148,3 @@ def scores_figure(attacked: Attacked, reachable: tuple[float, float]) -> go.Figu
     figure.update_xaxes(title="Score (higher = better picture)", fixedrange=True, range=[-1.3, 2.3])
     figure.update_yaxes(visible=False, range=[-1.1, 0.9], fixedrange=True)
     return figure
-
-
-def growth_figure(eps: float, *, side: int | None = None, height: int = 260) -> go.Figure:
-    """Return how far an aimed and a random change move a linear scorer, against the number of pixels.
-
-    Args:
-        eps: largest change of a pixel, as a fraction of [0, 1].
-        side: of the picture that is marked; None marks none.
-        height: of the figure in pixels.
-    """
-    figure = _figure(height)
-    pixels = np.array([each * each for each in SIDES], dtype=float)
-    aimed, random = growth(eps, pixels)
-    for values, name, colour, dash, symbol in (
-        (aimed, "aimed", COLOURS["adversarial"], "solid", "diamond"),
-        (random, "random", _GREY, "dot", "circle"),
-    ):
-        sizes = [14 if each == side else 6 for each in SIDES]
-        figure.add_scatter(
-            x=pixels,
-            y=values,
-            mode="lines+markers",
-            name=f"{name} change",
-            line={"width": 3, "color": colour, "dash": dash},
-            marker={"size": sizes, "symbol": symbol},
-            hovertemplate=f"{name}, %{{x}} pixels: %{{y:.3f}}<extra></extra>",
-        )
-    figure.update_xaxes(title="Pixels", type="log", tickvals=pixels, ticktext=[f"{count:.0f}" for count in pixels])
-    figure.update_yaxes(title="Score moves by", rangemode="tozero")
-    figure.update_xaxes(fixedrange=True)
-    figure.update_yaxes(fixedrange=True)
-    return figure
-
-
-def _figure(height: int) -> go.Figure:
-    layout: dict[str, Any] = {
-        "template": "none",
-        "height": height,
-        "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
-        "legend": _LEGEND,
-        "hovermode": "closest",
-        "dragmode": False,
-    }
-    return go.Figure(layout=layout)

@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from ui.attacks.growth import Array, scorer_weights
 
 WAVE_FREQUENCY = 3.0
 """Angular frequency of the wave, so that two of its hills are in sight."""
@@ -96,15 +95,6 @@ class Attacked:
     weights_l1: float
 
 
-def scorer_weights(pixels: int) -> Array:
-    """Return the weights of a linear scorer (pixels,), of Euclidean length 1 whatever their number.
-
-    With that, scores of random pictures spread equally wide for every number of pixels.
-    """
-    weights = np.random.default_rng(0).standard_normal(pixels)
-    return np.asarray(weights / np.linalg.norm(weights))
-
-
 def attack(picture: Array, eps: float, direction: str, *, draws: int = 200) -> Attacked:
     """Attack a linear scorer with the best change there is: eps times the sign of each weight.
 
@@ -131,18 +121,3 @@ def attack(picture: Array, eps: float, direction: str, *, draws: int = 200) -> A
 
 def _score(flat: Array, weights: Array) -> float:
     return float(0.5 + weights @ (flat - 0.5))
-
-
-def growth(eps: float, pixels: Array) -> tuple[Array, Array]:
-    """Return how far an aimed and a random change move a linear scorer, for each number of pixels.
-
-    The first is eps times the l1 norm of the weights, exactly; the second eps times their l2 norm, the standard
-    deviation of the score under random signs.
-
-    Args:
-        eps: largest change of a pixel.
-        pixels: how many there are.
-    """
-    weights = [scorer_weights(int(count)) for count in pixels]
-    aimed = eps * np.array([np.abs(each).sum() for each in weights])
-    return aimed, eps * np.array([np.linalg.norm(each) for each in weights])

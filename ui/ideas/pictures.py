@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from robustiqa_core.images.photo import encode_png
-from ui.ideas.maths import Array
+from ui.attacks.growth import Array
 
 
 def grey_picture(images: Tensor, side: int) -> Array:

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import streamlit as st
 
+from ui.attacks import growth
+from ui.attacks.growth import Array
 from ui.ideas import controls as ideas_controls
 from ui.ideas import figures, maths, texts
 from ui.ideas.controls import knob
-from ui.ideas.maths import Array
 from ui.ideas.pictures import grey_picture, grey_png
 from ui.shell import cache
 from ui.shell.charts import draw_chart
@@ -89,7 +90,7 @@ def draw_regression() -> None:
         eps = knob("levels") / 255
         side = st.select_slider(
             "Pixels of the picture",
-            [str(side) for side in figures.SIDES],
+            [str(side) for side in growth.SIDES],
             "16",
             format_func=lambda text: f"{int(text) ** 2} ({text} × {text})",
             key=ideas_controls.SIDE,
@@ -128,7 +129,7 @@ def draw_regression() -> None:
         before.image(grey_png(attacked.picture, _SHOWN_SIDE), caption="Picture", alt=f"The picture, {side} pixels wide")
         after.image(grey_png(attacked.adversarial, _SHOWN_SIDE), caption="Attacked", alt="The attacked picture")
     draw_chart(
-        figures.growth_figure(eps, side=int(side)),
+        growth.growth_figure(eps, side=int(side)),
         key="growth_chart",
         file="growth",
         alt="How far an aimed change moves the score grows with the number of pixels; a random change does not",

@@ -8,6 +8,7 @@ import streamlit as st
 
 from robustiqa_core.errors import InputError, RobustIQAError
 from robustiqa_core.jobs import HEARTBEAT, JobSnapshot
+from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import spoken
 from ui.jobs.results import Shelf
 from ui.shell import cache, state
@@ -78,7 +79,7 @@ def start(
     if jobs.active is not None:
         cancel(jobs.active)
     if keep_as is not None and keep_as != jobs.shown:
-        if cache.shelf().get(keep_as) is not None:
+        if jobs_cache.shelf().get(keep_as) is not None:
             jobs.active, jobs.shown = None, keep_as
             jobs.recipes[keep_as] = recipe
             return
@@ -90,7 +91,7 @@ def start(
     try:
         make = prepare()
         jobs.active = cache.jobs().submit(
-            make if keep_as is None else partial(_kept, make, keep_as, cache.shelf()),
+            make if keep_as is None else partial(_kept, make, keep_as, jobs_cache.shelf()),
             owner=cache.owner(),
             trace=trace,
             heartbeat=heartbeat,
@@ -151,10 +152,10 @@ def settle(
         jobs.ended = f"The {noun} has ended. Its result is shown."
         recipe = jobs.recipes[snapshot.id]
         key = keep_as(recipe)
-        if key is not None and cache.shelf().get(key) is None:
-            cache.shelf().put(key, snapshot.record)
+        if key is not None and jobs_cache.shelf().get(key) is None:
+            jobs_cache.shelf().put(key, snapshot.record)
         # What is too large to be kept for everybody stays with its job.
-        jobs.shown = snapshot.id if key is None or cache.shelf().get(key) is None else key
+        jobs.shown = snapshot.id if key is None or jobs_cache.shelf().get(key) is None else key
         jobs.recipes[jobs.shown] = recipe
     elif snapshot.state == "failed":
         jobs.notice = state.Notice("error", f"The {noun} failed. {sentence(snapshot.error)}")
@@ -175,7 +176,7 @@ def shown_snapshot(jobs: PageJobs[RecipeT]) -> JobSnapshot | None:
 
 def shown_result(jobs: PageJobs[RecipeT]) -> object | None:
     """Return the result that is on the page, kept or of a job; None if there is none, or it is gone."""
-    kept = None if jobs.shown is None else cache.shelf().get(jobs.shown)
+    kept = None if jobs.shown is None else jobs_cache.shelf().get(jobs.shown)
     if kept is not None:
         return kept
     snapshot = shown_snapshot(jobs)
@@ -302,7 +303,7 @@ def restore(
     if jobs.shown is not None and shown_result(jobs) is None:
         jobs.shown, jobs.notice = None, state.Notice("info", "The result is no longer kept. Run it again.")
     for key in filter(None, keys):
-        if jobs.shown is None and isinstance(cache.shelf().get(key), kind):
+        if jobs.shown is None and isinstance(jobs_cache.shelf().get(key), kind):
             jobs.shown = key
     if jobs.shown is None and of is not None:
         _rejoin(jobs, [key for key in keys if key], kind, of)

@@ -12,6 +12,7 @@ from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.presets import HELP, PRESETS, preset_of, preset_with
 from ui.attacks.recipe import PhotoChoice
 from ui.attacks.widgets import attack_shown, attack_widgets, set_attack
+from ui.lab import session
 from ui.lab.address import read_lab_address
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import PhotoSet, from_root
@@ -40,8 +41,8 @@ class Request:
 
 def attack_controls() -> Request | None:
     """Draw all controls of an attack; return what they ask for, or None while they ask for nothing that can be run."""
-    st.toggle("Several photos at once", key=state.SEVERAL, persist_state="session")
-    photos = _photo_set() if st.session_state[state.SEVERAL] else _single_photo()
+    st.toggle("Several photos at once", key=session.SEVERAL, persist_state="session")
+    photos = _photo_set() if st.session_state[session.SEVERAL] else _single_photo()
     models = _models()
     _presets()
     attack = attack_widgets(cache.cards()[models[0]])
@@ -63,7 +64,7 @@ def _single_photo() -> tuple[tuple[PhotoChoice, ...], int] | None:
 
 
 def _photo_set() -> tuple[tuple[PhotoChoice, ...], int] | None:
-    chosen = photo_set_controls(state.LAB_SET, most=MOST_PHOTOS, purpose="attack lab", prepare=_reduced)
+    chosen = photo_set_controls(session.LAB_SET, most=MOST_PHOTOS, purpose="attack lab", prepare=_reduced)
     st.caption(f"At most {MOST_PHOTOS}. For more photos, models and attacks at once there is the page Compare.")
     if chosen is None:
         return None
@@ -124,17 +125,17 @@ def _presets() -> None:
     except RobustIQAError:
         # The settings say themselves what is wrong with them.
         shown = None
-    st.session_state[state.NAMED_ATTACK] = preset_of(shown)
+    st.session_state[session.NAMED_ATTACK] = preset_of(shown)
 
     def follow() -> None:
-        name = st.session_state[state.NAMED_ATTACK]
+        name = st.session_state[session.NAMED_ATTACK]
         if name is not None:
             set_attack(preset_with(name, {} if shown is None else asdict(shown)))
 
     st.pills(
         "Ready-made attacks",
         list(PRESETS),
-        key=state.NAMED_ATTACK,
+        key=session.NAMED_ATTACK,
         on_change=follow,
         help="  \n".join(f"**{name}**: {text}" for name, text in HELP.items()),
     )
@@ -146,7 +147,7 @@ def prepare() -> None:
         return
     cards, samples = cache.cards(), cache.samples()
     found = read_lab_address(st.query_params.to_dict(), cards, samples, most=MOST_PHOTOS)
-    lab = state.lab()
+    lab = session.jobs()
     if found.problems:
         reasons = " ".join(sentence(problem) for problem in found.problems)
         lab.notice = state.Notice(
@@ -155,16 +156,16 @@ def prepare() -> None:
     # What was run was the visitor's own: to run something else in its place would be a wrong answer.
     lab.asked = lab.asked and not found.own
     names = list(samples)
-    prepare_photo_set(state.LAB_SET, {}, samples=found.photos or names[:4], most=MOST_PHOTOS)
+    prepare_photo_set(session.LAB_SET, {}, samples=found.photos or names[:4], most=MOST_PHOTOS)
     if found.own > 1:
-        st.session_state[f"{state.LAB_SET}{state.SOURCE}"] = "uploads"
+        st.session_state[f"{session.LAB_SET}{state.SOURCE}"] = "uploads"
     state.prepare(
         {
             **state.attack_values(found.attack or state.DEFAULT_ATTACK),
             state.SOURCE: "upload" if found.own == 1 else "sample",
             state.PHOTO: found.photo or names[0],
             state.MAX_SIDE: state.DEFAULT_MAX_SIDE,
-            state.SEVERAL: bool(found.photos) or found.own > 1,
+            session.SEVERAL: bool(found.photos) or found.own > 1,
             state.COMPARED_WITH: found.against,
             state.MODEL: found.model,
         }
@@ -173,4 +174,4 @@ def prepare() -> None:
 
 def ask_for_run() -> None:
     """Note that Run was pressed; the page answers when it is drawn."""
-    state.lab().ask()
+    session.jobs().ask()

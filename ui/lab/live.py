@@ -1,37 +1,29 @@
 """The attack lab's job: what is submitted, and what is drawn while it runs and after it."""
 
-import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import cast
 
 import streamlit as st
 
-from robustiqa_core.attacks import Attack, AttackStep
 from robustiqa_core.evaluation.report import AttackReport
-from robustiqa_core.images.photo import Photo, preview_png
-from robustiqa_core.jobs import JobSnapshot
 from ui.attacks.batch_job import BatchOutcome, RunRecord, batch_point, batch_records
 from ui.attacks.batch_recipe import OWN_PHOTOS, BatchRecipe
-from ui.attacks.curve import curve_svg
-from ui.attacks.job import CurvePoint, Outcome, Start, attack_records, curve_point
-from ui.attacks.recipe import Recipe
+from ui.attacks.live import NOUN, cancelled, draw_batch, kept_as
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
+from ui.lab import session
 from ui.lab.controls import Request
 from ui.photos.single import photo_of
-from ui.shell import cache, controls, state
-from ui.shell.markdown import plain
+from ui.shell import cache, state
 from ui.shell.state import PageJobs
 
-NOUN = "attack"
 JOB = "job"
 """Query parameter that names a run of the visitor's own photos, for a reload; whoever has it sees them."""
 LOST_UPLOAD = (
     "Your own photos are not part of an address, and this page was loaded anew: they are gone, and so is their result. "
     "Nothing else was run in their place. Upload them again, or choose a sample."
 )
-PREVIEW_SIDE = 320
 EXTRA_CALLS = 3
 """Evaluations of the model besides the steps: of the photo, the last point and the rounded image."""
 LONG_SECONDS = 10.0
@@ -48,10 +40,10 @@ def start(recipe: BatchRecipe) -> None:
 
     key = kept_as(recipe)
     # The visitor's own sweep shall not stand in the way of what was asked for since.
-    if state.lab_sweep().active is not None:
-        page_job.cancel(str(state.lab_sweep().active))
+    if session.sweep_jobs().active is not None:
+        page_job.cancel(str(session.sweep_jobs().active))
     page_job.start(
-        state.lab(),
+        session.jobs(),
         recipe,
         prepare,
         noun=NOUN,
@@ -62,30 +54,9 @@ def start(recipe: BatchRecipe) -> None:
     )
 
 
-def kept_as(recipe: BatchRecipe) -> str | None:
-    """Return the key under which a run's result is kept for everybody; None for photos that are a visitor's own."""
-    return recipe.key([cache.weights(stem) for stem in recipe.stems]) if recipe.public else None
-
-
-def start_attack(jobs: PageJobs[Recipe], recipe: Recipe, photo: Photo) -> None:
-    """Submit an attack on one photo as a job of any page.
-
-    Args:
-        jobs: of the page.
-        recipe: what to run.
-        photo: the recipe's photo.
-    """
-
-    def prepare() -> Callable[[], Iterator[Start | AttackStep | Outcome]]:
-        scorer = cache.scorer(recipe.model, recipe.variant)
-        return partial(attack_records, recipe, scorer, photo, cache.device())
-
-    page_job.start(jobs, recipe, prepare, noun=NOUN, trace=curve_point)
-
-
 def settle() -> None:
     """Take note of the end of the active job, if it has ended: its result is shown from now on."""
-    page_job.settle(state.lab(), noun=NOUN, cancelled=cancelled, keep_as=kept_as)
+    page_job.settle(session.jobs(), noun=NOUN, cancelled=cancelled, keep_as=kept_as)
 
 
 def rejoin(request: Request | None) -> None:
@@ -94,7 +65,7 @@ def rejoin(request: Request | None) -> None:
     Args:
         request: what the controls ask for, as the address says.
     """
-    lab = state.lab()
+    lab = session.jobs()
     if _has_job(lab):
         return
     first = lab.asked or st.query_params.get(OWN_PHOTOS)
@@ -114,7 +85,7 @@ def _has_job(lab: PageJobs[BatchRecipe]) -> bool:
 
 def address() -> dict[str, str]:
     """Return the query parameters of what runs, or else is shown: a reload goes on with that."""
-    lab = state.lab()
+    lab = session.jobs()
     job = lab.active or lab.shown
     if job is None:
         return {}
@@ -124,7 +95,7 @@ def address() -> dict[str, str]:
 
 def restore() -> None:
     """Run what is shown again if its result is no longer kept, as after a lost connection."""
-    lab = state.lab()
+    lab = session.jobs()
     if lab.active is not None or lab.shown is None or shown_outcome() is not None:
         return
     recipe, lab.shown = lab.recipes[lab.shown], None
@@ -133,7 +104,7 @@ def restore() -> None:
 
 def shown_outcome() -> BatchOutcome | None:
     """Return the outcome that the page shows; None if there is none, or it is no longer kept."""
-    return cast(BatchOutcome | None, page_job.shown_result(state.lab()))
+    return cast(BatchOutcome | None, page_job.shown_result(session.jobs()))
 
 
 def warn_if_long(request: Request) -> None:
@@ -164,84 +135,5 @@ def estimate_seconds(report: AttackReport, *, done: int, steps: int, pixels: int
 
 def follow() -> None:
     """Draw the active job as it is now, again and again, until it has ended."""
-    lab = state.lab()
-    page_job.follow(lab, lambda snapshot: _draw_lab(snapshot, lab.recipes[snapshot.id]))
-
-
-def _draw_lab(snapshot: JobSnapshot, recipe: BatchRecipe) -> None:
-    record = snapshot.record if isinstance(snapshot.record, RunRecord) else None
-    run, count = 0 if record is None else record.run, len(recipe.runs())
-    points = [point for point in cast(Sequence[CurvePoint], snapshot.trace) if point.run == run]
-    step = None if record is None else record.record
-    single = recipe.runs()[run]
-    name = ""
-    if len(recipe.photos) > 1:
-        name += f"Photo {run // len(recipe.models) + 1} of {len(recipe.photos)}. "
-    if len(recipe.models) > 1:
-        name += f"{plain(controls.model_title(recipe.stems[run % len(recipe.models)]))}. "
-    _draw(snapshot, single, points, step if isinstance(step, AttackStep) else None, name=name, run=run, runs=count)
-
-
-def draw(snapshot: JobSnapshot, recipe: Recipe) -> None:
-    """Draw an attack on one photo that runs: its progress, the photo and the curve so far."""
-    points = cast(Sequence[CurvePoint], snapshot.trace)
-    _draw(snapshot, recipe, points, snapshot.record if isinstance(snapshot.record, AttackStep) else None)
-
-
-def _draw(
-    snapshot: JobSnapshot,
-    recipe: Recipe,
-    points: Sequence[CurvePoint],
-    step: AttackStep | None,
-    *,
-    name: str = "",
-    run: int = 0,
-    runs: int = 1,
-) -> None:
-    """Draw run number `run` of `runs`, called `name`."""
-    done = 0 if step is None else step.step
-    share = (run + done / recipe.attack.steps) / runs
-    # What takes time is made before anything is drawn: elements fade while the page waits for their next version.
-    preview = None if step is None else _data_address(preview_png(step.adversarial[0], PREVIEW_SIDE))
-    card = cache.cards()[f"{recipe.model}-{recipe.variant}"]
-    curve = curve_svg(points, steps=recipe.attack.steps, score_range=card.score_range)
-    text = _progress_text(snapshot, done, recipe.attack, points, name)
-    page_job.draw_progress(snapshot, share, text + (page_job.time_left(snapshot, share) if points else ""))
-    left, right = st.columns([3, 2], gap="medium")
-    best = f"The best score so far: {points[-1].best_score:.3f}" if points else "The score, once the attack begins"
-    right.image(_data_address(curve.encode(), "svg+xml"), width="stretch", alt=best)
-    if preview is None:
-        left.skeleton(height=320)
-    else:
-        left.image(
-            preview,
-            caption="The best adversarial photo so far (a preview; the result is shown in full)",
-            width="stretch",
-            alt="The adversarial photo as it is at this step",
-        )
-
-
-def _data_address(picture: bytes, kind: str = "png") -> str:
-    """Return an address that holds the picture itself.
-
-    Streamlit drops a picture as soon as the next one takes its place: a slow browser would ask for it in vain.
-    """
-    return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
-
-
-def _progress_text(snapshot: JobSnapshot, done: int, attack: Attack, points: Sequence[CurvePoint], name: str) -> str:
-    if snapshot.state == "queued":
-        return page_job.waiting_text(snapshot, NOUN)
-    if not points:
-        return f"{name}Scoring the photo"
-    return f"{name}Step {done} of {attack.steps}. Score {points[0].score:.3f} → {points[-1].best_score:.3f}"
-
-
-def cancelled(snapshot: JobSnapshot) -> str:
-    """Return how far an attack came that was cancelled."""
-    points = cast(Sequence[CurvePoint], snapshot.trace)
-    steps = [point.step for point in points if point.step is not None]
-    if not steps:
-        return "Cancelled before the attack began."
-    before = f" of attack {points[-1].run + 1}" if points[-1].run else ""
-    return f"Cancelled after step {steps[-1]}{before}."
+    lab = session.jobs()
+    page_job.follow(lab, lambda snapshot: draw_batch(snapshot, lab.recipes[snapshot.id]))

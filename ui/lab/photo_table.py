@@ -9,9 +9,9 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from robustiqa_core.images.photo import decode_image, preview_png
 from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.texts import attack_words
-from ui.lab import duel
+from ui.lab import duel, session
 from ui.lab.duel import Duel
-from ui.shell import cache, controls, state
+from ui.shell import cache, controls
 from ui.shell.markdown import plain
 
 _THUMBNAIL_SIDE = 96
@@ -54,12 +54,12 @@ def draw_table(outcome: BatchOutcome) -> int:
     # The last row is that of the means: there is no photo to open.
     rows = [row for row in chosen["selection"]["rows"] if row < len(names)] if chosen else []
     if rows and st.session_state.get("photo_row") != rows[0]:
-        st.session_state[state.OPENED] = rows[0]
+        st.session_state[session.OPENED] = rows[0]
     st.session_state["photo_row"] = rows[0] if rows else None
-    if not 0 <= (st.session_state.get(state.OPENED) or 0) < len(names):
-        st.session_state[state.OPENED] = 0
+    if not 0 <= (st.session_state.get(session.OPENED) or 0) < len(names):
+        st.session_state[session.OPENED] = 0
     place: int = st.selectbox(
-        "Open in full", range(len(names)), format_func=names.__getitem__, key=state.OPENED, persist_state="session"
+        "Open in full", range(len(names)), format_func=names.__getitem__, key=session.OPENED, persist_state="session"
     )
     return place
 

@@ -10,10 +10,11 @@ import streamlit as st
 from robustiqa_core.jobs import JobSnapshot
 from ui.attacks.batch_recipe import BatchRecipe
 from ui.jobs import page_job
+from ui.lab import session
 from ui.lab.sweep_figure import sweep_figure
 from ui.lab.sweep_job import SweepOutcome, SweepPoint, SweepRecipe, SweepStep, point_of, sweep_csv, sweep_records
 from ui.photos.single import photo_of
-from ui.shell import cache, controls, state
+from ui.shell import cache, controls
 from ui.shell.charts import draw_chart, draw_live_chart
 from ui.shell.figures import model_colours
 
@@ -24,7 +25,7 @@ SWEEP = "sweep"
 
 def address() -> dict[str, str]:
     """Return what the page's address says about a sweep; once asked for, it stays there."""
-    jobs = state.lab_sweep()
+    jobs = session.sweep_jobs()
     wanted = SWEEP in st.query_params and not jobs.recipes
     return {SWEEP: "yes"} if wanted or jobs.active is not None or jobs.shown is not None else {}
 
@@ -35,7 +36,7 @@ def draw_sweep(shown: BatchRecipe) -> None:
     Args:
         shown: the run, of one photo.
     """
-    jobs, recipe = state.lab_sweep(), SweepRecipe(shown.photos[0], shown.models, shown.attack)
+    jobs, recipe = session.sweep_jobs(), SweepRecipe(shown.photos[0], shown.models, shown.attack)
     st.subheader("Score against strength", anchor=False)
     page_job.settle(jobs, noun=NOUN, cancelled=lambda snapshot: "The sweep was cancelled.", keep_as=_kept_as)
     first_look = SWEEP in st.query_params and not jobs.recipes and jobs.notice is None
@@ -65,7 +66,7 @@ def _start(recipe: SweepRecipe) -> None:
         return partial(sweep_records, recipe, scorers, photo_of(recipe.photo), cache.device())
 
     page_job.start(
-        state.lab_sweep(),
+        session.sweep_jobs(),
         recipe,
         prepare,
         noun=NOUN,

@@ -8,6 +8,7 @@ from robustiqa_core.errors import InputError
 from robustiqa_core.images.kinds import PHOTO_KINDS
 from robustiqa_core.images.photo import MAX_SIDE, Photo
 from ui.attacks.recipe import PhotoChoice
+from ui.lab import session
 from ui.photos.photo_set import from_root
 from ui.shell import cache, state
 from ui.shell.components.photo_picker import Thumbnail, photo_picker
@@ -95,6 +96,6 @@ def photo_of(choice: PhotoChoice) -> Photo:
 
 def _uploads() -> list[bytes]:
     """Return the files of this visit, of the single photo and of the set."""
-    kept = [st.session_state.get(key) for key in (state.UPLOAD, f"{state.LAB_SET}{state.UPLOAD}")]
+    kept = [st.session_state.get(key) for key in (state.UPLOAD, f"{session.LAB_SET}{state.UPLOAD}")]
     files = [file for found in kept if found is not None for file in (found if isinstance(found, list) else [found])]
     return [file.getvalue() for file in files]

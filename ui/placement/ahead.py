@@ -13,13 +13,15 @@ from robustiqa_core.jobs import JobSnapshot
 from ui.hardening import live
 from ui.hardening.job import Source
 from ui.hardening.progress import ATTACKED, ShareDone, phases_of
+from ui.jobs import cache as jobs_cache
 from ui.jobs import page_job
-from ui.shell import cache, state
+from ui.placement import session
+from ui.shell import cache
 
 
 def is_ready(recipe: HardeningRecipe) -> bool:
     """Return whether that was computed for a recipe."""
-    return cache.shelf().get(_key(recipe)) is not None
+    return jobs_cache.shelf().get(_key(recipe)) is not None
 
 
 def keep_ready(recipe: HardeningRecipe) -> None:
@@ -27,7 +29,7 @@ def keep_ready(recipe: HardeningRecipe) -> None:
 
     What failed here fails again when the model is hardened, and is said there.
     """
-    jobs = state.placement_ahead()
+    jobs = session.ahead_jobs()
     page_job.settle(jobs, noun="preparation", cancelled=lambda snapshot: "")
     if jobs.notice is not None and jobs.notice.kind == "error":
         return
@@ -39,14 +41,14 @@ def keep_ready(recipe: HardeningRecipe) -> None:
 
 def follow() -> None:
     """Draw how far it is, until it has ended."""
-    jobs = state.placement_ahead()
+    jobs = session.ahead_jobs()
     if jobs.active is not None:
         page_job.follow(jobs, _draw)
 
 
 def _prepare(recipe: HardeningRecipe) -> Callable[[], Iterator[float]]:
     source = live.source_of(recipe)
-    done = partial(cache.shelf().put, _key(recipe), True)
+    done = partial(jobs_cache.shelf().put, _key(recipe), True)
     return partial(preparation_records, recipe, source, lambda: cache.jobs().waiting > 0, done)
 
 

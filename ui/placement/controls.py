@@ -13,19 +13,20 @@ from robustiqa_core.models import architecture
 from robustiqa_core.pruning import CRITERIA, PruningSettings
 from robustiqa_core.scorer import InsertionPoint
 from ui.attacks.widgets import MAX_SEED
+from ui.hardening import cache as hardening_cache
 from ui.hardening import live
 from ui.hardening.data import data_name
 from ui.hardening.recipe import new_recipe, read_recipe
 from ui.hardening.texts import CRITERION_NAMES, ORTHOGONALIZATION_NAMES, VARIANT_NAMES
 from ui.jobs.estimate import spoken
-from ui.placement import ahead
+from ui.placement import ahead, session
 from ui.placement.slots import default_position
 from ui.shell import cache, controls, state
 from ui.shell.glossary import WORDS
 from ui.shell.markdown import sentence
 from ui.shell.model_names import place_name
 
-PLACE = state.PLACEMENT
+PLACE = session.PREFIX
 MODEL, POSITION = f"{PLACE}model", f"{PLACE}position"
 WIDTHS = (8, 16, 32, 64, 128, 256)
 GRIDS = (2, 4, 8, 12, 16)
@@ -47,7 +48,7 @@ def prepare() -> None:
     try:
         recipe = _read(parameters)
     except RobustIQAError as error:
-        state.placement().notice = state.Notice(
+        session.jobs().notice = state.Notice(
             "error", f"The address could not be followed, the default is shown. {sentence(error)}"
         )
         recipe = _read({})
@@ -74,7 +75,7 @@ def _read(parameters: dict[str, str]) -> HardeningRecipe:
         default_position(points_of(models[0])),
         BlockSettings(),
         data=data,
-        precision=cache.tuning_precision(),
+        precision=hardening_cache.tuning_precision(),
     )
     recipe = read_recipe({"position": default or "", **parameters}, begun)
     check_choice("model", recipe.model, models)
@@ -148,7 +149,7 @@ def recipe_of(model: str, block: BlockSettings | None) -> HardeningRecipe | None
     """Return what the controls ask for, or None while they ask for nothing that can be run."""
     if block is None:
         return None
-    data, precision = data_name(live.labelled()), cache.tuning_precision()
+    data, precision = data_name(live.labelled()), hardening_cache.tuning_precision()
     recipe = new_recipe(model, st.session_state[POSITION], block, data=data, precision=precision)
     pruning = PruningSettings(st.session_state[_key("criterion")], st.session_state[_key("ratio")])
     try:
@@ -164,14 +165,14 @@ def run_control(recipe: HardeningRecipe | None) -> None:
     seconds = 0.0 if recipe is None else live.expected_seconds(recipe, prepared=prepared)
     if seconds > LONG_SECONDS:
         st.warning(f"This takes about {spoken(seconds)}. A deeper place, fewer crops or fewer epochs make it quicker.")
-    known = recipe is not None and cache.kept_models().has_network(live.trial_key(recipe))
+    known = recipe is not None and hardening_cache.trial_store().has_network(live.trial_key(recipe))
     longest = "" if prepared else ", the first time longest"
     note = "Tried before: answers at once." if known else f"Takes about {spoken(seconds)}{longest}."
     controls.run_button(
         "Harden",
         key=f"{state.RUN}_placement",
         ready=recipe is not None,
-        on_click=state.placement().ask,
+        on_click=session.jobs().ask,
         note=note if recipe is not None else "",
     )
 

@@ -9,28 +9,30 @@ from torch import Tensor
 from robustiqa_core.device import load_compiler
 from robustiqa_core.jobs import JobSnapshot
 from robustiqa_core.scorer import Scorer
+from ui.jobs import cache as jobs_cache
 from ui.jobs import page_job
+from ui.placement import session
 from ui.placement.probe import PHOTO, ProbeOutcome, ProbeStep, prepared, probe_records
-from ui.shell import cache, state
+from ui.shell import cache
 
 
 def measured(model: str) -> ProbeOutcome | None:
     """Return what was measured of a baseline; where nothing was yet, start measuring and return None."""
-    jobs, stem = state.placement_probe(), f"{model}-baseline"
+    jobs, stem = session.probe_jobs(), f"{model}-baseline"
     page_job.settle(jobs, noun="measurement", cancelled=lambda snapshot: "", keep_as=_key)
-    found = cache.shelf().get(_key(stem))
+    found = jobs_cache.shelf().get(_key(stem))
     if isinstance(found, ProbeOutcome):
         return found
     if jobs.active is None or jobs.recipes[jobs.active] != stem:
         # Estimates need to know it, and it is slower beside a measurement.
-        cache.speed(model, "baseline")
+        jobs_cache.speed(model, "baseline")
         page_job.start(jobs, stem, partial(_prepare, stem), noun="measurement")
     return None
 
 
 def follow() -> None:
     """Draw how far the measurement is, until it has ended; why there is none where it failed."""
-    jobs = state.placement_probe()
+    jobs = session.probe_jobs()
     if jobs.active is not None:
         page_job.follow(jobs, _draw)
     elif jobs.notice is not None and jobs.notice.text:

@@ -13,19 +13,23 @@ from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.scorer import InsertionPoint
+from ui.hardening import cache as hardening_cache
 from ui.hardening import live
 from ui.hardening.figures import epoch_figure
 from ui.hardening.job import Trial
 from ui.hardening.keep import draw_keep
 from ui.hardening.recipe import address_of
 from ui.hardening.texts import COLUMNS, figures_of, trial_row, verdict_of, verdict_sentence
+from ui.jobs import cache as jobs_cache
 from ui.jobs import page_job
 from ui.jobs.page_job import RESULT
+from ui.placement import cache as placement_cache
+from ui.placement import session
 from ui.placement.controls import PLACE, POSITION
 from ui.placement.figures import diagram_figure, trials_figure
 from ui.placement.probe import NOISE_KIND, ProbeOutcome
 from ui.placement.slots import dimension_ratios, slots_of
-from ui.shell import cache, charts, state
+from ui.shell import cache, charts
 from ui.shell.charts import draw_chart
 from ui.shell.controls import small_header
 from ui.shell.glossary import WORDS
@@ -82,7 +86,7 @@ def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: Pro
     side = -(-MAP_SIDE // point.stride)
     try:
         cost = preview(block, point.channels, side, side)
-        seconds = cache.build_seconds(block, point.channels, side)
+        seconds = placement_cache.build_seconds(block, point.channels, side)
     except RobustIQAError as error:
         st.error(sentence(error))
         return
@@ -115,8 +119,8 @@ def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: Pro
 
 def draw_notice() -> None:
     """Draw the sentence about the last run, with what helps where memory was short."""
-    page_job.announce(state.placement())
-    notice = state.placement().notice
+    page_job.announce(session.jobs())
+    notice = session.jobs().notice
     if notice is None:
         return
     (st.error if notice.kind == "error" else st.info)(notice.text)
@@ -239,7 +243,7 @@ def draw_trials(model: str, shown: str | None) -> None:
 
 def trials_of(model: str) -> list[Trial]:
     """Return the trials with a block of an architecture by everybody on this server, the oldest first."""
-    return [trial for trial in cache.kept_models().trials(model) if trial.recipe.block is not None]
+    return [trial for trial in hardening_cache.trial_store().trials(model) if trial.recipe.block is not None]
 
 
 def note_as_mine(key: str | None) -> None:
@@ -271,9 +275,9 @@ def _trial_title(number: int, trial: Trial) -> str:
 
 def _show(key: str) -> None:
     """Put an earlier trial on the page."""
-    trial, jobs = cache.kept_models().trial(key), state.placement()
+    trial, jobs = hardening_cache.trial_store().trial(key), session.jobs()
     if trial is not None:
-        cache.shelf().put(key, trial)
+        jobs_cache.shelf().put(key, trial)
         jobs.shown, jobs.recipes[key] = key, trial.recipe
 
 

@@ -9,7 +9,9 @@ from robustiqa_core.pruning import MAX_RATIO, SCOPES
 from ui.hardening import live
 from ui.hardening.data import data_name
 from ui.hardening.texts import CRITERION_NAMES
+from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import spoken
+from ui.pruning import session
 from ui.pruning.job import estimate_seconds
 from ui.pruning.recipe import SHORT_TUNING, PruningRecipe, read_recipe
 from ui.pruning.texts import SCOPE_NAMES, criterion_help
@@ -17,7 +19,7 @@ from ui.shell import cache, controls, state
 from ui.shell.glossary import WORDS
 from ui.shell.markdown import sentence
 
-PLACE = state.PRUNING
+PLACE = session.PREFIX
 RATIO, CRITERION, SCOPE, TUNING = f"{PLACE}ratio", f"{PLACE}criterion", f"{PLACE}scope", f"{PLACE}tuning"
 MORE = f"{PLACE}more"
 """Key of the sweep with one more ratio that was asked for."""
@@ -25,7 +27,7 @@ MORE = f"{PLACE}more"
 
 def prunable() -> list[str]:
     """Return the stems of the models that can be pruned: those with a checkpoint, not one's own."""
-    kept = cache.kept_models().cards()
+    kept = cache.named_models().cards()
     return [stem for stem, card in cache.cards().items() if card.model in ARCHITECTURES and stem not in kept]
 
 
@@ -38,7 +40,7 @@ def prepare() -> None:
     try:
         recipe, ratio = read_recipe(st.query_params.to_dict(), stems, data=data)
     except RobustIQAError as error:
-        state.pruning().notice = state.Notice(
+        session.jobs().notice = state.Notice(
             "error", f"The address could not be followed, the default is shown. {sentence(error)}"
         )
         recipe, ratio = read_recipe({}, stems, data=data)
@@ -118,19 +120,19 @@ def run_button(recipe: PruningRecipe) -> None:
         "Run the sweep",
         key=f"{state.RUN}_pruning",
         ready=True,
-        on_click=state.pruning().ask,
+        on_click=session.jobs().ask,
         note=f"Takes about {spoken(expected_seconds(recipe))}.",
     )
 
 
 def expected_seconds(recipe: PruningRecipe) -> float:
     """Return how long a curve takes here when nothing of it is known yet and nothing else runs."""
-    return estimate_seconds(recipe, cache.speed(recipe.model, recipe.variant))
+    return estimate_seconds(recipe, jobs_cache.speed(recipe.model, recipe.variant))
 
 
 def ask_for(recipe: PruningRecipe, ratio: float) -> None:
     """Note that one more ratio shall be measured on the curve that is shown."""
-    jobs = state.pruning()
+    jobs = session.jobs()
     jobs.ask()
     st.session_state[MORE] = recipe.with_ratio(ratio)
 

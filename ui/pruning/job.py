@@ -8,9 +8,9 @@ from robustiqa_core.hardening import SHORT_ATTACK, HardeningCache, HardeningReci
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
 from ui.hardening.job import HardeningStep, Source, Trial, hardening_records
-from ui.hardening.kept_models import KeptModels
 from ui.hardening.progress import ATTACKED
 from ui.hardening.recipe import key_of
+from ui.hardening.trial_store import TrialStore
 from ui.jobs.estimate import Speed
 from ui.pruning.recipe import CROPS, HELD_OUT, SIDE, PruningRecipe
 
@@ -82,7 +82,7 @@ class PruningSource:
     network: QualityModel
     card: ModelCard
     cache: HardeningCache
-    kept: KeptModels
+    kept: TrialStore
     data: Callable[[HardeningRecipe], TuningData]
 
 

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from ui.hardening.keep import draw_keep
+from ui.pruning import session
 from ui.pruning.controls import ask_for
 from ui.pruning.job import PruningOutcome
 from ui.pruning.texts import point_of, symptoms
-from ui.shell import state
 from ui.shell.glossary import WORDS
 from ui.shell.markdown import plain
 
-PLACE = state.PRUNING
+PLACE = session.PREFIX
 
 
 def draw_bake(outcome: PruningOutcome, ratio: float) -> None:

@@ -8,9 +8,11 @@ import streamlit as st
 
 from robustiqa_core.hardening import HardeningRecipe, TuningData
 from robustiqa_core.jobs import JobSnapshot
+from ui.hardening import cache as hardening_cache
 from ui.hardening.data import tuning_data
 from ui.hardening.job import Trial
 from ui.jobs import page_job
+from ui.pruning import session
 from ui.pruning.controls import expected_seconds
 from ui.pruning.job import (
     NewPoint,
@@ -22,7 +24,7 @@ from ui.pruning.job import (
     pruning_records,
 )
 from ui.pruning.recipe import PruningRecipe
-from ui.shell import cache, state
+from ui.shell import cache
 
 NOUN = "job"
 
@@ -33,20 +35,20 @@ def data_of(recipe: HardeningRecipe) -> TuningData:
     Raises:
         RobustIQAError: the photos cannot be read.
     """
-    return tuning_data(recipe, None if recipe.is_distillation else cache.labelled())
+    return tuning_data(recipe, None if recipe.is_distillation else hardening_cache.labelled())
 
 
 def start(recipe: PruningRecipe) -> None:
     """Submit a sweep for this visit; one that is still running for it is cancelled first."""
 
     def prepare() -> Callable[[], Iterator[PruningRecord]]:
-        network = cache.network(recipe.model, recipe.variant)
+        network = hardening_cache.network(recipe.model, recipe.variant)
         card = cache.cards()[recipe.stem]
-        source = PruningSource(network, card, cache.hardening_cache(), cache.kept_models(), data_of)
+        source = PruningSource(network, card, hardening_cache.computed(), hardening_cache.trial_store(), data_of)
         return partial(pruning_records, recipe, source)
 
     page_job.start(
-        state.pruning(),
+        session.jobs(),
         recipe,
         prepare,
         noun="sweep",
@@ -58,18 +60,18 @@ def start(recipe: PruningRecipe) -> None:
 
 def settle() -> None:
     """Take note of the end of the active sweep, if it has ended; its points are kept for a reload of the page."""
-    page_job.settle(state.pruning(), noun="sweep", cancelled=_cancelled, keep_as=PruningRecipe.key)
+    page_job.settle(session.jobs(), noun="sweep", cancelled=_cancelled, keep_as=PruningRecipe.key)
 
 
 def restore() -> None:
     """Show the sweep that the address names, if it is kept; what others ran is not what a visitor begins with."""
     named = st.query_params.get(page_job.RESULT)
-    page_job.restore(state.pruning(), [named], PruningOutcome, of=PruningRecipe)
+    page_job.restore(session.jobs(), [named], PruningOutcome, of=PruningRecipe)
 
 
 def outcome() -> PruningOutcome | None:
     """Return the outcome that is on the page; None if there is none, or it is no longer kept."""
-    found = page_job.shown_result(state.pruning())
+    found = page_job.shown_result(session.jobs())
     return found if isinstance(found, PruningOutcome) else None
 
 
@@ -79,7 +81,7 @@ def follow(draw: Callable[[PruningRecipe, Sequence[Trial]], None]) -> None:
     Args:
         draw: draws the curves.
     """
-    jobs = state.pruning()
+    jobs = session.jobs()
     snapshot = page_job.active_snapshot(jobs)
     if snapshot is None:
         st.rerun()

@@ -11,9 +11,11 @@ from robustiqa_core.attacks import spell_attack
 from robustiqa_core.hardening import SHORT_ATTACK
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.pruning import PruningPlan
+from ui.hardening import cache as hardening_cache
 from ui.hardening.job import Trial
 from ui.hardening.texts import CRITERION_NAMES
 from ui.jobs.estimate import spoken
+from ui.pruning import cache as pruning_cache
 from ui.pruning.controls import expected_seconds
 from ui.pruning.figures import CURVES, MOS, Curve, curve_figure, importance_figure, plan_figure
 from ui.pruning.job import PruningOutcome
@@ -47,10 +49,10 @@ def plan_at(recipe: PruningRecipe, ratio: float) -> PruningPlan:
     Raises:
         RobustIQAError: the model, or the photos that the criterion looks at, cannot be read.
     """
-    importance = cache.filter_importance(
+    importance = pruning_cache.filter_importance(
         recipe.model, recipe.variant, recipe.criterion, data_of(recipe.hardening(ratio))
     )
-    return cache.pruning_plan(recipe.model, recipe.variant, recipe.settings(ratio), importance)
+    return pruning_cache.pruning_plan(recipe.model, recipe.variant, recipe.settings(ratio), importance)
 
 
 def draw_plan(recipe: PruningRecipe, ratio: float, plan: PruningPlan) -> None:
@@ -179,7 +181,7 @@ def draw_take_away(outcome: PruningOutcome) -> None:
 def _others(recipe: PruningRecipe) -> dict[str, list[Point]]:
     """Return the points of the same model that were pruned in another way, by the name of that way."""
     found: dict[str, list[Point]] = {}
-    for trial in cache.kept_models().trials(recipe.model):
+    for trial in hardening_cache.trial_store().trials(recipe.model):
         known, pruning = trial.recipe, trial.recipe.pruning
         if known.position is not None or known.start != recipe.variant or pruning.ratio == 0:
             continue
@@ -199,7 +201,7 @@ def _way(recipe: PruningRecipe) -> str:
 
 def _colours(recipe: PruningRecipe) -> dict[str, str]:
     """Return the colours of the models that are no trial, and of the pruned one: that which the next model gets."""
-    kept = cache.kept_models().cards()
+    kept = cache.named_models().cards()
     return model_colours([*(stem for stem in cache.cards() if stem not in kept), _PRUNED])
 
 

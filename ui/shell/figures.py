@@ -2,6 +2,9 @@
 
 import itertools
 from collections.abc import Iterable
+from typing import Any
+
+import plotly.graph_objects as go
 
 from robustiqa_core.images.photo import amplify, decode_image, encode_png
 
@@ -14,6 +17,8 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "x", "
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 GAINS = (1, 5, 10, 20, 50)
 """Factors by which a change can be enlarged."""
+GREY = "rgba(127,127,127,0.9)"
+_LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 
 
 def model_colours(stems: Iterable[str]) -> dict[str, str]:
@@ -43,3 +48,16 @@ def amplified_png(clean_png: bytes, adversarial_png: bytes, gain: float) -> byte
     """
     clean, adversarial = (decode_image(png).images for png in (clean_png, adversarial_png))
     return encode_png(amplify(adversarial - clean, gain)[0])
+
+
+def bare_figure(height: int) -> go.Figure:
+    """Return an empty figure in the style of the app, so many pixels high."""
+    layout: dict[str, Any] = {
+        "template": "none",
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 28, "b": 8},
+        "legend": _LEGEND,
+        "hovermode": "closest",
+        "dragmode": False,
+    }
+    return go.Figure(layout=layout)

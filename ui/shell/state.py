@@ -1,4 +1,4 @@
-"""Names, defaults and typed getters of what a visit remembers. Ids and settings only: images live in the job store."""
+"""What a visit remembers: names, defaults, jobs of a page. Ids and settings only: images live in the job store."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,14 +8,6 @@ import streamlit as st
 
 from robustiqa_core.attacks import ATTACKS, PGD, SETTINGS, Attack
 from robustiqa_core.evaluation.report import attack_name
-from robustiqa_core.hardening import HardeningRecipe
-from ui.attacks.batch_recipe import BatchRecipe
-from ui.attacks.recipe import Recipe
-from ui.audit.recipe import AuditRecipe
-from ui.compare.recipe import CompareRecipe
-from ui.lab.sweep_job import SweepRecipe
-from ui.pruning.recipe import PruningRecipe
-from ui.spectra.recipe import SpectraRecipe
 
 RecipeT = TypeVar("RecipeT")
 
@@ -40,45 +32,13 @@ CHART_FORMAT = "chart_format"
 
 RUN = "run"
 CANCEL = "cancel"
-LAB = "attack_lab"
-START = "start_jobs"
-NAMED_ATTACK = "named_attack"
-SEVERAL = "several"
-OPENED = "opened"
-LAB_SET = "lab_"
-"""Prefix of the keys of the attack lab's set of photos."""
 
-# Prefixes of the keys of the pages that have an attack, or a set of photos, of their own.
-AUDIT = "audit_"
-COMPARE = "compare_"
-SPECTRA = "spectra_"
-PLACEMENT = "placement_"
-PRUNING = "pruning_"
-
-# After such a prefix: what these pages have besides the settings of an attack.
+# Behind the prefix of a page that has an attack, or a set of photos, of its own.
 SAMPLES = "samples"
 FOLDER_LIMIT = "folder_limit"
-REFERENCE = "reference"
 DEFENCE = "defence"
-BLACK_BOX_QUERIES = "black_box_queries"
-DIRECTIONS_SEED = "directions_seed"
-SIDE = "side"
-QUERIES = "queries"
 MODELS = "models"
-ATTACKS_CHOSEN = "attacks"
-STRENGTHS = "strengths"
-CONVENTION = "convention"
-FIXED_LOW = "fixed_low"
-FIXED_HIGH = "fixed_high"
 COMPARED_WITH = "compared_with"
-FIGURE = "figure"
-SCATTER = "scatter"
-PAIR = "pair"
-VIEW = "view"
-WAVE_LEVELS = "wave_levels"
-GRID = "grid"
-NORMS = "norms"
-SHOWN_PHOTO = "shown_photo"
 GREETED = "greeted"
 
 DEFAULT_ATTACK = PGD()
@@ -130,69 +90,16 @@ class PageJobs(Generic[RecipeT]):
         self.asked, self.notice = True, None
 
 
-def lab() -> PageJobs[BatchRecipe]:
-    """Return the attack lab's jobs; a new visit asks for a run, so that it shows a result at once."""
-    if LAB not in st.session_state:
-        st.session_state[LAB] = PageJobs[BatchRecipe](asked=True)
-    return cast(PageJobs[BatchRecipe], st.session_state[LAB])
+def page_jobs(key: str, *, asked: bool = False) -> PageJobs[Any]:
+    """Return the jobs that a page, or a part of one, remembers in this visit.
 
-
-def lab_sweep() -> PageJobs[SweepRecipe]:
-    """Return the attack lab's jobs that run an attack in every strength."""
-    return cast(PageJobs[SweepRecipe], _page_jobs(f"{LAB_SET}sweep_jobs"))
-
-
-def audit() -> PageJobs[AuditRecipe]:
-    """Return the jobs of the page that audits a model."""
-    return cast(PageJobs[AuditRecipe], _page_jobs(f"{AUDIT}jobs"))
-
-
-def start() -> PageJobs[BatchRecipe]:
-    """Return the jobs of the first page; a new visit asks for a run, so that it shows a result at once."""
-    if START not in st.session_state:
-        st.session_state[START] = PageJobs[BatchRecipe](asked=True)
-    return cast(PageJobs[BatchRecipe], st.session_state[START])
-
-
-def compare() -> PageJobs[CompareRecipe]:
-    """Return the jobs of the page that compares models."""
-    return cast(PageJobs[CompareRecipe], _page_jobs(f"{COMPARE}jobs"))
-
-
-def compare_pair() -> PageJobs[Recipe]:
-    """Return the jobs of that page that show one of its photos again."""
-    return cast(PageJobs[Recipe], _page_jobs(f"{COMPARE}pair_jobs"))
-
-
-def placement() -> PageJobs[HardeningRecipe]:
-    """Return the jobs of the page that tries places for a block."""
-    return cast(PageJobs[HardeningRecipe], _page_jobs(f"{PLACEMENT}jobs"))
-
-
-def placement_probe() -> PageJobs[str]:
-    """Return the jobs of that page that measure how a model's stages amplify a change; each runs a model's stem."""
-    return cast(PageJobs[str], _page_jobs(f"{PLACEMENT}probe_jobs"))
-
-
-def placement_ahead() -> PageJobs[HardeningRecipe]:
-    """Return the jobs of that page that compute what every trial needs."""
-    return cast(PageJobs[HardeningRecipe], _page_jobs(f"{PLACEMENT}ahead_jobs"))
-
-
-def spectra(view: str) -> PageJobs[SpectraRecipe]:
-    """Return the jobs of a view of the page of spectra; each view has its own."""
-    return cast(PageJobs[SpectraRecipe], _page_jobs(f"{SPECTRA}{view}_jobs"))
-
-
-def pruning() -> PageJobs[PruningRecipe]:
-    """Return the jobs of the page that prunes."""
-    return cast(PageJobs[PruningRecipe], _page_jobs(f"{PRUNING}jobs"))
-
-
-def _page_jobs(key: str) -> object:
+    Args:
+        key: under which they are remembered.
+        asked: whether a new visit asks for a run, so that it shows a result at once.
+    """
     if key not in st.session_state:
-        st.session_state[key] = PageJobs[Any]()
-    return st.session_state[key]
+        st.session_state[key] = PageJobs[Any](asked=asked)
+    return cast(PageJobs[Any], st.session_state[key])
 
 
 def is_prepared(key: str = MODEL) -> bool:

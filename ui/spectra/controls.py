@@ -12,14 +12,16 @@ from robustiqa_core.errors import ConfigurationError, RobustIQAError
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.spectra import Norms, SensitivitySettings
 from ui.attacks.widgets import PRESETS, attack_widgets, check_shown
+from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import Calls, attack_calls, spoken
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import NamedPhoto, PhotoSet, reduced_png
 from ui.shell import cache, controls, state
 from ui.shell.markdown import sentence
+from ui.spectra import session
 from ui.spectra.recipe import GRIDS, Layers, Perturbation, Question, Sensitivity, SpectraRecipe, View, read_choices
 
-PLACE = state.SPECTRA
+PLACE = session.PREFIX
 MOST_PHOTOS = 4
 MOST_MODELS = 2
 DEFAULT_PHOTOS = ("mountain_path",)
@@ -88,7 +90,7 @@ def spectra_controls(view: View) -> SpectraRequest | None:
         "Run the measurement",
         key=f"{state.RUN}_spectra",
         ready=request is not None,
-        on_click=state.spectra(view).ask,
+        on_click=session.jobs(view).ask,
         note="" if request is None else f"Takes about {spoken(seconds)}.",
     )
     return request
@@ -96,14 +98,14 @@ def spectra_controls(view: View) -> SpectraRequest | None:
 
 def prepare() -> None:
     """Give the widgets their first values: those of the address, where it has any, else the defaults."""
-    if state.is_prepared(_key(state.VIEW)):
+    if state.is_prepared(_key(session.VIEW)):
         return
     parameters = st.query_params.to_dict()
     try:
         _prepare(parameters)
     except RobustIQAError as error:
         _prepare({})
-        state.spectra(st.session_state[_key(state.VIEW)]).notice = state.Notice(
+        session.jobs(st.session_state[_key(session.VIEW)]).notice = state.Notice(
             "error", f"The address could not be followed, the default is shown. {sentence(error)}"
         )
 
@@ -112,7 +114,7 @@ def estimate_seconds(recipe: SpectraRecipe) -> float:
     """Return how long a run will take on this server when nothing else runs."""
     pixels, cards = _pixels(recipe.photos, recipe.max_side), [cache.cards()[stem] for stem in recipe.models]
     calls = _calls(recipe.question)
-    speeds = [cache.speed(card.model, card.variant) for card in cards]
+    speeds = [jobs_cache.speed(card.model, card.variant) for card in cards]
     return sum(speed.seconds(calls, pixels) + PHOTO_SECONDS * len(recipe.photos.names) for speed in speeds)
 
 
@@ -136,12 +138,12 @@ def _prepare(parameters: dict[str, str]) -> None:
     state.prepare(
         {
             **state.attack_values(choices.attack, PLACE),
-            _key(state.VIEW): choices.view,
+            _key(session.VIEW): choices.view,
             _key(state.MODELS): _read_models(parameters) or default_models(cards.values()),
             _key(state.MAX_SIDE): int(side),
-            _key(state.WAVE_LEVELS): round(choices.waves.eps * state.LEVELS, 6),
-            _key(state.GRID): choices.waves.grid,
-            _key(state.NORMS): choices.norms,
+            _key(session.WAVE_LEVELS): round(choices.waves.eps * state.LEVELS, 6),
+            _key(session.GRID): choices.waves.grid,
+            _key(session.NORMS): choices.norms,
         }
     )
 
@@ -169,16 +171,16 @@ def _question(view: View, card: ModelCard) -> Question | None:
 def _waves() -> SensitivitySettings:
     levels = st.select_slider(
         "Size of each wave",
-        sorted({*PRESETS, st.session_state[_key(state.WAVE_LEVELS)]}),
+        sorted({*PRESETS, st.session_state[_key(session.WAVE_LEVELS)]}),
         format_func=lambda value: f"{value:g}/255",
-        key=_key(state.WAVE_LEVELS),
+        key=_key(session.WAVE_LEVELS),
         persist_state="session",
         help="Its root mean square, in steps of 1/255. All waves have the same size.",
     )
     grid = st.select_slider(
         "Frequencies on each axis",
         GRIDS,
-        key=_key(state.GRID),
+        key=_key(session.GRID),
         persist_state="session",
         help="The cells of the map on each axis. Twice as many take four times as long.",
     )
@@ -190,13 +192,13 @@ def _layers(attack: Attack | None) -> Layers | None:
         "Largest singular values",
         list(NORMS_NAMES),
         format_func=NORMS_NAMES.__getitem__,
-        key=_key(state.NORMS),
+        key=_key(session.NORMS),
         required=True,
         width="stretch",
         persist_state="session",
         help="By how much each stage could lengthen a small change at most. They take most of the time.",
     )
-    return None if attack is None else Layers(attack, st.session_state[_key(state.NORMS)])
+    return None if attack is None else Layers(attack, st.session_state[_key(session.NORMS)])
 
 
 def _calls(question: Question) -> Calls:

@@ -9,6 +9,7 @@ import streamlit as st
 from robustiqa_core.jobs import JobSnapshot
 from ui.jobs import page_job
 from ui.shell import cache, state
+from ui.spectra import session
 from ui.spectra.controls import SpectraRequest, estimate_seconds
 from ui.spectra.job import spectra_records
 from ui.spectra.outcome import OUTCOMES, SpectraOutcome, SpectraStep
@@ -21,8 +22,8 @@ QUICK_SECONDS = 10.0
 
 def greet(view: View, request: SpectraRequest | None) -> None:
     """Ask for a run where a visitor opens a view for the first time, there is nothing to show, and it is quick."""
-    key = f"{state.SPECTRA}{view}_{state.GREETED}"
-    jobs = state.spectra(view)
+    key = f"{session.PREFIX}{view}_{state.GREETED}"
+    jobs = session.jobs(view)
     if key in st.session_state:
         return
     st.session_state[key] = True
@@ -40,30 +41,30 @@ def start(request: SpectraRequest) -> None:
         models = [(card, cache.scorer(card.model, card.variant)) for card in cards]
         return partial(spectra_records, recipe, request.photos, models, cache.device())
 
-    jobs = state.spectra(recipe.question.view)
+    jobs = session.jobs(recipe.question.view)
     page_job.start(jobs, recipe, prepare, noun="measurement", heartbeat=page_job.AWAY_SECONDS, keep_as=_kept_as(recipe))
 
 
 def settle(view: View) -> None:
     """Take note of the end of a view's active run, if it has ended; without uploads it is kept for a reload."""
-    page_job.settle(state.spectra(view), noun="measurement", cancelled=_cancelled, keep_as=_kept_as)
+    page_job.settle(session.jobs(view), noun="measurement", cancelled=_cancelled, keep_as=_kept_as)
 
 
 def restore(view: View, request: SpectraRequest | None) -> None:
     """Show the result that the address names, or the one that the controls ask for, if it is kept."""
     named = st.query_params.get(page_job.RESULT, "")
     keys = [named if named.startswith(view) else None, None if request is None else _kept_as(request.recipe)]
-    page_job.restore(state.spectra(view), keys, OUTCOMES[view], of=SpectraRecipe)
+    page_job.restore(session.jobs(view), keys, OUTCOMES[view], of=SpectraRecipe)
 
 
 def outcome(view: View) -> SpectraOutcome | None:
     """Return the outcome that is on the view; None if there is none, or it is no longer kept."""
-    return cast(SpectraOutcome | None, page_job.shown_result(state.spectra(view)))
+    return cast(SpectraOutcome | None, page_job.shown_result(session.jobs(view)))
 
 
 def follow(view: View) -> None:
     """Draw the view's active run as it is now, again and again, until it has ended."""
-    jobs = state.spectra(view)
+    jobs = session.jobs(view)
     recipe = jobs.recipes[jobs.active or ""]
     if recipe.photos.public:
         st.query_params.from_dict(recipe.address())

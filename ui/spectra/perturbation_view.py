@@ -10,6 +10,7 @@ from ui.photos.credits import credit_line
 from ui.shell import cache, state
 from ui.shell.figures import GAINS
 from ui.shell.markdown import plain
+from ui.spectra import session
 from ui.spectra.figures import density_figure, density_limit, flow_figure, flow_gain, profile_figure, shares_figure
 from ui.spectra.frame import colours, draw_figure, model_names
 from ui.spectra.outcome import Change, PerturbationOutcome
@@ -65,7 +66,7 @@ def _choose_photo(outcome: PerturbationOutcome) -> str:
         "Photo of the pictures and maps",
         places,
         format_func=titles.__getitem__,
-        key=f"{state.SPECTRA}{state.SHOWN_PHOTO}_{outcome.ran.recipe.key()}",
+        key=f"{session.PREFIX}{session.SHOWN_PHOTO}_{outcome.ran.recipe.key()}",
     )
     return chosen
 

@@ -6,10 +6,10 @@ import streamlit as st
 
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
-from ui.shell import charts, controls, state
+from ui.shell import charts, controls
 from ui.shell.glossary import WORDS
 from ui.shell.sharing import draw_share
-from ui.spectra import layers_view, perturbation_view, sensitivity_view
+from ui.spectra import layers_view, perturbation_view, sensitivity_view, session
 from ui.spectra.controls import SpectraRequest, estimate_seconds
 from ui.spectra.files import outcome_csv, outcome_json
 from ui.spectra.outcome import LayersOutcome, PerturbationOutcome, SensitivityOutcome, SpectraOutcome
@@ -31,11 +31,11 @@ def choose() -> View:
             "What to look at",
             VIEWS,
             format_func=VIEW_NAMES.__getitem__,
-            key=f"{state.SPECTRA}{state.VIEW}",
+            key=f"{session.PREFIX}{session.VIEW}",
             required=True,
             persist_state="session",
         )
-        view: View = st.session_state[f"{state.SPECTRA}{state.VIEW}"]
+        view: View = st.session_state[f"{session.PREFIX}{session.VIEW}"]
         with st.popover("What the words mean", icon=":material/menu_book:"):
             st.markdown("\n\n".join(f"**{word}**: {WORDS[word]}" for word in _WORDS[view]))
     st.markdown(QUESTIONS[view])

@@ -11,12 +11,13 @@ from robustiqa_core.models.card import ModelCard
 from ui.attacks.batch_job import BatchOutcome, RunRecord, batch_point, batch_records
 from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.job import CurvePoint
+from ui.attacks.live import kept_as
 from ui.attacks.recipe import PhotoChoice
 from ui.jobs import page_job
-from ui.lab.live import kept_as
 from ui.photos.photo_set import from_root
 from ui.shell import cache, controls, state
 from ui.shell.model_names import rival_of
+from ui.start import session
 
 NOUN = "attack"
 SHOWN = ("cat", "mountain_path_out_of_focus")
@@ -52,12 +53,12 @@ def start(recipe: BatchRecipe) -> None:
         photos = [cache.sample_photo(choice.name) for choice in recipe.photos]
         return partial(batch_records, recipe, scorers, photos, cache.device())
 
-    page_job.start(state.start(), recipe, prepare, noun=NOUN, trace=batch_point, keep_as=kept_as(recipe))
+    page_job.start(session.jobs(), recipe, prepare, noun=NOUN, trace=batch_point, keep_as=kept_as(recipe))
 
 
 def settle() -> None:
     """Take note of the end of the run; ask for it again where its result is no longer kept."""
-    jobs = state.start()
+    jobs = session.jobs()
     cancelled = "Cancelled. Nothing was computed."
     page_job.settle(jobs, noun=NOUN, cancelled=lambda snapshot: cancelled, keep_as=kept_as)
     if jobs.active is None and jobs.shown is not None and outcome() is None:
@@ -66,17 +67,17 @@ def settle() -> None:
 
 def outcome() -> BatchOutcome | None:
     """Return the finished run; None while there is none."""
-    return cast(BatchOutcome | None, page_job.shown_result(state.start()))
+    return cast(BatchOutcome | None, page_job.shown_result(session.jobs()))
 
 
 def follow() -> None:
     """Draw the progress of the run until it has ended."""
-    page_job.follow(state.start(), draw)
+    page_job.follow(session.jobs(), draw)
 
 
 def draw(snapshot: JobSnapshot) -> None:
     """Draw how far the run is."""
-    recipe = state.start().recipes[snapshot.id]
+    recipe = session.jobs().recipes[snapshot.id]
     share, text = progress(snapshot, recipe)
     page_job.draw_progress(snapshot, share, text + page_job.time_left(snapshot, share))
 

@@ -7,10 +7,10 @@ import streamlit as st
 
 from robustiqa_core.verdict import known_agreement
 from ui.attacks.batch_job import BatchOutcome
+from ui.attacks.growth import growth_figure
 from ui.attacks.job import Outcome
-from ui.ideas.figures import growth_figure
 from ui.photos.credits import credit_line
-from ui.shell import cache, charts, state
+from ui.shell import cache, charts
 from ui.shell.charts import draw_chart
 from ui.shell.components.compare_slider import Picture, compare_slider
 from ui.shell.controls import model_title, small_header
@@ -18,6 +18,7 @@ from ui.shell.figures import model_colours
 from ui.shell.markdown import plain
 from ui.shell.navigation import LAB, PLACEMENT, START, AppPage, listed_pages
 from ui.shell.sharing import draw_share
+from ui.start import session
 from ui.start.figures import TWIN_BOX, answers_figure, crop_png, likeness, pipeline_svg, twin_svg
 from ui.start.texts import (
     Answer,
@@ -136,7 +137,7 @@ def _photo(run: Outcome, answers: Sequence[Answer], number: int) -> None:
     st.markdown(
         f"**{plain(photo_sentence(run.report, answers[0], trained=cards[answers[0].stem].training.photos > 0))}**"
     )
-    change = cache.perturbation_png(f"start {state.start().shown} {number}", GAIN, run.clean_png, run.adversarial_png)
+    change = cache.perturbation_png(f"start {session.jobs().shown} {number}", GAIN, run.clean_png, run.adversarial_png)
     compare_slider(
         Picture("Photo", f"{sample.title}, the photo", run.clean_png),
         [
@@ -197,6 +198,6 @@ def _take_away(outcome: BatchOutcome, answers: Sequence[Answer]) -> None:
             )
     with st.container(horizontal=True, vertical_alignment="center"):
         _link(LAB, "Open this in the Attack lab", outcome.recipe.address())
-        st.button("Compute it again", key="start_again", icon=":material/replay:", on_click=state.start().ask)
+        st.button("Compute it again", key="start_again", icon=":material/replay:", on_click=session.jobs().ask)
         draw_share("page, and computes the same numbers anew", {})
     st.caption(f"Computed for this visit in {seconds:.1f} s of attacks, on {outcome.first.report.device}.")

@@ -1,4 +1,4 @@
-"""Hardened models in the server's memory: trials, and those that were kept under a name. Knows nothing of Streamlit."""
+"""Trials of hardened models in the server's memory, and their networks. Knows nothing of Streamlit."""
 
 import copy
 import io
@@ -12,34 +12,33 @@ from pathlib import Path
 
 from robustiqa_core.checkpoints.storage import as_scorer, check_new_variant, check_variant, save_checkpoint
 from robustiqa_core.checks import check_count
-from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.errors import InputError
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
 from ui.hardening.job import Trial
 from ui.hardening.recipe import command_of
+from ui.shell.named_models import NamedModels
 
 
-class KeptModels:
-    """Trials of everybody on this server, the newest networks, and the models that were kept under a name.
+class TrialStore:
+    """Trials of everybody on this server, and the newest networks.
 
     Figures of a trial are small and last long; networks are large, and only those of the newest trials are there. All
     methods may be called from any thread.
 
     Args:
+        named: where models are kept under a name.
         trials: most trials whose figures are remembered.
         networks: most trials whose networks are.
-        models: most models under a name.
     """
 
-    def __init__(self, *, trials: int = 200, networks: int = 16, models: int = 12) -> None:
+    def __init__(self, named: NamedModels, *, trials: int = 200, networks: int = 16) -> None:
+        self._named = named
         self._most_trials = check_count("trials", trials)
         self._most_networks = check_count("networks", networks)
-        self._most_models = check_count("models", models)
         self._lock = threading.Lock()
         self._trials: OrderedDict[str, Trial] = OrderedDict()
         self._networks: OrderedDict[str, QualityModel] = OrderedDict()
-        self._models: dict[str, tuple[ModelCard, QualityModel]] = {}
-        self._owners: dict[str, str] = {}
 
     def put(self, trial: Trial, network: QualityModel) -> None:
         """Remember a trial with its network; the oldest ones go."""
@@ -81,46 +80,10 @@ class KeptModels:
             InputError: the network is no longer there.
         """
         trial, network = self._found(key)
-        check_new_variant(trial.recipe.model, name, taken={*taken, *self.cards()})
-        stem = f"{trial.recipe.model}-{name}"
+        check_new_variant(trial.recipe.model, name, taken={*taken, *self._named.cards()})
         card, _ = packed(trial, network, name)
-        scorer = as_scorer(copy.deepcopy(network))
-        with self._lock:
-            if len(self._models) >= self._most_models:
-                raise ConfigurationError(
-                    f"{self._most_models} models are kept on this server, and no more fit; download this one instead"
-                )
-            self._models[stem] = (card, scorer)
-            self._owners[stem] = owner
+        self._named.add(card, as_scorer(copy.deepcopy(network)), owner=owner)
         return card
-
-    def drop(self, stem: str, *, owner: str = "") -> None:
-        """Forget a model that was kept; nothing happens if there is none.
-
-        Raises:
-            ConfigurationError: somebody else keeps it.
-        """
-        with self._lock:
-            if self._owners.get(stem, owner) != owner:
-                raise ConfigurationError(f"{stem} was kept by somebody else; only they can forget it")
-            self._models.pop(stem, None)
-            self._owners.pop(stem, None)
-
-    def owned(self, owner: str) -> dict[str, ModelCard]:
-        """Return the cards of the models that a visit keeps, by stem."""
-        with self._lock:
-            return {stem: card for stem, (card, _) in self._models.items() if self._owners[stem] == owner}
-
-    def cards(self) -> dict[str, ModelCard]:
-        """Return the cards of the models that were kept, by stem."""
-        with self._lock:
-            return {stem: card for stem, (card, _) in self._models.items()}
-
-    def scorer(self, stem: str) -> QualityModel | None:
-        """Return a model that was kept, frozen; None if there is none of that stem."""
-        with self._lock:
-            found = self._models.get(stem)
-            return None if found is None else found[1]
 
     def checkpoint(self, key: str, name: str) -> bytes:
         """Return a ZIP of the two files of a trial's checkpoint, under a name.
