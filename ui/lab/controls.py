@@ -14,9 +14,9 @@ from ui.attacks.recipe import PhotoChoice
 from ui.attacks.widgets import attack_shown, attack_widgets, set_attack
 from ui.lab import session
 from ui.lab.address import read_lab_address
+from ui.lab.single_photo import photo_controls, photo_of
 from ui.photos.controls import photo_set_controls, prepare_photo_set
 from ui.photos.photo_set import PhotoSet, from_root
-from ui.photos.single import photo_controls, photo_of
 from ui.shell import cache, state
 from ui.shell.controls import explain_versions, model_title, run_button
 from ui.shell.markdown import sentence

@@ -14,7 +14,7 @@ from ui.jobs import page_job
 from ui.jobs.estimate import spoken
 from ui.lab import session
 from ui.lab.controls import Request
-from ui.photos.single import photo_of
+from ui.lab.single_photo import photo_of
 from ui.shell import cache, state
 from ui.shell.state import PageJobs
 

@@ -15,12 +15,11 @@ from ui.attacks.batch_recipe import OWN_PHOTOS
 from ui.attacks.figures import score_curve
 from ui.attacks.job import CurvePoint, Outcome
 from ui.attacks.widgets import set_attack
-from ui.lab import controls, photo_table, sweep_view
+from ui.lab import controls, photo_table, single_photo, sweep_view
 from ui.lab import duel as duel_texts
 from ui.lab.duel import Duel
 from ui.lab.files import lab_zip
 from ui.lab.suggestions import Suggestion, suggestions
-from ui.photos import single
 from ui.photos.credits import credit_line
 from ui.shell import cache, charts, state
 from ui.shell import controls as shell_controls
@@ -308,5 +307,5 @@ def _try_next(outcome: BatchOutcome) -> None:
 def _follow(suggestion: Suggestion, attack: Attack) -> None:
     set_attack(suggestion.attack or attack)
     if suggestion.photo is not None:
-        single.pick_sample(suggestion.photo)
+        single_photo.pick_sample(suggestion.photo)
     controls.ask_for_run()

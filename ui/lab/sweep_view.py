@@ -11,9 +11,9 @@ from robustiqa_core.jobs import JobSnapshot
 from ui.attacks.batch_recipe import BatchRecipe
 from ui.jobs import page_job
 from ui.lab import session
+from ui.lab.single_photo import photo_of
 from ui.lab.sweep_figure import sweep_figure
 from ui.lab.sweep_job import SweepOutcome, SweepPoint, SweepRecipe, SweepStep, point_of, sweep_csv, sweep_records
-from ui.photos.single import photo_of
 from ui.shell import cache, controls
 from ui.shell.charts import draw_chart, draw_live_chart
 from ui.shell.figures import model_colours

@@ -11,7 +11,6 @@ from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.evaluation.tables.photos import find_photos
 from robustiqa_core.images.kinds import PHOTO_KINDS
 from ui.photos.photo_set import FOLDER_VARIABLE, NamedPhoto, PhotoSet, Source, read_photo_set, sample_photo
-from ui.photos.single import MAX_UPLOAD_MB
 from ui.shell import cache, state
 from ui.shell.components.photo_picker import Thumbnail, photo_picker
 from ui.shell.markdown import plain, sentence
@@ -19,6 +18,8 @@ from ui.shell.markdown import plain, sentence
 SOURCE_NAMES: dict[Source, str] = {"samples": "Samples", "uploads": "Your own", "folder": "Folder"}
 MOST_UPLOADS = 24
 Photos = tuple[PhotoSet, tuple[NamedPhoto, ...]]
+MAX_UPLOAD_MB = 20
+"""Largest photo that can be uploaded, in megabytes."""
 
 
 def prepare_photo_set(place: str, parameters: Mapping[str, str], *, samples: Sequence[str], most: int) -> None:

@@ -9,12 +9,12 @@ from robustiqa_core.images.kinds import PHOTO_KINDS
 from robustiqa_core.images.photo import MAX_SIDE, Photo
 from ui.attacks.recipe import PhotoChoice
 from ui.lab import session
+from ui.photos.controls import MAX_UPLOAD_MB
 from ui.photos.photo_set import from_root
 from ui.shell import cache, state
 from ui.shell.components.photo_picker import Thumbnail, photo_picker
 from ui.shell.markdown import plain, sentence
 
-MAX_UPLOAD_MB = 20
 SMALL_SIDE = 128
 """Shorter side in pixels below which a score says little: half of the smallest photos in the training sets, or less."""
 SIDE_NAMES = {512: "512 px (fast)", 1024: "1024 px", MAX_SIDE: f"Full size, at most {MAX_SIDE} px"}
