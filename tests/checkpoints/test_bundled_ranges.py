@@ -7,7 +7,7 @@ import pytest
 from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.models.card import ModelCard
 
-CARDS = list_cards(Path(__file__).parents[1] / "checkpoints")
+CARDS = list_cards(Path(__file__).parents[2] / "checkpoints")
 BASELINES = {card.model: card for card in CARDS if card.variant == "baseline"}
 
 
