@@ -89,12 +89,13 @@ def decode_image(data: bytes, *, name: str = "image", max_side: int = MAX_SIDE) 
     )
 
 
-def read_image(path: Path, *, max_side: int = MAX_SIDE) -> Photo:
+def read_image(path: Path | str, *, max_side: int = MAX_SIDE) -> Photo:
     """Read and decode the photo at `path`; its file name becomes its name. See `decode_image`.
 
     Raises:
         InputError: no such file, it cannot be read, or it cannot be decoded; the message names the file.
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"expected an image file, got {path}, which is no file; check the path")
     try:

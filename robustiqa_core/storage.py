@@ -7,7 +7,7 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robustiqa_core.blocks import BlockSettings, blocks_of, insert
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
@@ -16,6 +16,7 @@ from robustiqa_core.folders import CHECKPOINTS_VARIABLE, checkpoints_root
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.models.efficientnet_lite import ConvNorm
+from robustiqa_core.names import did_you_mean
 from robustiqa_core.pruning import is_masked, narrow, remaining
 
 
@@ -54,7 +55,8 @@ def load_card(model: str, variant: str = "baseline", *, root: Path | None = None
     if known:
         names = ", ".join(f"{card.model} {card.variant}" for card in known)
         raise ConfigurationError(
-            f"model and variant must be one of: {names}; got {model} {variant}; choose one of these"
+            f"model and variant must be one of: {names}; got {model} {variant}; "
+            + did_you_mean(f"{model} {variant}", [f"{card.model} {card.variant}" for card in known])
         )
     raise MissingWeightsError(
         f"expected a model card at {path}, got none; clone the repository with its checkpoints/, "
@@ -78,8 +80,12 @@ def load_network(
         MissingWeightsError: the card is there, the weights are not.
         InputError: the weights are not those that the card describes.
     """
-    card = load_card(model, variant, root=root)
-    path = (root or checkpoints_root()) / f"{card.stem}.safetensors"
+    return network_of(load_card(model, variant, root=root), root or checkpoints_root(), device=device)
+
+
+def network_of(card: ModelCard, root: Path, *, device: torch.device) -> QualityModel:
+    """Return the network that a card describes, whose weights lie in the folder `root`; see `load_network`."""
+    path = root / f"{card.stem}.safetensors"
     if not path.is_file():
         raise MissingWeightsError(f"expected weights at {path}, got no file; clone the repository again, or train them")
     data = path.read_bytes()
@@ -118,6 +124,11 @@ def as_scorer(network: QualityModel) -> QualityModel:
             module.fold()
     frozen: QualityModel = network.to(memory_format=torch.channels_last).requires_grad_(False)
     return frozen
+
+
+def is_folded(network: nn.Module) -> bool:
+    """Return whether a network was made fast by `as_scorer`: to be attacked, no longer to be trained or pruned."""
+    return any(isinstance(module, ConvNorm) and isinstance(module.norm, nn.Identity) for module in network.modules())
 
 
 def _fill(network: QualityModel, state: dict[str, Tensor], place: str) -> None:
