@@ -35,7 +35,7 @@ from robustiqa_core.attacks import (
 )
 from robustiqa_core.audit import AuditPlan, AuditReport, read_photos
 from robustiqa_core.audit import audit as audit_records
-from robustiqa_core.blocks import BlockSettings, insert
+from robustiqa_core.blocks import BlockSettings, fold_blocks, insert
 from robustiqa_core.checks import check_keywords
 from robustiqa_core.device import choose_device, device_of, fast_training_precision
 from robustiqa_core.errors import (
@@ -364,7 +364,10 @@ def insert_block(network: Network, position: str, block: BlockSettings | None = 
     Raises:
         ConfigurationError: no such place, one that has a block, or a block that does not fit.
     """
-    return insert(network, position, block or BlockSettings())
+    blocked = insert(network, position, block or BlockSettings())
+    if is_folded(network):
+        fold_blocks(blocked)
+    return blocked
 
 
 @_told

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from robustiqa_core.blocks import BlockSettings, blocks_of, insert
+from robustiqa_core.blocks import BlockSettings, blocks_of, fold_blocks, insert
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError
 from robustiqa_core.files import read_json, write_bytes, write_json
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE, checkpoints_root
@@ -110,8 +110,8 @@ def load_scorer(
     """Return a trained network that only scores and is attacked: as `load_network`, but frozen and made fast.
 
     It may be shared by threads as long as nobody changes it. Normalisations are multiplied into the convolutions
-    before them, and the weights lie channels last (`benchmarks/scorer_tuning.py` has what that saves). Scores move by
-    rounding only. Arguments and errors are those of `load_network`.
+    before them, blocks build their kernel once, and the weights lie channels last (`benchmarks/scorer_tuning.py` has
+    what that saves). Scores move by rounding only. Arguments and errors are those of `load_network`.
     """
     return as_scorer(load_network(model, variant, device=device, root=root))
 
@@ -122,6 +122,7 @@ def as_scorer(network: QualityModel) -> QualityModel:
     for module in network.modules():
         if isinstance(module, ConvNorm):
             module.fold()
+    fold_blocks(network)
     frozen: QualityModel = network.to(memory_format=torch.channels_last).requires_grad_(False)
     return frozen
 
