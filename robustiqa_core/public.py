@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 import pandas as pd
 from torch import Tensor, nn
@@ -104,6 +104,12 @@ def _last(records: Iterable[Any], progress: Progress | None) -> Any:
     return record
 
 
+@overload
+def load(
+    model: str | Path, variant: str | None = None, *, device: str = "auto", trainable: Literal[True]
+) -> QualityModel: ...
+@overload
+def load(model: str | Path, variant: str | None = None, *, device: str = "auto", trainable: bool = False) -> Scorer: ...
 @_told
 def load(model: str | Path, variant: str | None = None, *, device: str = "auto", trainable: bool = False) -> Scorer:
     """Return a model, in evaluation mode, that maps images (N, 3, H, W) in [0, 1] to scores (N,), larger is better.
