@@ -31,8 +31,8 @@ def split_name(name: str) -> tuple[str, str]:
     architecture, _, variant = name.partition("-")
     if architecture in ARCHITECTURES:
         return architecture, variant or BASELINE
-    if find_own_model(name) is None:
-        known = list_models()
+    # Without any checkpoint, what loads the model says where they are to be had.
+    if find_own_model(name) is None and (known := list_models()):
         hint = did_you_mean(name, [*ARCHITECTURES, *known], "choose one, or name the file or module of yours")
         raise ConfigurationError(f"a model must be one of {', '.join(known)}, got {name!r}; {hint}")
     return name, OWN
