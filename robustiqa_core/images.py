@@ -95,7 +95,8 @@ def read_image(path: Path | str, *, max_side: int = MAX_SIDE) -> Photo:
     Raises:
         InputError: no such file, it cannot be read, or it cannot be decoded; the message names the file.
     """
-    path = Path(path)
+    # A kind of path of its own (an upload that is none on the disk) stays what it is.
+    path = Path(path) if isinstance(path, str) else path
     if not path.is_file():
         raise InputError(f"expected an image file, got {path}, which is no file; check the path")
     try:

@@ -44,7 +44,7 @@ def as_images(photo: PhotoLike) -> Tensor:
         case Photo():
             return photo.images
         case str() | Path():
-            return read_image(Path(photo)).images
+            return read_image(photo).images
         case Image.Image():
             return _decoded(photo)
         case np.ndarray():
