@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, SLOPE, Gate, TinyScorer
 
 from robustiqa_core import cli
-from robustiqa_core.cli import evaluate as evaluate_command
 from robustiqa_core.images import decode_image
+from robustiqa_core.tables import models as table_models
 from ui import cache, state
 from ui.compare_controls import DEFAULT_PHOTOS, ROW_SECONDS
 from ui.compare_job import CompareOutcome
@@ -206,8 +206,8 @@ def test_the_command_makes_the_same_rows(
     words = shlex.split(page.code[-1].value)[1:]
     words[words.index("table.csv")] = str(tmp_path / "table.json")
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(evaluate_command, "resolve_scorer", lambda model, variant, device: TinyScorer())
-    monkeypatch.setattr(evaluate_command, "resolve_card", lambda model, variant, scorer: CARD)
+    monkeypatch.setattr(table_models, "resolve_scorer", lambda model, variant, device: TinyScorer())
+    monkeypatch.setattr(table_models, "resolve_card", lambda model, variant, scorer: CARD)
     assert cli.main([*words, "--json"]) == 0
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]
     mine = [row.to_json() for row in outcome(page).rows]
