@@ -1,6 +1,9 @@
 """Walls that the import contracts in pyproject.toml cannot check, because they look at packages only."""
 
 import ast
+import fnmatch
+import runpy
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,15 @@ def test_the_entry_point_is_short_and_imports_neither_torch_nor_the_core() -> No
 @pytest.mark.parametrize("path", sorted((ROOT / "pages").glob("*.py")), ids=lambda path: path.stem)
 def test_a_page_reads_controls_and_draws(path: Path) -> None:
     assert not imported(path) & {"torch", "torchvision", "numpy", "scipy", "pandas"}
+
+
+def test_no_two_modules_of_tests_have_one_name_so_that_any_selection_of_folders_runs() -> None:
+    tests = ROOT / "tests"
+    ignored = runpy.run_path(str(tests / "conftest.py"))["collect_ignore_glob"]
+    collected = [
+        path.name
+        for path in tests.rglob("*.py")
+        if not any(fnmatch.fnmatch(str(path), str(tests / pattern)) for pattern in ignored)
+    ]
+    assert len(collected) > 50
+    assert not {name: count for name, count in Counter(collected).items() if count > 1}
