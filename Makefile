@@ -9,8 +9,9 @@ PORT ?=
 STREAMLIT_ARGS ?=
 # The browser of the browser tests; empty: the first on PATH.
 CHROMIUM ?=
-# Processes that share the tests; each then computes with one thread.
-WORKERS ?= 1
+# Processes that share the tests; each then computes with one thread. Empty: one for `make test`, whose browser wants the
+# machine for itself; as many as there are processors, at most eight, for `make fast`.
+WORKERS ?=
 # More for pytest, such as PYTEST_ARGS='-k pgd'.
 PYTEST_ARGS ?=
 BENCHMARKS ?= benchmarks/*.py
@@ -18,8 +19,9 @@ BENCHMARKS ?= benchmarks/*.py
 export PYTHON CHROMIUM
 
 python := .venv/bin/python
-parallel := $(if $(filter-out 1,$(WORKERS)),-n $(WORKERS))
-pytest := $(if $(parallel),OMP_NUM_THREADS=1 )$(python) -m pytest $(parallel)
+processors := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 8 ? n : 8)))
+# $(call pytest,PROCESSES): one process has no need of workers.
+pytest = $(if $(filter-out 1,$(1)),OMP_NUM_THREADS=1 )$(python) -m pytest $(if $(filter-out 1,$(1)),-n $(1))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -36,10 +38,10 @@ app: app-environment ## Install what the app needs and start it (PORT=, ADDRESS=
 		--server.showEmailPrompt false --server.fileWatcherType none $(STREAMLIT_ARGS)
 
 test: dev-environment browser lint ## Everything: format, lint, types, import contracts, all tests with the browser's
-	CHROMIUM="$$(sh scripts/browser.sh --find)" ROBUSTIQA_REQUIRE_BROWSER=1 $(pytest) $(PYTEST_ARGS)
+	CHROMIUM="$$(sh scripts/browser.sh --find)" ROBUSTIQA_REQUIRE_BROWSER=1 $(call pytest,$(or $(WORKERS),1)) $(PYTEST_ARGS)
 
 fast: dev-environment lint ## The same without a browser
-	$(pytest) -m 'not slow and not browser' $(PYTEST_ARGS)
+	$(call pytest,$(or $(WORKERS),$(processors))) -m 'not slow and not browser' $(PYTEST_ARGS)
 
 lint: dev-environment ## Format, lint, types and import contracts only
 	$(python) -m ruff format --check .

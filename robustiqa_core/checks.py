@@ -1,13 +1,16 @@
 """The one validator of each kind of input. Each returns what it was given, or raises."""
 
+import dataclasses
 import math
-from collections.abc import Collection
-from typing import TypeVar
+import numbers
+from collections.abc import Collection, Iterable
+from typing import Any, Self, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.errors import ConfigurationError, InputError, UnknownSettingError
+from robustiqa_core.names import did_you_mean
 
 MIN_SIDE = 64
 """Smallest height or width in pixels that the models accept."""
@@ -49,6 +52,11 @@ def check_images(images: Tensor, *, min_side: int = 1, values: bool = True) -> T
     return images
 
 
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ConfigurationError(f"{name} must be a number such as 4 / 255, got {value!r}; give a number")
+
+
 def check_fraction(name: str, value: float, *, zero: bool = False) -> float:
     """Return `value` if it lies in (0, 1] (or [0, 1] with `zero`), else raise.
 
@@ -61,6 +69,7 @@ def check_fraction(name: str, value: float, *, zero: bool = False) -> float:
         robustiqa_core.errors.ConfigurationError: eps is a fraction of the [0, 1] range and must be in (0, 1], \
 got 8; did you mean 8/255?
     """
+    _check_number(name, value)
     if not math.isfinite(value) or value > 1.0 or value < 0.0 or (value == 0.0 and not zero):
         interval = "[0, 1]" if zero else "(0, 1]"
         hint = f"; did you mean {value:g}/255?" if math.isfinite(value) and 1.0 < value <= 255.0 else "; change it"
@@ -72,6 +81,7 @@ got 8; did you mean 8/255?
 
 def check_positive(name: str, value: float) -> float:
     """Return `value` if it is finite and above zero, else raise ConfigurationError."""
+    _check_number(name, value)
     if not math.isfinite(value) or value <= 0.0:
         raise ConfigurationError(f"{name} must be a finite number above 0, got {value:g}; change it")
     return value
@@ -94,5 +104,36 @@ def check_flag(name: str, value: bool) -> bool:
 def check_choice(name: str, value: Name, choices: Collection[str]) -> Name:
     """Return `value` if it is one of `choices`, else raise ConfigurationError that lists them."""
     if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}, got {value!r}; choose one of these")
+        raise ConfigurationError(
+            f"{name} must be one of {', '.join(choices)}, got {value!r}; {did_you_mean(value, choices)}"
+        )
     return value
+
+
+def check_keywords(owner: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Raise UnknownSettingError if one of the keyword arguments given to `owner` is none that it has."""
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known, "leave it out")
+            raise UnknownSettingError(f"{owner} takes {', '.join(known)}, got {name}; {hint}")
+
+
+class Configuration:
+    """Base of the frozen dataclasses that people fill in by hand: a misspelt setting is told what it may have been.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True, slots=True)
+        ... class Recipe(Configuration):
+        ...     steps: int = 10
+        >>> Recipe(iterations=20)
+        Traceback (most recent call last):
+        ...
+        robustiqa_core.errors.UnknownSettingError: Recipe takes steps, got iterations; did you mean steps?
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *values: object, **settings: object) -> Self:
+        """Refuse a setting that there is none of; all else is the dataclass's own."""
+        check_keywords(cls.__name__, settings, [field.name for field in dataclasses.fields(cast(Any, cls))])
+        return super().__new__(cls)

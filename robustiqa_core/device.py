@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import importlib
+import itertools
 import platform
 from typing import Literal
 
@@ -43,6 +44,20 @@ def choose_device(name: str = "auto") -> torch.device:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise ConfigurationError("device mps was asked for, but torch sees no Apple GPU here; use --device cpu")
     return torch.device(name)
+
+
+def device_of(model: object) -> torch.device | None:
+    """Return where a model computes: that of its first weight, or of the network that it wraps; None if it has none.
+
+    Example:
+        >>> device_of(torch.nn.Linear(2, 1)), device_of(lambda images: images.mean((1, 2, 3)))
+        (device(type='cpu'), None)
+    """
+    if isinstance(model, torch.nn.Module):
+        for tensor in itertools.chain(model.parameters(), model.buffers()):
+            return tensor.device
+    inner = next((value for name in ("scorer", "network") if (value := getattr(model, name, None)) is not None), None)
+    return None if inner is None else device_of(inner)
 
 
 def describe_device(device: torch.device) -> str:

@@ -1,4 +1,4 @@
-"""The one error tree of the core: a root and four kinds.
+"""The one error tree of the core: a root and four kinds, one of them with a kind of its own.
 
 Every message has three parts: what was expected, what came, and what to do.
 """
@@ -14,6 +14,10 @@ class InputError(RobustIQAError, ValueError):
 
 class ConfigurationError(RobustIQAError, ValueError):
     """A setting is out of its range, or a name is not known."""
+
+
+class UnknownSettingError(ConfigurationError, TypeError):
+    """A keyword argument that there is none of; a TypeError too, which Python raises for these."""
 
 
 class MissingWeightsError(RobustIQAError, FileNotFoundError):

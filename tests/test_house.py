@@ -1,7 +1,10 @@
 """Walls that the import contracts in pyproject.toml cannot check, because they look at packages only."""
 
 import ast
+import fnmatch
 import re
+import runpy
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -43,3 +46,15 @@ def test_the_map_shows_every_room_and_no_other(package: str) -> None:
     files = [path.relative_to(ROOT / package) for path in (ROOT / package).rglob("*.py")]
     rooms = {f"{path.parts[0]}/" if len(path.parts) > 1 else path.name for path in files}
     assert mapped_rooms(package) == {room for room in rooms if not room.startswith("__")}
+
+
+def test_no_two_modules_of_tests_have_one_name_so_that_any_selection_of_folders_runs() -> None:
+    tests = ROOT / "tests"
+    ignored = runpy.run_path(str(tests / "conftest.py"))["collect_ignore_glob"]
+    collected = [
+        path.name
+        for path in tests.rglob("*.py")
+        if not any(fnmatch.fnmatch(str(path), str(tests / pattern)) for pattern in ignored)
+    ]
+    assert len(collected) > 50
+    assert not {name: count for name, count in Counter(collected).items() if count > 1}

@@ -5,13 +5,14 @@ from dataclasses import KW_ONLY, dataclass
 from torch import Tensor
 
 from robustiqa_core.attacks import projections
+from robustiqa_core.attacks.calling import CallableAttack
 from robustiqa_core.attacks.objective import Direction, Goal
 from robustiqa_core.attacks.projections import NORMS, Norm
 from robustiqa_core.checks import check_choice, check_fraction
 
 
 @dataclass(frozen=True, slots=True)
-class BallAttack:
+class BallAttack(CallableAttack):
     """The budget and the goal of an attack within a norm ball; a subclass adds its settings and `iterate`.
 
     A subclass that validates settings of its own calls `BallAttack.__post_init__(self)` first: a dataclass with slots

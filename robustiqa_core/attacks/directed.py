@@ -2,11 +2,12 @@
 
 from dataclasses import KW_ONLY, dataclass
 
+from robustiqa_core.attacks.calling import CallableAttack
 from robustiqa_core.attacks.objective import Direction, Goal
 
 
 @dataclass(frozen=True, slots=True)
-class DirectedAttack:
+class DirectedAttack(CallableAttack):
     """The goal of an attack whose budget is no norm ball; a subclass adds its settings, `iterate` and `project`.
 
     A subclass that validates settings of its own calls `DirectedAttack.__post_init__(self)` first, as for `BallAttack`.

@@ -7,6 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from robustiqa_core.attacks import objective, projections
+from robustiqa_core.attacks.calling import CallableAttack
 from robustiqa_core.attacks.projections import MAX_SEED, NORMS, Norm
 from robustiqa_core.attacks.records import Trial
 from robustiqa_core.checks import check_choice, check_count, check_fraction
@@ -14,7 +15,7 @@ from robustiqa_core.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
+class Noise(CallableAttack):
     """One draw of noise, uniform in the norm ball; no gradient, and no choice of the better of two images.
 
     The score may go either way: what comes out is what noise does. All images of a batch get the same draw, so that

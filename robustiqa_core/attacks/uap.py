@@ -7,6 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from robustiqa_core.attacks import objective, projections
+from robustiqa_core.attacks.calling import CallableAttack
 from robustiqa_core.attacks.records import Trial
 from robustiqa_core.attacks.universal.cards import check_name
 from robustiqa_core.attacks.universal.shelf import load_perturbation, perturbed
@@ -18,7 +19,7 @@ DEFAULT_PERTURBATION = "linearity-baseline-plain-up"
 
 
 @dataclass(frozen=True, slots=True)
-class UAP:
+class UAP(CallableAttack):
     """A perturbation that `robustiqa train-uap` stored, scaled to `eps` and repeated over the photo.
 
     The score may go either way: no photo is left out where the pattern fails, since an attacker who cannot ask the

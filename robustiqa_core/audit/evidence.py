@@ -16,7 +16,7 @@ from robustiqa_core.attacks.meter import Meter
 from robustiqa_core.attacks.objective import score, score_gradient
 from robustiqa_core.attacks.projections import MAX_SEED
 from robustiqa_core.audit.records import Work
-from robustiqa_core.checks import check_count, check_images
+from robustiqa_core.checks import Configuration, check_count, check_images
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.images.degradations import DEGRADATIONS
 from robustiqa_core.scorer import Scorer
@@ -30,7 +30,7 @@ BLACK_BOXES = ("square", "nes")
 
 
 @dataclass(frozen=True, slots=True)
-class AuditPlan:
+class AuditPlan(Configuration):
     """What an audit uses.
 
     Args:

@@ -1,6 +1,7 @@
 """Orthogonal convolutions, the RobustBlock that is made of them, and its insertion into a network."""
 
 from robustiqa_core.blocks.convolution import BlockConvolution, ConstrainedConvolution, Guarantee, LayerCost
+from robustiqa_core.blocks.folding import fold_blocks, folded_blocks
 from robustiqa_core.blocks.insertion import block_at, blocks_of, insert, insertion_points
 from robustiqa_core.blocks.measure import orthogonality_error, response, singular_values
 from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
@@ -23,6 +24,8 @@ __all__ = [
     "Variant",
     "block_at",
     "blocks_of",
+    "fold_blocks",
+    "folded_blocks",
     "insert",
     "insertion_points",
     "new_block",

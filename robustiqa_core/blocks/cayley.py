@@ -118,10 +118,10 @@ class Cayley(SpectralConvolution):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, channels_out, H, W) of x (N, channels_in, H, W).
 
-        While it learns, a batch is multiplied by the factors of the matrices, which are never formed: of the products
-        with V, as large as the kernel, one is left besides those with the batch.
+        A batch is multiplied by the factors of the matrices, which are never formed: of the products with V, as large
+        as the kernel, one is left besides those with the batch.
         """
-        if not self.learns or self.channels_in == self.channels_out:
+        if self.channels_in == self.channels_out:
             return super().forward(x)
         height, width = x.shape[-2:]
         self._check_memory(height, width)

@@ -1,16 +1,15 @@
 """What every orthogonalisation has in common: a kernel that is built from weights, and its circular convolution."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustiqa_core.blocks.cache import KernelCache
 from robustiqa_core.checks import check_count
 from robustiqa_core.errors import ConfigurationError
 
@@ -34,7 +33,7 @@ class LayerCost:
 
     Args:
         parameters: trainable numbers.
-        kernel_bytes: memory of the kernel that eval mode keeps.
+        kernel_bytes: memory of the kernel that a folded block keeps.
         build_bytes: memory at the peak of building it, without gradients, about.
         flops: operations to apply it to one map, a multiplication and an addition being two.
     """
@@ -136,18 +135,11 @@ class BlockConvolution(nn.Module, ABC):
 
 
 class ConstrainedConvolution(BlockConvolution):
-    """A stride-1 circular convolution whose kernel is built from its weights under a constraint.
+    """A stride-1 circular convolution whose kernel is built from its weights under a constraint, at every call.
 
-    The kernel is built with gradient where a weight asks for it, and else once, and kept until a weight, the grid, the
-    device or the precision changes (see `KernelCache`).
-
-    A subclass says how a kernel is built (`build`) and applied (`convolve`), and what it costs (`cost`).
+    A subclass says how a kernel is built (`build`) and applied (`convolve`), and what it costs (`cost`). A block that
+    is folded builds it once, and calls `convolve` alone.
     """
-
-    def __init__(self, channels_in: int, channels_out: int, kernel_size: int = 3) -> None:
-        """Keep the shape; see `BlockConvolution`."""
-        super().__init__(channels_in, channels_out, kernel_size)
-        self._kernels: KernelCache[Tensor] = KernelCache()
 
     @abstractmethod
     def build(self, height: int, width: int) -> Tensor:
@@ -157,24 +149,8 @@ class ConstrainedConvolution(BlockConvolution):
     def convolve(self, kernel: Tensor, x: Tensor) -> Tensor:
         """Return (N, channels_out, H, W): the kernel applied to x (N, channels_in, H, W)."""
 
-    def _kernel_key(self, height: int, width: int) -> tuple[int, ...]:
-        """Return on what of the grid the kernel depends."""
-        return ()
-
-    @property
-    def learns(self) -> bool:
-        """Whether a kernel would be built with gradient, and so at every call."""
-        return torch.is_grad_enabled() and any(source.requires_grad for source in self.parameters())
-
     def kernel(self, height: int, width: int) -> Tensor:
-        """Return the kernel for a grid of height x width, the kept one where it is still right."""
-        if self.learns:
-            return self.new_kernel(height, width)
-        key = self._kernel_key(height, width)
-        return self._kernels.get(key, list(self.parameters()), lambda: self.new_kernel(height, width))
-
-    def new_kernel(self, height: int, width: int) -> Tensor:
-        """Return the kernel for a grid, built now, in full precision, and not kept."""
+        """Return the kernel for a grid of height x width, built now, in full precision."""
         self._check_memory(height, width)
         with full_precision(next(self.parameters()).device):
             return self.build(height, width)
@@ -185,20 +161,6 @@ class ConstrainedConvolution(BlockConvolution):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, channels_out, H, W) of x (N, channels_in, H, W)."""
         return self.convolve(self.kernel(x.shape[2], x.shape[3]), x)
-
-    def forget(self) -> None:
-        """Forget the kernel that was kept; needed only after a write through `.data`, which nothing can notice."""
-        self._kernels.clear()
-
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode, as every module does, and forget the kernel: code that trains may write through `.data`."""
-        self.forget()
-        return super().train(mode)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self.forget()
-        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return moved
 
 
 class SpatialConvolution(ConstrainedConvolution):

@@ -17,7 +17,7 @@ class CostPreview:
 
     Args:
         parameters: trainable numbers.
-        kernel_bytes: memory of the convolution's kernel, which eval mode keeps.
+        kernel_bytes: memory of the convolution's kernel, which a folded block keeps.
         build_bytes: memory at the peak of building it, without gradients, about; training needs a few times that.
         flops: operations on one map, a multiplication and an addition being two.
         build_seconds: time of building the kernel on this machine, once it was measured.
@@ -88,7 +88,7 @@ def with_build_time(cost: CostPreview, block: RobustBlock, height: int, width: i
     for _ in range(2):
         _wait(device)
         start = time.perf_counter()
-        convolution.new_kernel(*grid)
+        convolution.kernel(*grid)
         _wait(device)
         seconds.append(time.perf_counter() - start)
     return replace(cost, build_seconds=min(seconds))

@@ -1,4 +1,4 @@
-"""A spectral block that does not learn, as a few products of real matrices.
+"""A folded spectral block as a few products of real matrices.
 
 Averaging to cells, the transform, its inverse and the way back to the map are all linear and know nothing of channels:
 of a small map they are two matrices. With the kernel between them, what was a dozen of small steps is three products.

@@ -1,22 +1,24 @@
 """RobustBlock: an orthogonal convolution fitted to a place in a network, in two variants."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Self, cast
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustiqa_core.blocks.cache import KernelCache
 from robustiqa_core.blocks.controls import Contraction
 from robustiqa_core.blocks.convolution import BlockConvolution, ConstrainedConvolution, full_precision
+from robustiqa_core.blocks.kept import Kept
 from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
 from robustiqa_core.blocks.orthonormal import semi_orthogonal
 from robustiqa_core.blocks.products import MOST_NUMBERS, Transforms, numbers, real_parts, transforms
 from robustiqa_core.blocks.settings import BlockSettings
 from robustiqa_core.blocks.spectral import SpectralConvolution
 from robustiqa_core.checks import check_count
+
+Value = TypeVar("Value")
 
 
 def new_convolution(settings: BlockSettings, channels_in: int, channels_out: int) -> BlockConvolution:
@@ -66,7 +68,11 @@ def as_maps(rows: Tensor, height: int, width: int) -> Tensor:
 
 
 class RobustBlock(nn.Module, ABC):
-    """What both variants have: the settings that define them, and a convolution between a map's grid and the map."""
+    """What both variants have: the settings that define them, and a convolution between a map's grid and the map.
+
+    A block makes what it needs (an orthogonal kernel, directions) of its weights at every call. Folded, for attacks
+    and scores, it makes them once, and multiplies small maps by a few real matrices (see `products`).
+    """
 
     convolution: BlockConvolution
 
@@ -80,8 +86,7 @@ class RobustBlock(nn.Module, ABC):
         super().__init__()
         settings.check_channels(check_count("channels", channels))
         self.settings, self.channels = settings, channels
-        self._transforms: KernelCache[Transforms] = KernelCache()
-        self._parts: KernelCache[Tensor] = KernelCache()
+        self._kept: Kept | None = None
 
     @abstractmethod
     def grid_of(self, height: int, width: int) -> tuple[int, int]:
@@ -95,51 +100,74 @@ class RobustBlock(nn.Module, ABC):
     def spread(self, x: Tensor, height: int, width: int) -> Tensor:
         """Return maps (N, C, height, width) of what is on the grid, channel by channel."""
 
+    @abstractmethod
+    def transform(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) of x (N, C, H, W), step by step: the formula of the variant."""
+
+    @abstractmethod
+    def multiply(self, x: Tensor) -> Tensor:
+        """Return the same, of small maps, by the products of a folded spectral block."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) of x (N, C, H, W)."""
+        if self._kept is not None and torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
+            # Weights that are to learn are no longer those that it was folded with.
+            self.unfold()
+        small = self._kept is not None and self._is_small(x.shape[2], x.shape[3])
+        return self.multiply(x) if small else self.transform(x)
+
+    def fold(self) -> None:
+        """Make of the weights, which shall not change any more, what is needed once; scores move by rounding only.
+
+        A call in which a weight asks for a gradient unfolds the block. Moves and conversions are noticed, and kept
+        tensors made anew; a write into a weight is not: unfold the block before.
+        """
+        self._kept = Kept()
+
+    def unfold(self) -> None:
+        """Make everything of the weights at every call again."""
+        self._kept = None
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether the block makes what it needs of its weights only once."""
+        return self._kept is not None
+
+    def _once(self, kind: str, key: Hashable, build: Callable[[], Value]) -> Value:
+        """Return what `build` makes: now, or, while the block is folded, once for each key, device and precision."""
+        if self._kept is None:
+            return build()
+        place = next(((weight.dtype, weight.device) for weight in self.parameters()), None)
+        return self._kept.get(kind, (key, place), build)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        """Return the convolution of what is on the grid."""
+        convolution, grid = self.convolution, (x.shape[2], x.shape[3])
+        if self._kept is None or not isinstance(convolution, ConstrainedConvolution):
+            y: Tensor = convolution(x)
+            return y
+        return convolution.convolve(self._once("kernel", grid, lambda: convolution.kernel(*grid)), x)
+
+    def _is_small(self, height: int, width: int) -> bool:
+        """Return whether a few products are the faster way."""
+        if not isinstance(self.convolution, SpectralConvolution):
+            return False
+        return numbers((height, width), self.grid_of(height, width)) <= MOST_NUMBERS
+
     def _change(self, kernel: Tensor) -> Tensor:
         """Return the matrices (F, m, n) by which the block multiplies, of those of its convolution."""
         return kernel
 
     def _multiplied(self, values: Tensor, height: int, width: int) -> Tensor:
         """Return (N, P, m): values (N, P, n) at the places of maps, gathered, convolved (`_change`) and spread."""
-        convolution, grid = self.convolution, self.grid_of(height, width)
+        convolution, grid = cast(ConstrainedConvolution, self.convolution), self.grid_of(height, width)
 
         def ends() -> Transforms:
             return transforms((height, width), grid, self.gather, lambda x: self.spread(x, height, width), values)
 
-        def parts() -> Tensor:
-            return real_parts(self._change(cast(ConstrainedConvolution, convolution).new_kernel(*grid)))
-
-        around = self._transforms.get((height, width, values.dtype, values.device), (), ends)
-        kernel = self._parts.get(grid, list(convolution.parameters()), parts)
+        around = self._once("transforms", (height, width, values.dtype), ends)
+        kernel = self._once("parts", grid, lambda: real_parts(self._change(convolution.kernel(*grid))))
         return around.apply(kernel, values)
-
-    def _is_product(self, height: int, width: int) -> bool:
-        """Return whether the block is but a few products: nothing of its convolution learns, and the map is small."""
-        convolution = self.convolution
-        if not isinstance(convolution, SpectralConvolution) or convolution.learns:
-            return False
-        return numbers((height, width), self.grid_of(height, width)) <= MOST_NUMBERS
-
-    def forget(self) -> None:
-        """Forget what was kept from earlier calls; it is built anew."""
-        self._drop()
-        for module in self.modules():
-            if isinstance(module, ConstrainedConvolution):
-                module.forget()
-
-    def _drop(self) -> None:
-        """Forget what was made of weights."""
-        self._parts.clear()
-
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode, as every module does, and forget what was kept: code that trains may write through `.data`."""
-        self._drop()
-        return super().train(mode)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._drop()
-        moved: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return moved
 
     def extra_repr(self) -> str:
         """Return the settings for the printed model."""
@@ -180,12 +208,14 @@ class PaperBlock(RobustBlock):
         """Return the grid's values, interpolated."""
         return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def transform(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W) of x (N, C, H, W)."""
+        return self.spread(self._convolve(self.gather(self.reduction(x))), x.shape[2], x.shape[3])
+
+    def multiply(self, x: Tensor) -> Tensor:
+        """Return the same of small maps."""
         height, width = x.shape[-2:]
         reduced: Tensor = self.reduction(x)
-        if not self._is_product(height, width):
-            return self.spread(self.convolution(self.gather(reduced)), height, width)
         with full_precision(x.device):
             values = as_rows(reduced).to(self.reduction.weight.dtype)
             return as_maps(self._multiplied(values, height, width), height, width).to(reduced.dtype)
@@ -216,8 +246,6 @@ class IsometricBlock(RobustBlock):
         nn.init.normal_(self.directions)
         self.convolution = new_convolution(settings, settings.width, settings.width)
         self.convolution.start_at_identity()
-        self._columns: KernelCache[Tensor] = KernelCache()
-        self._cells: KernelCache[tuple[Tensor, Tensor]] = KernelCache()
 
     def columns(self) -> Tensor:
         """Return the directions of S as the orthonormal columns of a matrix (C, r)."""
@@ -226,9 +254,7 @@ class IsometricBlock(RobustBlock):
             with full_precision(self.directions.device):
                 return semi_orthogonal(self.directions)
 
-        if torch.is_grad_enabled() and self.directions.requires_grad:
-            return build()
-        return self._columns.get((), (self.directions,), build)
+        return self._once("columns", (), build)
 
     def grid_of(self, height: int, width: int) -> tuple[int, int]:
         """Return the grid of the settings, on an axis that has fewer places that axis itself."""
@@ -244,7 +270,7 @@ class IsometricBlock(RobustBlock):
         def build() -> tuple[Tensor, Tensor]:
             return averaging(height, grid[0], like), averaging(width, grid[1], like)
 
-        return self._cells.get((height, width, like.dtype, like.device), (), build)
+        return self._once("cells", (height, width, like.dtype, like.device), build)
 
     def gather(self, x: Tensor) -> Tensor:
         """Return the averages of the cells."""
@@ -261,25 +287,24 @@ class IsometricBlock(RobustBlock):
         identity = torch.eye(kernel.shape[-1], dtype=kernel.dtype, device=kernel.device)
         return self.settings.blend * (kernel - identity)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, H, W) of x (N, C, H, W)."""
+    def transform(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W) of x (N, C, H, W): x + b S^T (Q - I) S x."""
         height, width = x.shape[-2:]
-        if self._is_product(height, width):
-            with full_precision(x.device):
-                columns = self.columns()
-                rows = as_rows(x).to(columns.dtype)
-                changed = rows + self._multiplied(rows @ columns, height, width) @ columns.mT
-            return as_maps(changed, height, width).to(x.dtype)
         columns, gathered = self.columns().to(x.dtype), self.gather(x)
         batch, _, *grid = gathered.shape
         seen = (columns.mT @ gathered.flatten(2)).reshape(batch, -1, *grid)
-        change = self.settings.blend * (self.convolution(seen) - seen)
+        change = self.settings.blend * (self._convolve(seen) - seen)
         y: Tensor = x + self.spread((columns @ change.flatten(2)).reshape(gathered.shape), height, width).to(x.dtype)
         return y
 
-    def _drop(self) -> None:
-        super()._drop()
-        self._columns.clear()
+    def multiply(self, x: Tensor) -> Tensor:
+        """Return the same of small maps."""
+        height, width = x.shape[-2:]
+        with full_precision(x.device):
+            columns = self.columns()
+            rows = as_rows(x).to(columns.dtype)
+            changed = rows + self._multiplied(rows @ columns, height, width) @ columns.mT
+        return as_maps(changed, height, width).to(x.dtype)
 
 
 BLOCKS: dict[str, type[PaperBlock] | type[IsometricBlock]] = {"isometric": IsometricBlock, "paper": PaperBlock}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from robustiqa_core.blocks.convolution import KERNEL_SIZES
 from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
-from robustiqa_core.checks import check_choice, check_count, check_fraction
+from robustiqa_core.checks import Configuration, check_choice, check_count, check_fraction
 from robustiqa_core.errors import ConfigurationError, InputError
 
 Variant = Literal["isometric", "paper"]
@@ -14,7 +14,7 @@ VARIANTS: tuple[Variant, ...] = ("isometric", "paper")
 
 
 @dataclass(frozen=True, slots=True)
-class BlockSettings:
+class BlockSettings(Configuration):
     """What defines a RobustBlock besides its weights; stored in the model card by name.
 
     Args:

@@ -74,9 +74,6 @@ class SpectralConvolution(ConstrainedConvolution):
     def build_matrices(cls, channels_in: int, channels_out: int) -> int:
         """Return how many complex numbers per frequency, besides the kernel, are alive at the peak of a build."""
 
-    def _kernel_key(self, height: int, width: int) -> tuple[int, ...]:
-        return height, width
-
     def build(self, height: int, width: int) -> Tensor:
         """Return the matrices (F, channels_out, channels_in) for a grid; see `transfer`."""
         if self.channels_in > self.channels_out:

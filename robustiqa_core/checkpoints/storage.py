@@ -9,15 +9,16 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from robustiqa_core.blocks import BlockSettings, blocks_of, insert
+from robustiqa_core.blocks import BlockSettings, blocks_of, fold_blocks, insert
 from robustiqa_core.errors import ConfigurationError, InputError, MissingWeightsError, RobustIQAError
 from robustiqa_core.files import check_output, check_output_folder, read_json, write_bytes, write_json
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE, checkpoints_root
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.models.card import ModelCard, UnusableModel
 from robustiqa_core.models.efficientnet_lite import ConvNorm
+from robustiqa_core.names import did_you_mean
 from robustiqa_core.pruning import is_masked, narrow, remaining
 
 BASELINE = "baseline"
@@ -140,7 +141,8 @@ def load_card(model: str, variant: str = "baseline", *, root: Path | None = None
     if known:
         names = ", ".join(f"{card.model} {card.variant}" for card in known)
         raise ConfigurationError(
-            f"model and variant must be one of: {names}; got {model} {variant}; choose one of these"
+            f"model and variant must be one of: {names}; got {model} {variant}; "
+            + did_you_mean(f"{model} {variant}", [f"{card.model} {card.variant}" for card in known])
         )
     raise MissingWeightsError(
         f"expected a model card at {path}, got none; clone the repository with its checkpoints/, "
@@ -164,8 +166,12 @@ def load_network(
         MissingWeightsError: the card is there, the weights are not.
         InputError: the weights are not those that the card describes.
     """
-    card = load_card(model, variant, root=root)
-    path = (root or checkpoints_root()) / f"{card.stem}.safetensors"
+    return network_of(load_card(model, variant, root=root), root or checkpoints_root(), device=device)
+
+
+def network_of(card: ModelCard, root: Path, *, device: torch.device) -> QualityModel:
+    """Return the network that a card describes, whose weights lie in the folder `root`; see `load_network`."""
+    path = root / f"{card.stem}.safetensors"
     if not path.is_file():
         raise MissingWeightsError(f"expected weights at {path}, got no file; clone the repository again, or train them")
     data = path.read_bytes()
@@ -194,8 +200,8 @@ def load_scorer(
     """Return a trained network that only scores and is attacked: as `load_network`, but frozen and made fast.
 
     It may be shared by threads as long as nobody changes it. Normalisations are multiplied into the convolutions
-    before them, and the weights lie channels last (`benchmarks/scorer_tuning.py` has what that saves). Scores move by
-    rounding only. Arguments and errors are those of `load_network`.
+    before them, blocks build their kernel once, and the weights lie channels last (`benchmarks/scorer_tuning.py` has
+    what that saves). Scores move by rounding only. Arguments and errors are those of `load_network`.
     """
     return as_scorer(load_network(model, variant, device=device, root=root))
 
@@ -206,6 +212,7 @@ def as_scorer(network: QualityModel) -> QualityModel:
     for module in network.modules():
         if isinstance(module, ConvNorm):
             module.fold()
+    fold_blocks(network)
     frozen: QualityModel = network.to(memory_format=torch.channels_last).requires_grad_(False)
     return frozen
 
@@ -213,6 +220,11 @@ def as_scorer(network: QualityModel) -> QualityModel:
 def save_card(card: ModelCard, *, root: Path) -> None:
     """Write a card beside its weights, which stay as they are."""
     write_json(root / f"{card.stem}.json", card.to_json())
+
+
+def is_folded(network: nn.Module) -> bool:
+    """Return whether a network was made fast by `as_scorer`: to be attacked, no longer to be trained or pruned."""
+    return any(isinstance(module, ConvNorm) and isinstance(module.norm, nn.Identity) for module in network.modules())
 
 
 def _fill(network: QualityModel, state: dict[str, Tensor], place: str) -> None:

@@ -20,23 +20,18 @@ from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.evaluation.tables.attack_grid import attack_grid
 from robustiqa_core.evaluation.tables.evaluate import evaluate
 from robustiqa_core.evaluation.tables.journal import Journal, journal_path
+from robustiqa_core.evaluation.tables.models import BASELINE, named_model, table_reference
 from robustiqa_core.evaluation.tables.output import ENDINGS, write_table
 from robustiqa_core.evaluation.tables.photos import find_photos
-from robustiqa_core.evaluation.tables.plan import TableModel, TablePlan, in_order
+from robustiqa_core.evaluation.tables.plan import TablePlan, in_order
 from robustiqa_core.evaluation.tables.rows import Skipped, TableRow
 from robustiqa_core.evaluation.tables.runs import runs_of_rows, worst_runs
-from robustiqa_core.evaluation.tables.summary import Reference, Summary, summarise
+from robustiqa_core.evaluation.tables.summary import Summary, summarise
 from robustiqa_core.files import check_output
-from robustiqa_core.images.photo import MAX_SIDE, read_image
-from robustiqa_core.images.samples import list_samples
+from robustiqa_core.images.photo import MAX_SIDE
 from robustiqa_core.metrics.scale import CONVENTIONS
-from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import unmeasured_ranges
-from robustiqa_core.own_models import OWN, resolve_card, resolve_scorer
-from robustiqa_core.scorer import Scorer, ScoreRange
-
-BASELINE = "baseline"
-"""Variant that the others of its architecture are compared with."""
+from robustiqa_core.scorer import ScoreRange
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,7 +150,7 @@ def _entries(arguments: argparse.Namespace) -> tuple[MosEntry, ...]:
 def _plan(arguments: argparse.Namespace, device: torch.device, mos: MosMatch | None) -> TablePlan:
     attacks = attack_grid(arguments.attack or ["pgd"], arguments.eps)
     return TablePlan(
-        models=tuple(_model(name, device) for name in _names(arguments)),
+        models=tuple(named_model(name, device=device) for name in _names(arguments)),
         attacks=attacks,
         device=device,
         batch_size=arguments.batch_size,
@@ -164,23 +159,6 @@ def _plan(arguments: argparse.Namespace, device: torch.device, mos: MosMatch | N
         mos={} if mos is None else {str(path): score for path, score in mos.scores.items()},
         command=_command(arguments, device),
     )
-
-
-def _model(name: str, device: torch.device) -> TableModel:
-    """Return the model called `linearity-hardened`, or a model of the user's own."""
-    architecture, _, variant = name.partition("-")
-    bundled = architecture in ARCHITECTURES
-    model, variant = (architecture, variant or BASELINE) if bundled else (name, OWN)
-    scorer = resolve_scorer(model, variant, device=device)
-    sha256 = resolve_card(model, variant, scorer=scorer).sha256
-    return TableModel(model, variant, scorer, sha256 or _fingerprint(scorer, device))
-
-
-@torch.inference_mode()
-def _fingerprint(scorer: Scorer, device: torch.device) -> str:
-    """Return what stands for the digest of weights that are in no checkpoint: the score of a sample photo."""
-    photo = list_samples()[0]
-    return f"score {float(scorer(read_image(photo.path).images.to(device))):.5g} of {photo.name}"
 
 
 def _command(arguments: argparse.Namespace, device: torch.device, *, figures: bool = False) -> str:
@@ -207,13 +185,9 @@ def _command(arguments: argparse.Namespace, device: torch.device, *, figures: bo
 
 
 def _summarise(rows: list[TableRow], plan: TablePlan, arguments: argparse.Namespace) -> Summary:
-    own = {model.stem: model.scorer.score_range for model in plan.models}
-    ranges = {card.stem: card.score_range for card in list_cards()} | own
-    baselines = {model.stem: f"{model.model}-{BASELINE}" for model in plan.models}
-    if arguments.baseline is not None:
-        baselines = dict.fromkeys(own, dict(zip(_names(arguments), own, strict=True))[arguments.baseline])
-    baselines = {stem: baseline if baseline in ranges else stem for stem, baseline in baselines.items()}
-    reference = Reference(own, baselines, ranges, _fixed(arguments))
+    stems = dict(zip(_names(arguments), [model.stem for model in plan.models], strict=True))
+    baseline = None if arguments.baseline is None else stems[arguments.baseline]
+    reference = table_reference(plan, baseline=baseline, fixed=_fixed(arguments))
     runs = runs_of_rows(rows)
     return summarise([*runs, *worst_runs(runs)], reference, [arguments.convention], resamples=arguments.resamples)[0]
 

@@ -48,12 +48,13 @@ from robustiqa_core.hardening import (
     distillation_data,
     harden,
     labelled_data,
+    last_stage,
     load_trunk,
     load_weights,
     parse_objective,
 )
 from robustiqa_core.metrics.correlation import Agreement, spell_agreement, spell_correlation
-from robustiqa_core.models import ARCHITECTURES, architecture
+from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import Measurement, ModelCard
 from robustiqa_core.pruning import CRITERIA, SCOPES, PruningSettings
 from robustiqa_core.scorer import Scorer
@@ -240,8 +241,7 @@ def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.devic
     labelled = arguments.dataset is not None
     objective = parse_objective(arguments.objective)
     if arguments.position is None:
-        points = architecture(start.model).insertion_points(start.settings)
-        arguments.position = [point.name for point in points if point.module.startswith("features.")][-1]
+        arguments.position = last_stage(start.model, start.settings)
     position = None if arguments.position == "none" else arguments.position
     if arguments.tuned is None:
         arguments.tuned = "all" if position is None or objective.needs_pixels else "rest"

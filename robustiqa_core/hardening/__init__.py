@@ -14,6 +14,7 @@ from robustiqa_core.hardening.recipe import (
     Loss,
     Targets,
     Tuned,
+    last_stage,
     positions_of,
 )
 from robustiqa_core.hardening.records import (
@@ -68,6 +69,7 @@ __all__ = [
     "find_cut",
     "harden",
     "labelled_data",
+    "last_stage",
     "load_trunk",
     "load_weights",
     "parse_objective",

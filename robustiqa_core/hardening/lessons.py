@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustiqa_core.attacks.objective import score
+from robustiqa_core.blocks import folded_blocks
 from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.crops import KeptCrops, to_images
@@ -131,7 +132,8 @@ def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_siz
     batches = zip(
         torch.split(standard.crops.pixels, batch_size), torch.split(standard.targets, batch_size), strict=True
     )
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    seeded = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with seeded, folded_blocks(lesson.network):
         for number, (pixels, targets) in enumerate(batches):
             torch.manual_seed(combined_seed(0, number))
             images, aims = objective.extended(lesson, to_images(pixels, device), targets.to(device))

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from robustiqa_core.attacks.objective import score
+from robustiqa_core.blocks import fold_blocks
 from robustiqa_core.device import Precision, autocast
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import GIB, HardeningCache, Stored, fingerprint, numbers_of
@@ -96,6 +97,7 @@ def kept_answers(
     found = cache.find(key)
     if found is None:
         watched = weight_sharing_copy(network)
+        fold_blocks(watched)
         newest, _ = watch(watched, places)
         parts: dict[str, list[Tensor]] = {name: [] for name in (_SCORES, *places)}
 

@@ -7,7 +7,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from robustiqa_core.blocks import BlockSettings
-from robustiqa_core.checks import MIN_SIDE, check_choice, check_count, check_flag, check_fraction, check_positive
+from robustiqa_core.checks import (
+    MIN_SIDE,
+    Configuration,
+    check_choice,
+    check_count,
+    check_flag,
+    check_fraction,
+    check_positive,
+)
 from robustiqa_core.device import PRECISIONS, Precision
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.hardening.objectives import Objective, parse_objective, spell_objective
@@ -47,7 +55,7 @@ _CROP_STRIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class HardeningRecipe:
+class HardeningRecipe(Configuration):
     """How a model is hardened: insert a block, prune, fine-tune. The same recipe gives the same model.
 
     Args:
@@ -317,3 +325,14 @@ def positions_of(model: str) -> tuple[str, ...]:
     """
     points = architecture(model).insertion_points
     return tuple(dict.fromkeys(point.name for trunk in BACKBONES for point in points({"backbone": trunk})))
+
+
+def last_stage(model: str, settings: Mapping[str, Any]) -> str:
+    """Return the insertion point behind the last stage of the trunk, where a block goes unless another is named.
+
+    Args:
+        model: architecture.
+        settings: the architecture's, by name, as its card has them.
+    """
+    points = architecture(model).insertion_points(settings)
+    return [point.name for point in points if point.module.startswith("features.")][-1]

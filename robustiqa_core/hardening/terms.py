@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from robustiqa_core.attacks.objective import score_gradient
 from robustiqa_core.attacks.projections import project
+from robustiqa_core.blocks import folded_blocks
 from robustiqa_core.checks import check_count, check_flag, check_fraction, check_positive
 from robustiqa_core.hardening.climbing import Replay
 from robustiqa_core.metrics.fidelity import ssim
@@ -80,7 +81,7 @@ def attackable(network: nn.Module) -> Iterator[None]:
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     network.requires_grad_(False)
     try:
-        with eval_mode(network):
+        with eval_mode(network), folded_blocks(network):
             yield
     finally:
         for parameter in learning:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from robustiqa_core.blocks import folded_blocks
 from robustiqa_core.device import autocast
 from robustiqa_core.errors import NumericalError
 from robustiqa_core.hardening.cut import Cut, Maps, Rest
@@ -84,7 +85,8 @@ def scores_of(rest: Rest, maps: Maps) -> Tensor:
     """Return the scores (N,), float32 on the CPU, of the photos whose maps these are."""
     parts = [range(start, min(start + BATCH, len(maps))) for start in range(0, len(maps), BATCH)]
     device = rest.network.k.device
-    return torch.cat([rest.scores(maps.pick(part).to(device)).float().cpu() for part in parts])
+    with folded_blocks(rest.network):
+        return torch.cat([rest.scores(maps.pick(part).to(device)).float().cpu() for part in parts])
 
 
 def _step(state: TrainingState, rest: Rest, lesson: Lesson, maps: Maps, targets: Tensor) -> float:

@@ -107,12 +107,14 @@ def _check_side(size: tuple[int, int], original: tuple[int, int], min_side: int)
     )
 
 
-def read_image(path: Path, *, max_side: int = MAX_SIDE, min_side: int = 1) -> Photo:
+def read_image(path: Path | str, *, max_side: int = MAX_SIDE, min_side: int = 1) -> Photo:
     """Read and decode the photo at `path`; its file name becomes its name. See `decode_image`.
 
     Raises:
         InputError: no such file, it cannot be read, or it cannot be decoded; the message names the file.
     """
+    # A kind of path of its own (an upload that is none on the disk) stays what it is.
+    path = Path(path) if isinstance(path, str) else path
     if not path.is_file():
         raise InputError(f"expected an image file, got {path}, which is no file; check the path")
     try:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from robustiqa_core.blocks import fold_blocks
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
 from robustiqa_core.pruning.criteria import CRITERIA, Evidence
@@ -84,6 +85,7 @@ def pooled_activations(
     """
     # Hooks on the network itself would be called by whoever else is using it.
     watched = weight_sharing_copy(network).eval()
+    fold_blocks(watched)
     seen: dict[str, list[Tensor]] = {group.name: [] for group in groups}
     scores: list[Tensor] = []
     for group in groups:

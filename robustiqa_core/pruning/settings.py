@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from robustiqa_core.checks import check_choice, check_count
+from robustiqa_core.checks import Configuration, check_choice, check_count
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.pruning.criteria import CRITERIA
 
@@ -16,7 +16,7 @@ MAX_RATIO = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class PruningSettings:
+class PruningSettings(Configuration):
     """What defines a pruning besides the network.
 
     Args:

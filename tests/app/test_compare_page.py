@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, SLOPE, Gate, TinyScorer
 
 from robustiqa_core import cli
-from robustiqa_core.cli import evaluate as evaluate_command
+from robustiqa_core.evaluation.tables import models as table_models
 from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.images.photo import decode_image
 from robustiqa_core.pruning import PruningSettings
@@ -256,9 +256,9 @@ def test_the_command_makes_the_same_rows(
     words = shlex.split(page.code[-1].value)[1:]
     words[words.index("table.csv")] = str(tmp_path / "table.json")
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(evaluate_command, "resolve_scorer", lambda model, variant, device: TinyScorer())
     card = cache.cards()[CARD.stem]
-    monkeypatch.setattr(evaluate_command, "resolve_card", lambda model, variant, scorer: card)
+    monkeypatch.setattr(table_models, "resolve_scorer", lambda model, variant, device: TinyScorer())
+    monkeypatch.setattr(table_models, "resolve_card", lambda model, variant, scorer: card)
     assert cli.main([*words, "--json"]) == 0
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]
     mine = [row.to_json() for row in outcome(page).rows]

@@ -21,6 +21,7 @@ from robustiqa_core.attacks import (
     FGSM,
     MIFGSM,
     PGD,
+    SETTINGS,
     Attack,
     AttackResult,
     complete,
@@ -143,26 +144,61 @@ def test_a_configuration_survives_json(attack: Attack) -> None:
     assert make_attack(name, json.loads(text)) == attack
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [
-        ("eps", 0.0),
-        ("eps", 8),
-        ("eps", float("nan")),
-        ("norm", "l1"),
-        ("direction", "sideways"),
-        ("seed", -1),
-        ("seed", 2**63),
-        ("steps", 0),
-        ("step_size", 2.0),
-        ("random_start", "false"),
-        ("alpha", 0.1),
-    ],
+BAD: tuple[tuple[str, object], ...] = (
+    ("eps", 0.0),
+    ("eps", 8),
+    ("eps", float("nan")),
+    ("eps", "4/255"),
+    ("norm", "l1"),
+    ("direction", "sideways"),
+    ("target", 0.5),
+    ("seed", -1),
+    ("seed", 2**63),
+    ("steps", 0),
+    ("steps", 2.0),
+    ("step_size", 2.0),
+    ("decay", 1.5),
+    ("restarts", 0),
+    ("queries", 0),
+    ("samples", 3),
+    ("sigma", 0.0),
+    ("cell", 0),
+    ("area", 0.0),
+    ("max_flow", 0.0),
+    ("smoothness", -1.0),
+    ("min_ssim", 1.5),
+    ("perturbation", "../elsewhere"),
+    ("random_start", "false"),
 )
-def test_a_bad_setting_is_refused_when_the_configuration_is_made(name: str, setting: str, value: object) -> None:
-    with pytest.raises(ConfigurationError, match=setting):
+"""A value that no attack may take, of every setting that there is; `target` without the direction that needs it."""
+
+
+def settings_of(name: str) -> set[str]:
+    return {field.name for field in dataclasses.fields(ATTACKS[name])}
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [(name, setting, value) for name in ATTACKS for setting, value in BAD if setting in settings_of(name)],
+)
+def test_a_bad_value_is_refused_when_the_configuration_is_made(name: str, setting: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=setting) as caught:
         make_attack(name, {setting: value})
+    # Refused for its value, not because the attack has no such setting.
+    assert "a setting of" not in str(caught.value)
+
+
+def test_a_bad_value_of_every_setting_is_tried() -> None:
+    assert {setting for setting, _ in BAD} == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_setting_that_an_attack_lacks_is_refused_with_those_that_it_has(name: str) -> None:
+    lacking = [*sorted(SETTINGS.keys() - settings_of(name)), "alpha"]
+    for setting in lacking:
+        with pytest.raises(ConfigurationError, match=f"a setting of {name} must be one of .*got '{setting}'") as caught:
+            make_attack(name, {setting: 1})
+        assert all(known in str(caught.value) for known in settings_of(name))
 
 
 def test_an_unknown_attack_lists_the_known_ones() -> None:

@@ -98,7 +98,7 @@ def test_evaluate_refuses_what_makes_no_table(folder: Path) -> None:
     photo, out = folder / "photos" / "01.png", folder / "table.csv"
     with pytest.raises(ConfigurationError, match="must end in"):
         call(evaluate, photo, "--out", folder / "table.txt")
-    with pytest.raises(ConfigurationError, match="linearity baseline, linearity hardened"):
+    with pytest.raises(ConfigurationError, match="linearity-baseline, linearity-hardened"):
         call(evaluate, photo, "--model", "niqe", "--out", out)
     with pytest.raises(ConfigurationError, match="a setting of noise"):
         call(evaluate, photo, "--attack", "noise:steps=3", "--out", out)

@@ -1,0 +1,34 @@
+"""Networks whose blocks compute what they need of their weights once, not at every call."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+from robustiqa_core.blocks.robust_block import RobustBlock
+
+
+def fold_blocks(network: nn.Module) -> None:
+    """Fold the blocks of a network for good, in place: its weights must not change any more; see `RobustBlock.fold`."""
+    for block in _unfolded(network):
+        block.fold()
+
+
+@contextmanager
+def folded_blocks(network: nn.Module) -> Iterator[None]:
+    """Fold the blocks of a network within the `with` block, in which its weights do not change.
+
+    For what is measured between the steps of a training; blocks that are folded already stay so.
+    """
+    blocks = _unfolded(network)
+    for block in blocks:
+        block.fold()
+    try:
+        yield
+    finally:
+        for block in blocks:
+            block.unfold()
+
+
+def _unfolded(network: nn.Module) -> list[RobustBlock]:
+    return [module for module in network.modules() if isinstance(module, RobustBlock) and not module.is_folded]
