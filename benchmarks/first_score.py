@@ -22,8 +22,8 @@ mark = lambda name: marks.append((name, time.perf_counter()))
 import torch
 mark("import torch")
 from robustiqa_core.device import keep_freed_memory
-from robustiqa_core.images import read_image
-from robustiqa_core.storage import load_scorer
+from robustiqa_core.images.photo import read_image
+from robustiqa_core.checkpoints.storage import load_scorer
 from pathlib import Path
 keep_freed_memory()
 mark("import our code")

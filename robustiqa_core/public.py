@@ -1,7 +1,7 @@
 """What `import robustiqa_core as rq` gives: the whole library in a few names, put together from its rooms.
 
 Nothing is computed here. Whoever wants the steps of something slow one by one, or the tensors in between, calls the
-rooms themselves: `attacks.run`, `tables.evaluate`, `audit.audit` and `hardening.harden` are iterators of records.
+rooms themselves: `attacks.run`, `evaluation.tables.evaluate`, `audit.audit` and `hardening.harden` are iterators of records.
 """
 
 import functools
@@ -67,12 +67,12 @@ from robustiqa_core.evaluation.tables.summary import Summary, summarise
 from robustiqa_core.files import read_json
 from robustiqa_core.hardening import Hardened, HardeningRecipe, TuningData
 from robustiqa_core.images.photo import MAX_SIDE, Photo, read_image
+from robustiqa_core.images.photo_input import PhotoLike, as_images
 from robustiqa_core.images.samples import list_samples
 from robustiqa_core.metrics.scale import Convention
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.own_models import OWN, resolve_scorer
-from robustiqa_core.photo_input import PhotoLike, as_images
 from robustiqa_core.pruning import PruningPlan, PruningSettings, Scope
 from robustiqa_core.scorer import Scorer, ScoreRange
 

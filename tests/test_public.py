@@ -22,8 +22,8 @@ import robustiqa_core as rq
 from robustiqa_core import cli, public
 from robustiqa_core.attacks import ATTACKS, make_attack
 from robustiqa_core.evaluation.report import attack_report
+from robustiqa_core.images.photo_input import as_images
 from robustiqa_core.images.samples import sample_path
-from robustiqa_core.photo_input import as_images
 from robustiqa_core.scorer import ScoreRange
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from robustiqa_core.attacks.run import Attack, complete
 from robustiqa_core.checks import Configuration
 from robustiqa_core.device import device_of
 from robustiqa_core.errors import InputError
-from robustiqa_core.photo_input import PhotoLike, as_images
+from robustiqa_core.images.photo_input import PhotoLike, as_images
 from robustiqa_core.scorer import Scorer
 
 

@@ -106,7 +106,7 @@ def test_the_seconds_of_the_rows_add_up_to_the_time_of_the_attacks(
                 results.append(record)
             yield record
 
-    monkeypatch.setattr("robustiqa_core.tables.evaluate.run", watched)
+    monkeypatch.setattr("robustiqa_core.evaluation.tables.evaluate.run", watched)
     rows = rows_of(photos, plan(Contrast(), attacks=ATTACKS[:1]))
     assert {row.batch for row in rows} == {2, 3}
     assert sum(row.report.seconds for row in rows) == pytest.approx(sum(result.seconds for result in results))
