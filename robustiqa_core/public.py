@@ -1,7 +1,8 @@
 """What `import robustiqa_core as rq` gives: the whole library in a few names, put together from its rooms.
 
 Nothing is computed here. Whoever wants the steps of something slow one by one, or the tensors in between, calls the
-rooms themselves: `attacks.run`, `evaluation.tables.evaluate`, `audit.audit` and `hardening.harden` are iterators of records.
+rooms themselves: `attacks.run`, `evaluation.tables.evaluate`, `audit.audit` and `hardening.harden` are iterators of
+records.
 """
 
 import functools

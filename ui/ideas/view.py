@@ -43,7 +43,7 @@ def draw_lipschitz() -> None:
             alt=f"A wave with its steepest slope {slope:.1f}; at input {x:.1f} the output is {here:.2f}, and within "
             f"eps {eps:.2f} it lies between {low:.2f} and {high:.2f}",
         )
-    _code(f"from ui.ideas_maths import reach\nprint({slope * eps:.4g}, reach({x:g}, {slope:g}, {eps:g}))")
+    _code(f"from ui.ideas.maths import reach\nprint({slope * eps:.4g}, reach({x:g}, {slope:g}, {eps:g}))")
     _ask("lipschitz")
 
 
@@ -76,7 +76,7 @@ def draw_orthogonal() -> None:
     matrices.latex("Q = " + _latex(orthogonal))
     matrices.latex(r"Q^\top Q = " + _latex(orthogonal.T @ orthogonal))
     matrices.latex(r"G^\top G = " + _latex(general.T @ general))
-    _code(f"from ui.ideas_maths import cayley, skew\nq = cayley(skew({angle:g}))\nprint(q, q.T @ q)")
+    _code(f"from ui.ideas.maths import cayley, skew\nq = cayley(skew({angle:g}))\nprint(q, q.T @ q)")
     _ask("orthogonal")
 
 
@@ -135,7 +135,7 @@ def draw_regression() -> None:
         alt="How far an aimed change moves the score grows with the number of pixels; a random change does not",
     )
     _code(
-        "import numpy as np\nfrom ui.ideas_maths import scorer_weights\n"
+        "import numpy as np\nfrom ui.ideas.maths import scorer_weights\n"
         f"print({255 * eps:g} / 255 * np.abs(scorer_weights({side}**2)).sum())"
     )
     _ask("regression")
