@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from robustiqa_core.attacks.meter import Meter
+from robustiqa_core.attacks.counting import CountingScorer
 from robustiqa_core.attacks.objective import Goal, score
 from robustiqa_core.attacks.records import AttackResult, AttackStep, Trial
 from robustiqa_core.checks import check_images
@@ -89,7 +89,7 @@ def run(attack: Attack, scorer: Scorer, images: Tensor) -> Generator[AttackStep 
             "expected a model in evaluation mode, where images are scored independently of their batch, got one in "
             "training mode; call its eval() first"
         )
-    return _records(attack, Meter(scorer), images.detach().clone())
+    return _records(attack, CountingScorer(scorer), images.detach().clone())
 
 
 def complete(attack: Attack, scorer: Scorer, images: Tensor) -> AttackResult:
@@ -97,19 +97,21 @@ def complete(attack: Attack, scorer: Scorer, images: Tensor) -> AttackResult:
     return cast(AttackResult, deque(run(attack, scorer, images), maxlen=1).pop())
 
 
-def _records(attack: Attack, meter: Meter, images: Tensor) -> Generator[AttackStep | AttackResult, None, None]:
+def _records(
+    attack: Attack, counting: CountingScorer, images: Tensor
+) -> Generator[AttackStep | AttackResult, None, None]:
     # The clock stands still while the consumer works on a record.
     seconds, resumed = 0.0, time.perf_counter()
     best, history = images, []
     flow: Tensor | None = None
-    for step, trial in enumerate(attack.iterate(meter, images)):
+    for step, trial in enumerate(attack.iterate(counting, images)):
         if step == 0:
-            clean_scores = trial.scores if trial.adversarial is images else score(meter, images)
+            clean_scores = trial.scores if trial.adversarial is images else score(counting, images)
             best_scores = clean_scores
             history.append(clean_scores)
-            best_values = _values(attack, meter, best_scores, clean_scores)
+            best_values = _values(attack, counting, best_scores, clean_scores)
         history.append(trial.scores)
-        values = _values(attack, meter, trial.scores, clean_scores)
+        values = _values(attack, counting, trial.scores, clean_scores)
         better = torch.ones_like(values, dtype=torch.bool) if attack.goal is None else values > best_values
         replaced = better.view(-1, 1, 1, 1)
         best = torch.where(replaced, trial.adversarial, best)
@@ -118,16 +120,16 @@ def _records(attack: Attack, meter: Meter, images: Tensor) -> Generator[AttackSt
         best_scores = torch.where(better, trial.scores, best_scores)
         best_values = torch.where(better, values, best_values)
         seconds += time.perf_counter() - resumed
-        yield AttackStep(step, attack.steps, best, trial.scores, best_scores, meter.gradient_calls, meter.queries)
+        yield AttackStep(step, attack.steps, best, trial.scores, best_scores, counting.gradient_calls, counting.queries)
         resumed = time.perf_counter()
 
     adversarial = attack.project(best, images)
     # Within the budget the projection is the identity, to the last bit, and the score is known.
     if not images.is_meta and not torch.equal(adversarial, best):
-        best_scores = score(meter, adversarial)
+        best_scores = score(counting, adversarial)
         history.append(best_scores)
     rounded = round_to_8bit(adversarial)
-    rounded_scores = score(meter, rounded)
+    rounded_scores = score(counting, rounded)
     history.append(rounded_scores)
     _check_finite(torch.stack(history))
     seconds += time.perf_counter() - resumed
@@ -138,16 +140,16 @@ def _records(attack: Attack, meter: Meter, images: Tensor) -> Generator[AttackSt
         clean_scores=clean_scores,
         adversarial_scores=best_scores,
         rounded_scores=rounded_scores,
-        gradient_calls=meter.gradient_calls,
-        queries=meter.queries,
+        gradient_calls=counting.gradient_calls,
+        queries=counting.queries,
         seconds=seconds,
         flow=flow,
     )
 
 
-def _values(attack: Attack, meter: Meter, scores: Tensor, clean_scores: Tensor) -> Tensor:
+def _values(attack: Attack, counting: CountingScorer, scores: Tensor, clean_scores: Tensor) -> Tensor:
     """Return what the attack maximises (N,); the scores themselves where it has no goal."""
-    return scores if attack.goal is None else attack.goal.value(scores, clean_scores, meter)
+    return scores if attack.goal is None else attack.goal.value(scores, clean_scores, counting)
 
 
 def _check_finite(scores: Tensor) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robustiqa_core.attacks import ATTACKS, Attack, AttackResult, Goal, make_attack, projections, run
 from robustiqa_core.attacks.apgd import APGD
 from robustiqa_core.attacks.ball import BallAttack
-from robustiqa_core.attacks.meter import Meter
+from robustiqa_core.attacks.counting import CountingScorer
 from robustiqa_core.attacks.objective import score, score_gradient
 from robustiqa_core.attacks.projections import MAX_SEED
 from robustiqa_core.audit.records import Work
@@ -93,12 +93,12 @@ class Evidence:
         check_images(images)
         for model in (scorer, reference):
             _check_mode(model)
-        self.scorer = Meter(scorer)
-        self.reference = None if reference is None else Meter(reference)
+        self.scorer = CountingScorer(scorer)
+        self.reference = None if reference is None else CountingScorer(reference)
         self.images = images.detach().clone()
         self.plan = plan
-        self._attacked: dict[tuple[Attack, Meter], Attacked] = {}
-        self._series: dict[Meter, Tensor] = {}
+        self._attacked: dict[tuple[Attack, CountingScorer], Attacked] = {}
+        self._series: dict[CountingScorer, Tensor] = {}
 
     @property
     def gradient_calls(self) -> int:
@@ -152,7 +152,7 @@ class Evidence:
             scores = score(double, images.double())
         except RuntimeError:  # torch's, for a model that insists on float32 somewhere inside
             return self.scorer, images
-        return (Meter(double), images.double()) if scores.dtype == torch.float64 else (self.scorer, images)
+        return (CountingScorer(double), images.double()) if scores.dtype == torch.float64 else (self.scorer, images)
 
     def near(self) -> Tensor:
         """Return a random point within 8/255 of each photo, off the grid of 8-bit values."""
@@ -170,7 +170,7 @@ class Evidence:
         gained = goal.value(scores, clean, self.scorer) - goal.value(clean, clean, self.scorer)
         return gained.cpu().double() / self.scorer.score_range.width
 
-    def attack(self, attack: Attack | None = None, *, on: Meter | None = None) -> Work[Attacked]:
+    def attack(self, attack: Attack | None = None, *, on: CountingScorer | None = None) -> Work[Attacked]:
         """Run an attack to its end, once; later calls return what the first one found.
 
         Args:
@@ -188,7 +188,7 @@ class Evidence:
                 yield
         return self._attacked[key]
 
-    def series(self, model: Meter) -> Work[Tensor]:
+    def series(self, model: CountingScorer) -> Work[Tensor]:
         """Return scores (1 + K, N) of the photos and of K degraded versions of them."""
         if model not in self._series:
             scores = [score(model, self.images)]
@@ -218,7 +218,7 @@ class Evidence:
         return self.plan.attack
 
     @property
-    def compared(self) -> Meter:
+    def compared(self) -> CountingScorer:
         """The reference.
 
         Raises:

@@ -135,7 +135,7 @@ def draw_regression() -> None:
         alt="How far an aimed change moves the score grows with the number of pixels; a random change does not",
     )
     _code(
-        "import numpy as np\nfrom ui.ideas.maths import scorer_weights\n"
+        "import numpy as np\nfrom ui.attacks.growth import scorer_weights\n"
         f"print({255 * eps:g} / 255 * np.abs(scorer_weights({side}**2)).sum())"
     )
     _ask("regression")

@@ -7,7 +7,7 @@ from robustiqa_core.errors import InputError
 from robustiqa_core.scorer import Scorer, ScoreRange
 
 
-class Meter:
+class CountingScorer:
     """A scorer that counts its calls and checks the shape of its answers."""
 
     def __init__(self, scorer: Scorer) -> None:
