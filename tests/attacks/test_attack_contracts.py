@@ -163,6 +163,7 @@ BAD: tuple[tuple[str, object], ...] = (
     ("samples", 3),
     ("sigma", 0.0),
     ("cell", 0),
+    ("spacing", 1),
     ("area", 0.0),
     ("max_flow", 0.0),
     ("smoothness", -1.0),
