@@ -12,7 +12,7 @@ from torch import Tensor
 
 from robustiqa_core.attacks import Attack, AttackStep, run, spell_attack
 from robustiqa_core.checkpoints.storage import as_scorer
-from robustiqa_core.errors import NumericalError
+from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
 from robustiqa_core.hardening.cache import HardeningCache, Stored, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
 from robustiqa_core.hardening.data import TuningData
@@ -24,6 +24,9 @@ from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard, RangeSource, Training
 from robustiqa_core.training.last_layer import last_layer
+
+_SHOWN = ("absolute_gain", "r_score", "unmoved_share")
+"""Figures of the short attack that pages show."""
 
 
 def calibrate(network: QualityModel, scores: Tensor, wanted: Tensor) -> Tensor:
@@ -173,3 +176,33 @@ def hardened_card(
         hardening={"recipe": recipe.to_json(), "key": recipe.key(), **figures},
         range_source=RangeSource("matched", figures["agreement"]["crops"], start.stem),
     )
+
+
+def check_hardened_card(card: ModelCard) -> ModelCard:
+    """Return a card if what it says of a hardening, where it says something, can be read and shown.
+
+    Raises:
+        InputError: the recipe is none of this version, or a figure is missing or no number.
+    """
+    told = card.hardening
+    if not told:
+        return card
+    try:
+        HardeningRecipe.from_json(dict(told["recipe"]), place=f"the card of {card.stem}")
+        attacked = told["attacked"]
+        figures = [attacked[which][name] for which in ("baseline", "hardened") for name in _SHOWN]
+        _ = [float(value) for value in (*figures, attacked["crops"], attacked["side"])], str(attacked["attack"])
+        agreement = told["agreement"]["srocc"]
+        _ = None if agreement is None else float(agreement)
+    except ConfigurationError as error:
+        raise InputError(
+            f"expected a hardening recipe of this version in the card of {card.stem}: {error}; restore it"
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"expected the figures of a hardening in the card of {card.stem}, got one that does not fit ({error!r}); "
+            "restore it"
+        ) from error
+    return card

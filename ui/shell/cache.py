@@ -15,6 +15,7 @@ from robustiqa_core.checkpoints.storage import usable_cards
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.device import choose_device, keep_freed_memory
 from robustiqa_core.errors import InputError
+from robustiqa_core.hardening.measuring import check_hardened_card
 from robustiqa_core.images.photo import Photo, decode_image, preview_png, read_image
 from robustiqa_core.images.samples import SamplePhoto, list_samples
 from robustiqa_core.jobs import JobQueue
@@ -68,7 +69,13 @@ def listed_models() -> tuple[Mapping[str, ModelCard], tuple[UnusableModel, ...]]
 
     Each of one's own is loaded and checked here, so that none that fails stands in a list of models.
     """
-    bundled, broken = usable_cards()
+    read, unread = usable_cards()
+    bundled, broken = [], list(unread)
+    for card in read:
+        try:
+            bundled.append(check_hardened_card(card))
+        except InputError as error:
+            broken.append(UnusableModel(card.stem, str(error)))
     own, refused = own_cards(lambda name: scorer(name, OWN))
     return {card.stem: card for card in (*bundled, *own)}, (*broken, *refused)
 
