@@ -2,7 +2,7 @@
 
 from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.cache import HardeningCache
-from robustiqa_core.hardening.cut import Cut, Front, Maps, Rest, find_cut
+from robustiqa_core.hardening.cut import Cut, Maps, Prefix, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
 from robustiqa_core.hardening.objectives import OBJECTIVES, TERMS, Objective, parse_objective, spell_objective
 from robustiqa_core.hardening.recipe import (
@@ -44,7 +44,6 @@ __all__ = [
     "Cut",
     "Epoch",
     "Finished",
-    "Front",
     "GradientNorm",
     "Hardened",
     "HardeningCache",
@@ -55,10 +54,11 @@ __all__ = [
     "Loss",
     "Maps",
     "Objective",
+    "Prefix",
     "Progressed",
     "Pruned",
-    "Rest",
     "Stage",
+    "Suffix",
     "Targets",
     "Term",
     "Trunk",

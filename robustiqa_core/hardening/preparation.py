@@ -16,7 +16,7 @@ from robustiqa_core.device import Precision, autocast
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import GIB, HardeningCache, Stored, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
-from robustiqa_core.hardening.cut import Cut, Front, Maps
+from robustiqa_core.hardening.cut import Cut, Maps, Prefix
 from robustiqa_core.hardening.data import Crops, key_of
 from robustiqa_core.hardening.hints import watch
 from robustiqa_core.hardening.records import Progressed, Stage
@@ -134,7 +134,7 @@ def kept_maps(
     found = cache.find(key)
     if found is None:
         parts: list[Maps] = []
-        ahead = Front(network, cut)
+        ahead = Prefix(network, cut)
 
         def compute(part: Tensor) -> None:
             with autocast(network.k.device, precision):

@@ -17,7 +17,7 @@ from robustiqa_core.checks import check_count
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import HardeningCache, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
-from robustiqa_core.hardening.cut import Cut, Rest, find_cut
+from robustiqa_core.hardening.cut import Cut, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, key_of
 from robustiqa_core.hardening.hints import hint_places
 from robustiqa_core.hardening.lessons import Standard, agreements
@@ -331,7 +331,7 @@ class _Task:
         if cut is None or not self.recipe.keeps_maps:
             return (yield from kept_answers(network, standard.crops, self.cache)).scores
         maps = yield from kept_maps(network, cut, standard.crops, self.cache)
-        return scores_of(Rest(network, cut), maps)
+        return scores_of(Suffix(network, cut), maps)
 
     def _measured(
         self, network: QualityModel, raw: Tensor, pruning: PruningPlan, standard: Standard, started: float
