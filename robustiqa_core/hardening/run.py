@@ -23,7 +23,7 @@ from robustiqa_core.hardening.hints import hint_places
 from robustiqa_core.hardening.lessons import Standard, agreements
 from robustiqa_core.hardening.measuring import attacked, calibrate, hardened_card, rescale_last_layer
 from robustiqa_core.hardening.photo_tuning import tune_on_photos
-from robustiqa_core.hardening.preparation import BATCH, Answers, kept_answers, kept_crops, kept_maps
+from robustiqa_core.hardening.preparation import BATCH, TeacherOutputs, kept_crops, kept_maps, teacher_outputs
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Finished, Hardened, HardeningRecord, Inserted, Progressed, Pruned
 from robustiqa_core.hardening.trunk import Trunk, Weights
@@ -235,7 +235,7 @@ class _Task:
         start = copy.deepcopy(self.baseline)
         self.trunk.put_into(start)
         standard = yield from self._standard(as_scorer(copy.deepcopy(self.baseline)))
-        answers = yield from kept_answers(start, standard.crops, self.cache)
+        answers = yield from teacher_outputs(start, standard.crops, self.cache)
         rescale_last_layer(start, answers.scores, standard.baseline)
         return start
 
@@ -272,7 +272,7 @@ class _Task:
         """Return what the network is held against."""
         data = self.data
         crops = yield from kept_crops(data.validation, data.validation_samples, self.cache, workers=self.workers)
-        baseline = yield from kept_answers(teacher, crops, self.cache)
+        baseline = yield from teacher_outputs(teacher, crops, self.cache)
         return Standard(crops, baseline.scores, data.labelled, self.baseline.score_range)
 
     def _cut(self, network: QualityModel) -> Cut | None:
@@ -296,10 +296,10 @@ class _Task:
             workers=self.workers,
         )
 
-    def _answers(self, teacher: QualityModel, crops: KeptCrops) -> Generator[Progressed, None, Answers]:
+    def _answers(self, teacher: QualityModel, crops: KeptCrops) -> Generator[Progressed, None, TeacherOutputs]:
         """Return what the teacher makes of crops, at all places that any position could ask for."""
         places = hint_places(teacher, None) if self.recipe.hint_weight else ()
-        return (yield from kept_answers(teacher, crops, self.cache, places=places, precision=self.recipe.precision))
+        return (yield from teacher_outputs(teacher, crops, self.cache, places=places, precision=self.recipe.precision))
 
     def _on_maps(
         self, network: QualityModel, cut: Cut, teacher: QualityModel, standard: Standard
@@ -310,12 +310,12 @@ class _Task:
         if not self.data.labelled:
             known = yield from self._answers(teacher, crops)
             places = hint_places(network, cut) if self.recipe.hint_weight else ()
-            answers = Answers(known.scores, {place: known.maps[place] for place in places})
+            answers = TeacherOutputs(known.scores, {place: known.maps[place] for place in places})
         elif crops.targets.isnan().any():
-            taught = (yield from kept_answers(teacher, crops, self.cache)).scores
-            answers = Answers(standard.complete(crops.targets, taught.__getitem__), {})
+            taught = (yield from teacher_outputs(teacher, crops, self.cache)).scores
+            answers = TeacherOutputs(standard.complete(crops.targets, taught.__getitem__), {})
         else:
-            answers = Answers(crops.targets, {})
+            answers = TeacherOutputs(crops.targets, {})
         maps = yield from kept_maps(network, cut, crops, self.cache, precision=precision)
         held_out = yield from kept_maps(network, cut, standard.crops, self.cache)
         yield from tune_on_maps(
@@ -329,7 +329,7 @@ class _Task:
         """
         cut = self._cut(network)
         if cut is None or not self.recipe.keeps_maps:
-            return (yield from kept_answers(network, standard.crops, self.cache)).scores
+            return (yield from teacher_outputs(network, standard.crops, self.cache)).scores
         maps = yield from kept_maps(network, cut, standard.crops, self.cache)
         return scores_of(Suffix(network, cut), maps)
 

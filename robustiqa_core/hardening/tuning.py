@@ -14,7 +14,7 @@ from robustiqa_core.hardening.cut import Cut, Maps, Suffix
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.hints import Hints
 from robustiqa_core.hardening.lessons import Standard, agreements, lesson_of
-from robustiqa_core.hardening.preparation import BATCH, Answers
+from robustiqa_core.hardening.preparation import BATCH, TeacherOutputs
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Progressed
 from robustiqa_core.hardening.terms import Lesson
@@ -31,7 +31,7 @@ def tune_on_maps(
     data: TuningData,
     *,
     maps: Maps,
-    answers: Answers,
+    answers: TeacherOutputs,
     held_out: Maps,
     standard: Standard,
 ) -> Iterator[Progressed | Epoch]:
