@@ -28,7 +28,7 @@ from robustiqa_core.hardening.records import (
     Stage,
 )
 from robustiqa_core.hardening.run import SHORT_ATTACK, harden, prepare
-from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
+from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Term, TrainingTask
 from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weights, read_variants
 
 __all__ = [
@@ -50,7 +50,6 @@ __all__ = [
     "HardeningRecipe",
     "HardeningRecord",
     "Inserted",
-    "Lesson",
     "Loss",
     "Maps",
     "Objective",
@@ -61,6 +60,7 @@ __all__ = [
     "Suffix",
     "Targets",
     "Term",
+    "TrainingTask",
     "Trunk",
     "Tuned",
     "TuningData",
