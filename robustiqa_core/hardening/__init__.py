@@ -2,7 +2,7 @@
 
 from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.cache import HardeningCache
-from robustiqa_core.hardening.cut import Cut, Front, Maps, Rest, find_cut
+from robustiqa_core.hardening.cut import Cut, Maps, Prefix, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
 from robustiqa_core.hardening.objectives import OBJECTIVES, TERMS, Objective, parse_objective, spell_objective
 from robustiqa_core.hardening.recipe import (
@@ -28,7 +28,7 @@ from robustiqa_core.hardening.records import (
     Stage,
 )
 from robustiqa_core.hardening.run import SHORT_ATTACK, harden, prepare
-from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
+from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Term, TrainingTask
 from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weights, read_variants
 
 __all__ = [
@@ -44,23 +44,23 @@ __all__ = [
     "Cut",
     "Epoch",
     "Finished",
-    "Front",
     "GradientNorm",
     "Hardened",
     "HardeningCache",
     "HardeningRecipe",
     "HardeningRecord",
     "Inserted",
-    "Lesson",
     "Loss",
     "Maps",
     "Objective",
+    "Prefix",
     "Progressed",
     "Pruned",
-    "Rest",
     "Stage",
+    "Suffix",
     "Targets",
     "Term",
+    "TrainingTask",
     "Trunk",
     "Tuned",
     "TuningData",

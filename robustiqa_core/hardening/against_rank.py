@@ -12,7 +12,7 @@ from robustiqa_core.attacks.projections import project
 from robustiqa_core.checks import check_count, check_fraction, check_positive
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.climbing import MOMENTUM, Climb, begin
-from robustiqa_core.hardening.terms import Lesson, attackable
+from robustiqa_core.hardening.terms import TrainingTask, attackable
 from robustiqa_core.models import QualityModel
 from robustiqa_core.training.losses import norm_in_norm
 from robustiqa_core.training.ranks import gather
@@ -119,9 +119,9 @@ class AgainstRank:
         """
         return self._climbed(network, begin(images, directions, eps, self.step_size))
 
-    def _start(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Climb:
-        directions = self.directions(targets, lesson.middle)
-        eps = self.strengths(len(images), lesson.progress, images.device)
+    def _start(self, task: TrainingTask, images: Tensor, targets: Tensor) -> Climb:
+        directions = self.directions(targets, task.middle)
+        eps = self.strengths(len(images), task.progress, images.device)
         return begin(images, directions, eps, self.step_size)
 
     def _climbed(self, network: QualityModel, climb: Climb) -> Tensor:
@@ -130,34 +130,34 @@ class AgainstRank:
                 climb.step(score_gradient(network, climb.adversarial)[1])
         return climb.adversarial
 
-    def extend(self, lesson: Lesson, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def extend(self, task: TrainingTask, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the attacked images with their targets."""
-        return self._climbed(lesson.network, self._start(lesson, images, targets)), targets
+        return self._climbed(task.network, self._start(task, images, targets)), targets
 
-    def penalty(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Tensor:
+    def penalty(self, task: TrainingTask, images: Tensor, targets: Tensor) -> Tensor:
         """Return 0: `loss` is all."""
         return targets.new_zeros(())
 
-    def loss(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, task: TrainingTask, images: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of a batch, in place of the task's.
 
         Args:
-            lesson: what is learnt.
+            task: what is learnt.
             images: (N, 3, H, W), float, RGB in [0, 1].
-            targets: (N,), in the unit that the lesson learns.
+            targets: (N,), in the unit that the task is learnt in.
         """
         if self.replays == 1:
-            climb = self._start(lesson, images, targets)
-            adversarial = self._climbed(lesson.network, climb)
+            climb = self._start(task, images, targets)
+            adversarial = self._climbed(task.network, climb)
         else:
-            climb = lesson.replay.next(lambda: self._start(lesson, images, targets), self.replays)
+            climb = task.replay.next(lambda: self._start(task, images, targets), self.replays)
             adversarial = climb.adversarial.requires_grad_()
-        raw = lesson.network(torch.cat((images, adversarial)))
+        raw = task.network(torch.cat((images, adversarial)))
         if self.replays > 1:
-            lesson.replay.watch(adversarial, raw)
-        clean, attacked = map(gather, lesson.in_targets_unit(raw).chunk(2))
+            task.replay.watch(adversarial, raw)
+        clean, attacked = map(gather, task.in_targets_unit(raw).chunk(2))
         wanted, signs = gather(targets), gather(climb.directions)
-        unit, middle = self.unit * lesson.span, wanted.mean()
+        unit, middle = self.unit * task.span, wanted.mean()
         least = _LEAST_SPREAD * unit
         spread = wanted.std().clamp_min(least)
         moved = (attacked - clean.mean()) / clean.std().clamp_min(least)
@@ -166,7 +166,7 @@ class AgainstRank:
             F.smooth_l1_loss(clean / unit, wanted / unit)
             + norm_in_norm(clean[:, None], wanted)[0]
             + F.smooth_l1_loss(moved, aims)
-            + order_hinge(moved, aims, signs, ((lesson.middle - middle) / spread).item())
+            + order_hinge(moved, aims, signs, ((task.middle - middle) / spread).item())
         )
 
     def worst_scores(self, network: QualityModel, images: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""A network cut in two just before a block: the front, computed once for a photo, and the rest, which learns.
+"""A network cut in two just before a block: the prefix, computed once for a photo, and the suffix, which learns.
 
 No architecture says where it can be cut. Autograd knows what depends on what: two passes of a small photo tell which
 modules the block reaches, and which outputs of the others those need.
@@ -34,6 +34,7 @@ class Cut:
     """
 
     block: str
+    # Not `prefix`: the names of these fields are part of the keys of what is kept on the disk.
     front: tuple[str, ...]
     kept: tuple[str, ...]
 
@@ -163,7 +164,7 @@ class _Enough(Exception):  # noqa: N818  (nothing went wrong)
     """Everything that the rest needs is known: ends a pass, whose last layers nobody asks for."""
 
 
-class Front:
+class Prefix:
     """What comes before the cut: from photos to maps. The network is not touched, and may be in use elsewhere."""
 
     def __init__(self, network: QualityModel, cut: Cut) -> None:
@@ -242,7 +243,7 @@ class _Resume(nn.Module):
         return y
 
 
-class Rest:
+class Suffix:
     """What follows the cut: from maps to scores, exactly as the whole network has them.
 
     `network` is a copy of the whole one that shares its weights, with memories in the places of the front modules: to

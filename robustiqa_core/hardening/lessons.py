@@ -17,7 +17,7 @@ from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.hints import Hints
 from robustiqa_core.hardening.objectives import Objective
 from robustiqa_core.hardening.recipe import Loss
-from robustiqa_core.hardening.terms import Lesson
+from robustiqa_core.hardening.terms import TrainingTask
 from robustiqa_core.metrics.correlation import Agreement, agreement, srocc_to_choose
 from robustiqa_core.metrics.worst_order import rank_directions
 from robustiqa_core.models import QualityModel
@@ -28,7 +28,7 @@ from robustiqa_core.training.sampling import combined_seed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standard:
+class Holdout:
     """What a network is held against, epoch by epoch.
 
     Args:
@@ -56,7 +56,7 @@ class Standard:
     def complete(self, targets: Tensor, teacher: Callable[[Tensor], Tensor]) -> Tensor:
         """Return targets (n,) of crops of a labelled set, the baseline's opinion in place of each that is missing.
 
-        It is brought to the human scores' mean and spread by the standard's crops, since a baseline may have learnt
+        It is brought to the human scores' mean and spread by the holdout's crops, since a baseline may have learnt
         another unit.
 
         Args:
@@ -72,7 +72,7 @@ class Standard:
         return targets.masked_scatter(missing, guesses)
 
 
-def lesson_of(network: QualityModel, data: TuningData, loss: Loss, scale: ScoreRange, hints: Hints) -> Lesson:
+def training_task(network: QualityModel, data: TuningData, loss: Loss, scale: ScoreRange, hints: Hints) -> TrainingTask:
     """Return what a network learns: the targets of a labelled set, or the baseline's scores and maps.
 
     With the loss `own` the former by its architecture's own loss, the latter by mean ((s - t) / width)^2, with the
@@ -99,19 +99,19 @@ def lesson_of(network: QualityModel, data: TuningData, loss: Loss, scale: ScoreR
         scores_error = error(images, targets)
         return scores_error + hints.weight * hints.error() if hints.wanted else scores_error
 
-    return Lesson(network, error_with_hints, span=1.0 if data.labelled else scale.width)
+    return TrainingTask(network, error_with_hints, span=1.0 if data.labelled else scale.width)
 
 
-def placed(lesson: Lesson, standard: Standard) -> Lesson:
-    """Return a lesson that knows the middle of a standard's targets, and their unit by the baseline's scores."""
-    targets, own = standard.targets, standard.baseline
+def placed(task: TrainingTask, holdout: Holdout) -> TrainingTask:
+    """Return a training task that knows the middle of a holdout's targets, and their unit by the baseline's scores."""
+    targets, own = holdout.targets, holdout.baseline
     factor = (targets.std() / own.std().clamp_min(1e-6)).item()
     shift = targets.mean().item() - factor * own.mean().item()
-    return replace(lesson, middle=targets.median().item(), factor=factor, shift=shift)
+    return replace(task, middle=targets.median().item(), factor=factor, shift=shift)
 
 
-def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_size: int) -> tuple[Tensor, float]:
-    """Return the scores (N,) of a standard's crops, and the figure that chooses the epoch.
+def judge(task: TrainingTask, objective: Objective, holdout: Holdout, *, batch_size: int) -> tuple[Tensor, float]:
+    """Return the scores (N,) of a holdout's crops, and the figure that chooses the epoch.
 
     With training against the rank the figure is the worst-case SROCC: that of the targets and the scores of crops
     attacked against their rank. Else it is the SROCC of the scores of the crops, and of what the objective makes of
@@ -120,37 +120,35 @@ def judge(lesson: Lesson, objective: Objective, standard: Standard, *, batch_siz
     as before.
 
     Args:
-        lesson: with the network, in eval mode.
+        task: with the network, in eval mode.
         objective: whose terms may attack the crops.
-        standard: the crops with their targets.
+        holdout: the crops with their targets.
         batch_size: crops at a time.
     """
     if objective.against_rank is not None:
-        return _judge_order(lesson.network, objective.against_rank, standard, batch_size=batch_size)
-    device = lesson.network.k.device
+        return _judge_order(task.network, objective.against_rank, holdout, batch_size=batch_size)
+    device = task.network.k.device
     clean, scores, wanted = [], [], []
-    batches = zip(
-        torch.split(standard.crops.pixels, batch_size), torch.split(standard.targets, batch_size), strict=True
-    )
+    batches = zip(torch.split(holdout.crops.pixels, batch_size), torch.split(holdout.targets, batch_size), strict=True)
     seeded = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-    with seeded, folded_blocks(lesson.network):
+    with seeded, folded_blocks(task.network):
         for number, (pixels, targets) in enumerate(batches):
             torch.manual_seed(combined_seed(0, number))
-            images, aims = objective.extended(lesson, to_images(pixels, device), targets.to(device))
-            scores.append(score(lesson.network, images).float().cpu())
+            images, aims = objective.extended(task, to_images(pixels, device), targets.to(device))
+            scores.append(score(task.network, images).float().cpu())
             clean.append(scores[-1][: len(pixels)])
             wanted.append(aims.cpu())
     return torch.cat(clean), srocc_to_choose(torch.cat(scores).numpy(), torch.cat(wanted).numpy())
 
 
 def _judge_order(
-    network: QualityModel, attack: AgainstRank, standard: Standard, *, batch_size: int
+    network: QualityModel, attack: AgainstRank, holdout: Holdout, *, batch_size: int
 ) -> tuple[Tensor, float]:
-    """Return the scores (N,) of a standard's crops, and the worst-case SROCC of the first of them."""
+    """Return the scores (N,) of a holdout's crops, and the worst-case SROCC of the first of them."""
     scorer = as_scorer(copy.deepcopy(network))
-    batches = torch.split(standard.crops.pixels, batch_size)
+    batches = torch.split(holdout.crops.pixels, batch_size)
     clean = torch.cat([score(scorer, to_images(part, network.k.device)).float().cpu() for part in batches])
-    few, targets = standard.crops.first(attack.judged_photos).pixels, standard.targets[: attack.judged_photos]
+    few, targets = holdout.crops.first(attack.judged_photos).pixels, holdout.targets[: attack.judged_photos]
     directions = torch.from_numpy(rank_directions(targets.numpy()))
     worst = [
         attack.worst_scores(scorer, to_images(part, network.k.device), ways.to(network.k))[1].float().cpu()

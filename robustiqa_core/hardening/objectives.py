@@ -16,7 +16,7 @@ from robustiqa_core.attacks.settings import format_fraction, parse_fraction
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.against_rank import AgainstRank
-from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Lesson, Term
+from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Term, TrainingTask
 
 CLEAN = "clean"
 """Name of the objective without terms."""
@@ -64,27 +64,27 @@ class Objective:
         """Whether it looks at photos; what only looks at scores can be trained on kept maps."""
         return bool(self.terms)
 
-    def extended(self, lesson: Lesson, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def extended(self, task: TrainingTask, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the images with those that the terms make of them, and the targets of all; arguments as in `loss`."""
-        more = [term.extend(lesson, images, targets) for term in self.terms]
+        more = [term.extend(task, images, targets) for term in self.terms]
         if not more:
             return images, targets
         return torch.cat([images, *(part for part, _ in more)]), torch.cat([targets, *(part for _, part in more)])
 
-    def loss(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, task: TrainingTask, images: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of a batch.
 
         Args:
-            lesson: what is learnt.
+            task: what is learnt.
             images: (N, 3, H, W), float, RGB in [0, 1].
-            targets: (N,), in the unit that the lesson learns.
+            targets: (N,), in the unit that the task is learnt in.
         """
         if self.against_rank is not None:
-            loss = self.against_rank.loss(lesson, images, targets)
+            loss = self.against_rank.loss(task, images, targets)
         else:
-            loss = lesson.loss(*self.extended(lesson, images, targets))
+            loss = task.loss(*self.extended(task, images, targets))
         for term in self.terms:
-            loss = loss + term.penalty(lesson, images, targets)
+            loss = loss + term.penalty(task, images, targets)
         return loss
 
 

@@ -13,7 +13,7 @@ from robustiqa_core.blocks.convolution import full_precision
 from robustiqa_core.hardening.cut import Cut
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.hints import Hints, hint_places, watch
-from robustiqa_core.hardening.lessons import Standard, agreements, judge, lesson_of, placed
+from robustiqa_core.hardening.lessons import Holdout, agreements, judge, placed, training_task
 from robustiqa_core.hardening.preparation import BATCH
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Progressed
@@ -28,7 +28,7 @@ def tune_on_photos(
     data: TuningData,
     *,
     teacher: QualityModel,
-    standard: Standard,
+    holdout: Holdout,
     run_dir: Path | None,
     workers: int,
 ) -> Iterator[Progressed | Epoch]:
@@ -41,7 +41,7 @@ def tune_on_photos(
         data: crops.
         teacher: the baseline, frozen, whose scores and maps are the targets where there are no labels; watched while
             the tuning runs.
-        standard: what the network is held against; its figure chooses the epoch.
+        holdout: what the network is held against; its figure chooses the epoch.
         run_dir: folder of the saved state, to go on from after an interruption; None for one that is not kept.
         workers: processes that make crops.
 
@@ -50,7 +50,7 @@ def tune_on_photos(
         NumericalError: the loss is not finite.
     """
     with ExitStack() as stack:
-        learner = _Learner(network, cut, recipe, data, teacher, standard)
+        learner = _Learner(network, cut, recipe, data, teacher, holdout)
         stack.callback(learner.close)
         yield learner.report()
         if not recipe.epochs:
@@ -78,15 +78,15 @@ class _Learner:
         recipe: HardeningRecipe,
         data: TuningData,
         teacher: QualityModel,
-        standard: Standard,
+        holdout: Holdout,
     ) -> None:
         self.network, self.cut, self.recipe, self.data = network, cut, recipe, data
-        self.teacher, self.standard = teacher, standard
+        self.teacher, self.holdout = teacher, holdout
         reached = cut if recipe.tuned == "rest" else None
         places = hint_places(network, reached) if not data.labelled and recipe.hint_weight else ()
         self.hints = Hints(network, places, recipe.hint_weight)
         self.shown, self._stop = watch(teacher, places)
-        self.lesson = placed(lesson_of(network, data, recipe.loss, standard.scale, self.hints), standard)
+        self.training_task = placed(training_task(network, data, recipe.loss, holdout.scale, self.hints), holdout)
 
     def close(self) -> None:
         """Leave network and teacher without hooks."""
@@ -99,8 +99,8 @@ class _Learner:
             targets = self._taught(images)
             self.hints.wanted = dict(self.shown)
         else:
-            targets = self.standard.complete(targets, lambda missing: self._taught(images[missing]))
-        return self.recipe.objective.loss(self.lesson, images, targets)
+            targets = self.holdout.complete(targets, lambda missing: self._taught(images[missing]))
+        return self.recipe.objective.loss(self.training_task, images, targets)
 
     def _taught(self, images: Tensor) -> Tensor:
         """Return the teacher's scores of images (n, 3, H, W)."""
@@ -110,14 +110,14 @@ class _Learner:
     def report(self) -> Epoch:
         """Return how the network does now, in eval mode from here on."""
         self.network.eval()
-        scores, figure = judge(self.lesson, self.recipe.objective, self.standard, batch_size=BATCH)
-        agreement, mos = agreements(scores, self.standard.baseline, self.standard.mos)
+        scores, figure = judge(self.training_task, self.recipe.objective, self.holdout, batch_size=BATCH)
+        agreement, mos = agreements(scores, self.holdout.baseline, self.holdout.mos)
         self.newest = Epoch(0, self.recipe.epochs, None, agreement, mos, figure, 0.0)
         return self.newest
 
     def prepare(self, epoch: int) -> None:
         """Set what learns: all layers, or the block and what it reaches, in eval mode as on kept maps."""
-        self.lesson = replace(self.lesson, progress=epoch / self.recipe.epochs)
+        self.training_task = replace(self.training_task, progress=epoch / self.recipe.epochs)
         if self.cut is not None and self.recipe.tuned == "rest":
             self.network.eval()
             for name, parameter in self.network.named_parameters():

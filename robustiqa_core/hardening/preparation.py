@@ -16,7 +16,7 @@ from robustiqa_core.device import Precision, autocast
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import GIB, HardeningCache, Stored, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
-from robustiqa_core.hardening.cut import Cut, Front, Maps
+from robustiqa_core.hardening.cut import Cut, Maps, Prefix
 from robustiqa_core.hardening.data import Crops, key_of
 from robustiqa_core.hardening.hints import watch
 from robustiqa_core.hardening.records import Progressed, Stage
@@ -61,7 +61,7 @@ def kept_crops(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class TeacherOutputs:
     """What a network makes of N crops, on the CPU.
 
     Args:
@@ -73,14 +73,14 @@ class Answers:
     maps: Mapping[str, Tensor]
 
 
-def kept_answers(
+def teacher_outputs(
     network: QualityModel,
     crops: KeptCrops,
     cache: HardeningCache,
     *,
     places: tuple[str, ...] = (),
     precision: Precision = "float32",
-) -> Generator[Progressed, None, Answers]:
+) -> Generator[Progressed, None, TeacherOutputs]:
     """Return a network's scores of crops, and what its modules at some paths made of them.
 
     Args:
@@ -111,7 +111,7 @@ def kept_answers(
         yield from _in_batches("scoring", crops.pixels, compute)
         found = Stored({name: torch.cat(part) for name, part in parts.items()}, {})
         cache.keep(key, found)
-    return Answers(found.tensors[_SCORES], {place: found.tensors[place] for place in places})
+    return TeacherOutputs(found.tensors[_SCORES], {place: found.tensors[place] for place in places})
 
 
 def kept_maps(
@@ -134,7 +134,7 @@ def kept_maps(
     found = cache.find(key)
     if found is None:
         parts: list[Maps] = []
-        ahead = Front(network, cut)
+        ahead = Prefix(network, cut)
 
         def compute(part: Tensor) -> None:
             with autocast(network.k.device, precision):

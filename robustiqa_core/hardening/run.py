@@ -17,13 +17,13 @@ from robustiqa_core.checks import check_count
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import HardeningCache, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
-from robustiqa_core.hardening.cut import Cut, Rest, find_cut
+from robustiqa_core.hardening.cut import Cut, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, key_of
 from robustiqa_core.hardening.hints import hint_places
-from robustiqa_core.hardening.lessons import Standard, agreements
+from robustiqa_core.hardening.lessons import Holdout, agreements
 from robustiqa_core.hardening.measuring import attacked, calibrate, hardened_card, rescale_last_layer
 from robustiqa_core.hardening.photo_tuning import tune_on_photos
-from robustiqa_core.hardening.preparation import BATCH, Answers, kept_answers, kept_crops, kept_maps
+from robustiqa_core.hardening.preparation import BATCH, TeacherOutputs, kept_crops, kept_maps, teacher_outputs
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Finished, Hardened, HardeningRecord, Inserted, Progressed, Pruned
 from robustiqa_core.hardening.trunk import Trunk, Weights
@@ -186,12 +186,12 @@ class _Task:
     def prepared(self) -> Iterator[Progressed]:
         """Compute what no position, block or pruning changes."""
         teacher = as_scorer(copy.deepcopy(self.baseline))
-        standard = yield from self._standard(teacher)
+        holdout = yield from self._holdout(teacher)
         if self.recipe.keeps_maps:
             crops = yield from self._training()
             if not self.data.labelled:
                 yield from self._answers(teacher, crops)
-        yield from attacked(self.baseline, standard.crops.first(self.attacked_crops), self.attack, self.cache)
+        yield from attacked(self.baseline, holdout.crops.first(self.attacked_crops), self.attack, self.cache)
 
     def records(self) -> Iterator[HardeningRecord]:
         """Do the work."""
@@ -206,13 +206,13 @@ class _Task:
         yield Pruned(pruning)
         network = masked(network, pruning)
         teacher = as_scorer(copy.deepcopy(self.baseline))
-        standard = yield from self._standard(teacher)
-        yield from self._tuned(network, teacher, standard)
+        holdout = yield from self._holdout(teacher)
+        yield from self._tuned(network, teacher, holdout)
         mix_with(network, start, self.recipe.mix)
         round_to_half(network)
-        raw = yield from self._scores(network, standard)
+        raw = yield from self._scores(network, holdout)
         network = bake(network, pruning).eval().requires_grad_(False)
-        yield from self._measured(network, raw, pruning, standard, started)
+        yield from self._measured(network, raw, pruning, holdout, started)
 
     @property
     def _donor_sha256(self) -> dict[str, str]:
@@ -234,9 +234,9 @@ class _Task:
             return self.baseline
         start = copy.deepcopy(self.baseline)
         self.trunk.put_into(start)
-        standard = yield from self._standard(as_scorer(copy.deepcopy(self.baseline)))
-        answers = yield from kept_answers(start, standard.crops, self.cache)
-        rescale_last_layer(start, answers.scores, standard.baseline)
+        holdout = yield from self._holdout(as_scorer(copy.deepcopy(self.baseline)))
+        answers = yield from teacher_outputs(start, holdout.crops, self.cache)
+        rescale_last_layer(start, answers.scores, holdout.baseline)
         return start
 
     def _inserted(self, start: QualityModel) -> QualityModel:
@@ -268,22 +268,22 @@ class _Task:
         images = (to_images(part, network.k.device) for part in torch.split(pixels, BATCH))
         return plan(network, settings, images=images, mos=mos if labelled.any() else None)
 
-    def _standard(self, teacher: QualityModel) -> Generator[Progressed, None, Standard]:
+    def _holdout(self, teacher: QualityModel) -> Generator[Progressed, None, Holdout]:
         """Return what the network is held against."""
         data = self.data
         crops = yield from kept_crops(data.validation, data.validation_samples, self.cache, workers=self.workers)
-        baseline = yield from kept_answers(teacher, crops, self.cache)
-        return Standard(crops, baseline.scores, data.labelled, self.baseline.score_range)
+        baseline = yield from teacher_outputs(teacher, crops, self.cache)
+        return Holdout(crops, baseline.scores, data.labelled, self.baseline.score_range)
 
     def _cut(self, network: QualityModel) -> Cut | None:
         """Return where the network is cut; None without a block."""
         return None if self.recipe.position is None else find_cut(network, self.recipe.position)
 
-    def _tuned(self, network: QualityModel, teacher: QualityModel, standard: Standard) -> Iterator[Progressed | Epoch]:
+    def _tuned(self, network: QualityModel, teacher: QualityModel, holdout: Holdout) -> Iterator[Progressed | Epoch]:
         """Tune the network in place."""
         cut = self._cut(network)
         if cut is not None and self.recipe.keeps_maps:
-            yield from self._on_maps(network, cut, teacher, standard)
+            yield from self._on_maps(network, cut, teacher, holdout)
             return
         yield from tune_on_photos(
             network,
@@ -291,18 +291,18 @@ class _Task:
             self.recipe,
             self.data,
             teacher=teacher,
-            standard=standard,
+            holdout=holdout,
             run_dir=self._state_dir,
             workers=self.workers,
         )
 
-    def _answers(self, teacher: QualityModel, crops: KeptCrops) -> Generator[Progressed, None, Answers]:
+    def _answers(self, teacher: QualityModel, crops: KeptCrops) -> Generator[Progressed, None, TeacherOutputs]:
         """Return what the teacher makes of crops, at all places that any position could ask for."""
         places = hint_places(teacher, None) if self.recipe.hint_weight else ()
-        return (yield from kept_answers(teacher, crops, self.cache, places=places, precision=self.recipe.precision))
+        return (yield from teacher_outputs(teacher, crops, self.cache, places=places, precision=self.recipe.precision))
 
     def _on_maps(
-        self, network: QualityModel, cut: Cut, teacher: QualityModel, standard: Standard
+        self, network: QualityModel, cut: Cut, teacher: QualityModel, holdout: Holdout
     ) -> Iterator[Progressed | Epoch]:
         """Tune on maps that are computed once; what judges is computed in float32."""
         precision = self.recipe.precision
@@ -310,37 +310,37 @@ class _Task:
         if not self.data.labelled:
             known = yield from self._answers(teacher, crops)
             places = hint_places(network, cut) if self.recipe.hint_weight else ()
-            answers = Answers(known.scores, {place: known.maps[place] for place in places})
+            answers = TeacherOutputs(known.scores, {place: known.maps[place] for place in places})
         elif crops.targets.isnan().any():
-            taught = (yield from kept_answers(teacher, crops, self.cache)).scores
-            answers = Answers(standard.complete(crops.targets, taught.__getitem__), {})
+            taught = (yield from teacher_outputs(teacher, crops, self.cache)).scores
+            answers = TeacherOutputs(holdout.complete(crops.targets, taught.__getitem__), {})
         else:
-            answers = Answers(crops.targets, {})
+            answers = TeacherOutputs(crops.targets, {})
         maps = yield from kept_maps(network, cut, crops, self.cache, precision=precision)
-        held_out = yield from kept_maps(network, cut, standard.crops, self.cache)
+        held_out = yield from kept_maps(network, cut, holdout.crops, self.cache)
         yield from tune_on_maps(
-            network, cut, self.recipe, self.data, maps=maps, answers=answers, held_out=held_out, standard=standard
+            network, cut, self.recipe, self.data, maps=maps, answers=answers, held_out=held_out, holdout=holdout
         )
 
-    def _scores(self, network: QualityModel, standard: Standard) -> Generator[Progressed, None, Tensor]:
-        """Return the scores (N,) of the standard's crops by the rounded network.
+    def _scores(self, network: QualityModel, holdout: Holdout) -> Generator[Progressed, None, Tensor]:
+        """Return the scores (N,) of the holdout's crops by the rounded network.
 
         Where its front did not learn, its maps of them are there already, unless rounding has changed it.
         """
         cut = self._cut(network)
         if cut is None or not self.recipe.keeps_maps:
-            return (yield from kept_answers(network, standard.crops, self.cache)).scores
-        maps = yield from kept_maps(network, cut, standard.crops, self.cache)
-        return scores_of(Rest(network, cut), maps)
+            return (yield from teacher_outputs(network, holdout.crops, self.cache)).scores
+        maps = yield from kept_maps(network, cut, holdout.crops, self.cache)
+        return scores_of(Suffix(network, cut), maps)
 
     def _measured(
-        self, network: QualityModel, raw: Tensor, pruning: PruningPlan, standard: Standard, started: float
+        self, network: QualityModel, raw: Tensor, pruning: PruningPlan, holdout: Holdout, started: float
     ) -> Iterator[HardeningRecord]:
         """Bring the raw scores to the baseline's scale, and measure what the card says."""
-        scores = calibrate(network, raw, standard.baseline)
-        agreement, mos = agreements(scores, standard.baseline, standard.mos)
+        scores = calibrate(network, raw, holdout.baseline)
+        agreement, mos = agreements(scores, holdout.baseline, holdout.mos)
         yield Finished(network, agreement, mos)
-        crops = standard.crops.first(self.attacked_crops)
+        crops = holdout.crops.first(self.attacked_crops)
         before = yield from attacked(self.baseline, crops, self.attack, self.cache)
         after = yield from attacked(network, crops, self.attack, self.cache)
         figures = {
@@ -348,7 +348,7 @@ class _Task:
             **self._donor_sha256,
             "agreement": {"crops": len(scores), **asdict(agreement)},
             "mos": None if mos is None else {"crops": len(scores), **asdict(mos)},
-            "spread": round((raw.std() / standard.baseline.std()).item(), 4),
+            "spread": round((raw.std() / holdout.baseline.std()).item(), 4),
             "filters": {"before": pruning.filters, "removed": pruning.removed},
             "cost": {"before": asdict(pruning.before), "after": asdict(pruning.after)},
             "attacked": {

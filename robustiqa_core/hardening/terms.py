@@ -1,4 +1,4 @@
-"""What can be added to a task's loss for robustness, and the lesson that it is added to."""
+"""What can be added to a task's loss for robustness, and the training task that it is added to."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ _LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class TrainingTask:
     """What a network learns before any term is added.
 
     Args:
@@ -54,11 +54,11 @@ class Term(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
-    def extend(self, lesson: Lesson, images: Tensor, targets: Tensor, /) -> tuple[Tensor, Tensor]:
+    def extend(self, task: TrainingTask, images: Tensor, targets: Tensor, /) -> tuple[Tensor, Tensor]:
         """Return more images and targets, (m, 3, H, W) and (m,), for the task's loss; m may be 0."""
         ...
 
-    def penalty(self, lesson: Lesson, images: Tensor, targets: Tensor, /) -> Tensor:
+    def penalty(self, task: TrainingTask, images: Tensor, targets: Tensor, /) -> Tensor:
         """Return what is added to the task's loss, a number."""
         ...
 
@@ -138,14 +138,14 @@ class AdversarialTraining:
                 adversarial = project(moved, images, eps=self.eps, norm="linf")
         return adversarial
 
-    def extend(self, lesson: Lesson, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def extend(self, task: TrainingTask, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the attacked images with their targets."""
-        adversarial = self.attack(lesson.network, images)
+        adversarial = self.attack(task.network, images)
         if self.lowered:
-            targets = targets - lesson.span * (1.0 - ssim(images, adversarial)).to(targets)
+            targets = targets - task.span * (1.0 - ssim(images, adversarial)).to(targets)
         return adversarial, targets
 
-    def penalty(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Tensor:
+    def penalty(self, task: TrainingTask, images: Tensor, targets: Tensor) -> Tensor:
         """Return 0."""
         return targets.new_zeros(())
 
@@ -177,19 +177,19 @@ class GradientNorm:
         check_fraction("probe", self.probe)
         check_positive("weight", self.weight)
 
-    def extend(self, lesson: Lesson, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def extend(self, task: TrainingTask, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return nothing more to see."""
         return images[:0], targets[:0]
 
-    def penalty(self, lesson: Lesson, images: Tensor, targets: Tensor) -> Tensor:
+    def penalty(self, task: TrainingTask, images: Tensor, targets: Tensor) -> Tensor:
         """Return the penalty on clean images (N, 3, H, W)."""
-        with attackable(lesson.network):
-            _, gradient = score_gradient(lesson.network, images)
+        with attackable(task.network):
+            _, gradient = score_gradient(task.network, images)
         # Models refuse values beyond [0, 1]: where a photo is black or white the slope is that of half as far or less.
         probed = (images + self.probe * gradient.sign()).clamp(0.0, 1.0)
         # In eval mode: else what dropout draws for each would count as slope.
-        with eval_mode(lesson.network):
-            clean, moved = map(gather, lesson.network(torch.cat((images, probed))).chunk(2))
-        unit = gather(targets).std() / lesson.span / clean.std().clamp_min(_LEAST_SPREAD)
+        with eval_mode(task.network):
+            clean, moved = map(gather, task.network(torch.cat((images, probed))).chunk(2))
+        unit = gather(targets).std() / task.span / clean.std().clamp_min(_LEAST_SPREAD)
         slopes = unit * (moved - clean) / self.probe
         return 0.5 * self.weight * slopes.square().mean()

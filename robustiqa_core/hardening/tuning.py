@@ -10,14 +10,14 @@ from torch import Tensor
 from robustiqa_core.blocks import folded_blocks
 from robustiqa_core.device import autocast
 from robustiqa_core.errors import NumericalError
-from robustiqa_core.hardening.cut import Cut, Maps, Rest
+from robustiqa_core.hardening.cut import Cut, Maps, Suffix
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.hints import Hints
-from robustiqa_core.hardening.lessons import Standard, agreements, lesson_of
-from robustiqa_core.hardening.preparation import BATCH, Answers
+from robustiqa_core.hardening.lessons import Holdout, agreements, training_task
+from robustiqa_core.hardening.preparation import BATCH, TeacherOutputs
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Progressed
-from robustiqa_core.hardening.terms import Lesson
+from robustiqa_core.hardening.terms import TrainingTask
 from robustiqa_core.metrics.correlation import srocc_to_choose
 from robustiqa_core.models import QualityModel
 from robustiqa_core.training.sampling import random_order
@@ -31,9 +31,9 @@ def tune_on_maps(
     data: TuningData,
     *,
     maps: Maps,
-    answers: Answers,
+    answers: TeacherOutputs,
     held_out: Maps,
-    standard: Standard,
+    holdout: Holdout,
 ) -> Iterator[Progressed | Epoch]:
     """Tune the block and what it reaches, in place, on kept maps; all weights learn until the last step.
 
@@ -47,23 +47,23 @@ def tune_on_maps(
         data: what the targets are.
         maps: of the training crops.
         answers: what is learnt of the same: human scores, or the baseline's scores and what it made at some places.
-        held_out: maps of the standard's crops.
-        standard: what the network is held against.
+        held_out: maps of the holdout's crops.
+        holdout: what the network is held against.
 
     Raises:
         NumericalError: the loss is not finite.
     """
-    rest = Rest(network, cut)
-    hints = Hints(rest.network, tuple(answers.maps), recipe.hint_weight)
-    lesson = lesson_of(rest.network, data, recipe.loss, standard.scale, hints)
-    state = TrainingState(rest.network, recipe.rate_of(cut.block), recipe.loop)
+    suffix = Suffix(network, cut)
+    hints = Hints(suffix.network, tuple(answers.maps), recipe.hint_weight)
+    task = training_task(suffix.network, data, recipe.loss, holdout.scale, hints)
+    state = TrainingState(suffix.network, recipe.rate_of(cut.block), recipe.loop)
     per_epoch = len(maps) // recipe.batch_size
     started = time.monotonic()
 
     def report(loss: float | None) -> Epoch:
-        scores = scores_of(rest, held_out)
-        figure = srocc_to_choose(scores.numpy(), standard.targets.numpy())
-        agreement, mos = agreements(scores, standard.baseline, standard.mos)
+        scores = scores_of(suffix, held_out)
+        figure = srocc_to_choose(scores.numpy(), holdout.targets.numpy())
+        agreement, mos = agreements(scores, holdout.baseline, holdout.mos)
         return Epoch(state.epoch, recipe.epochs, loss, agreement, mos, figure, time.monotonic() - started)
 
     yield report(None)
@@ -74,25 +74,25 @@ def tune_on_maps(
             chosen = order[number * recipe.batch_size :][: recipe.batch_size]
             state.schedule(per_epoch * recipe.epochs)
             hints.wanted = {place: known[chosen].to(network.k.device) for place, known in answers.maps.items()}
-            losses.append(_step(state, rest, lesson, maps.pick(chosen), answers.scores[chosen]))
+            losses.append(_step(state, suffix, task, maps.pick(chosen), answers.scores[chosen]))
             yield Progressed("tuning", state.step, per_epoch * recipe.epochs, losses[-1])
         state.epoch += 1
         yield report(sum(losses) / len(losses))
 
 
 @torch.no_grad()
-def scores_of(rest: Rest, maps: Maps) -> Tensor:
+def scores_of(suffix: Suffix, maps: Maps) -> Tensor:
     """Return the scores (N,), float32 on the CPU, of the photos whose maps these are."""
     parts = [range(start, min(start + BATCH, len(maps))) for start in range(0, len(maps), BATCH)]
-    device = rest.network.k.device
-    with folded_blocks(rest.network):
-        return torch.cat([rest.scores(maps.pick(part).to(device)).float().cpu() for part in parts])
+    device = suffix.network.k.device
+    with folded_blocks(suffix.network):
+        return torch.cat([suffix.scores(maps.pick(part).to(device)).float().cpu() for part in parts])
 
 
-def _step(state: TrainingState, rest: Rest, lesson: Lesson, maps: Maps, targets: Tensor) -> float:
-    device = rest.network.k.device
+def _step(state: TrainingState, suffix: Suffix, task: TrainingTask, maps: Maps, targets: Tensor) -> float:
+    device = suffix.network.k.device
     with autocast(device, state.settings.precision):
-        loss = lesson.loss(rest.recall(maps.to(device)), targets.to(device))
+        loss = task.loss(suffix.recall(maps.to(device)), targets.to(device))
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     state.optimizer.step()

@@ -17,9 +17,9 @@ from robustiqa_core.hardening import (
     Epoch,
     HardeningCache,
     HardeningRecipe,
-    Lesson,
     Objective,
     Progressed,
+    TrainingTask,
     labelled_data,
     parse_objective,
     photo_tuning,
@@ -27,7 +27,7 @@ from robustiqa_core.hardening import (
 from robustiqa_core.hardening.against_rank import order_hinge
 from robustiqa_core.hardening.crops import KeptCrops
 from robustiqa_core.hardening.data import TuningCrops, key_of
-from robustiqa_core.hardening.lessons import Standard, judge, placed
+from robustiqa_core.hardening.lessons import Holdout, judge, placed
 from robustiqa_core.metrics.correlation import srocc
 from robustiqa_core.metrics.worst_order import rank_directions
 from robustiqa_core.models import QualityModel
@@ -59,8 +59,8 @@ def grey() -> Tensor:
     return 0.5 + 0.1 * torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(1))
 
 
-def lesson_of(network: nn.Module) -> Lesson:
-    return Lesson(network, lambda images, targets: (network(images) - targets).square().mean())  # type: ignore[arg-type]
+def training_task(network: nn.Module) -> TrainingTask:
+    return TrainingTask(network, lambda images, targets: (network(images) - targets).square().mean())  # type: ignore[arg-type]
 
 
 def test_photos_below_the_middle_go_up_and_a_share_the_other_way() -> None:
@@ -123,12 +123,12 @@ def test_the_loss_is_nothing_where_all_attacked_photos_are_scored_as_people_do(g
             return self.factor * targets.repeat(len(images) // 8) + 0.0 * images.mean((1, 2, 3))
 
     network = Known()
-    term, lesson = AgainstRank(), lesson_of(network)
-    assert term.loss(lesson, grey, targets).item() == pytest.approx(0.0, abs=1e-6)
+    term, task = AgainstRank(), training_task(network)
+    assert term.loss(task, grey, targets).item() == pytest.approx(0.0, abs=1e-6)
     with torch.no_grad():
         network.factor.fill_(0.5)
-    assert term.loss(lesson, grey, targets) > 0.1, "narrowing does not pay"
-    stretched = replace(lesson, factor=2.0)
+    assert term.loss(task, grey, targets) > 0.1, "narrowing does not pay"
+    stretched = replace(task, factor=2.0)
     assert term.loss(stretched, grey, targets).item() == pytest.approx(0.0, abs=1e-6), "in the unit of the targets"
 
 
@@ -147,14 +147,14 @@ def test_narrowing_the_scores_does_not_lower_the_loss_of_what_an_attack_moves(gr
             both = torch.cat((clean, clean.flip(0))) if len(images) == 16 else clean
             return both + 0.0 * images.mean((1, 2, 3))
 
-    losses = [AgainstRank().loss(lesson_of(Moved(factor)), grey, targets).item() for factor in (1.0, 0.5, 0.1)]
+    losses = [AgainstRank().loss(training_task(Moved(factor)), grey, targets).item() for factor in (1.0, 0.5, 0.1)]
     assert losses == sorted(losses)
     assert losses[0] > 1
 
 
 def test_equal_targets_make_no_loss_that_is_not_finite(grey: Tensor) -> None:
     network = Linear(16).eval()
-    loss = AgainstRank(steps=1).loss(lesson_of(network), grey, torch.full((8,), 0.5))
+    loss = AgainstRank(steps=1).loss(training_task(network), grey, torch.full((8,), 0.5))
     assert loss.isfinite()
 
 
@@ -179,7 +179,7 @@ def test_the_loss_takes_the_place_of_the_tasks(grey: Tensor) -> None:
 
     network = lively("linearity").requires_grad_(True)
     images = torch.nn.functional.interpolate(grey, 64)
-    Objective((AgainstRank(steps=1),)).loss(Lesson(network, own), images, targets).backward()
+    Objective((AgainstRank(steps=1),)).loss(TrainingTask(network, own), images, targets).backward()
     assert not calls
     gradient = network.get_parameter("features.stem.conv.weight").grad
     assert gradient is not None
@@ -199,11 +199,11 @@ def test_the_epochs_are_judged_by_the_worst_order(grey: Tensor) -> None:
     pixels = (255 * grey).byte()
     images = pixels.float() / 255
     targets = torch.tensor([0.1, 0.9, 0.3, 0.7, 0.2, 0.8, 0.5, 0.6])
-    standard = Standard(KeptCrops("few", pixels, targets), targets, labelled=True, scale=ScoreRange(0.0, 1.0))
+    holdout = Holdout(KeptCrops("few", pixels, targets), targets, labelled=True, scale=ScoreRange(0.0, 1.0))
     reach = (2 / 255) * network.weight.detach().abs().sum()
     objective = parse_objective("rank:judged=2/255,judged_steps=9,judged_photos=6")
-    lesson = lesson_of(network)
-    scores, figure = judge(lesson, objective, standard, batch_size=4)
+    task = training_task(network)
+    scores, figure = judge(task, objective, holdout, batch_size=4)
     clean = network(images).detach()
     assert torch.allclose(scores, clean, atol=1e-5)
     worst = clean[:6] + reach * torch.from_numpy(rank_directions(targets[:6].numpy()))
@@ -213,10 +213,10 @@ def test_the_epochs_are_judged_by_the_worst_order(grey: Tensor) -> None:
 def test_a_lesson_knows_middle_and_unit_of_its_targets() -> None:
     targets = torch.tensor([0.2, 0.4, 0.6])
     own = 10 * targets + 3
-    standard = Standard(KeptCrops("few", torch.zeros(3, 3, 8, 8), targets), own, labelled=True, scale=ScoreRange(3, 13))
-    lesson = placed(lesson_of(nn.Identity()), standard)
-    assert lesson.middle == pytest.approx(0.4)
-    assert torch.allclose(lesson.in_targets_unit(own), targets)
+    holdout = Holdout(KeptCrops("few", torch.zeros(3, 3, 8, 8), targets), own, labelled=True, scale=ScoreRange(3, 13))
+    task = placed(training_task(nn.Identity()), holdout)
+    assert task.middle == pytest.approx(0.4)
+    assert torch.allclose(task.in_targets_unit(own), targets)
 
 
 def test_crops_of_a_batch_have_one_size_and_some_are_whole_photos(labelled: tuple[LabelledPhoto, ...]) -> None:
@@ -299,9 +299,9 @@ def test_replays_climb_by_a_step_each_time_and_then_take_another_batch(grey: Ten
     """On a linear scorer, whichever side of its target a score is on, which turns the gradient of the loss round."""
     network = Linear(16).eval()
     targets = torch.tensor([-9.0, 9.0, 9.0, -9.0, 9.0, -9.0, 9.0, -9.0])
-    term, lesson = (
+    term, task = (
         parse_objective("rank:replays=3,rise=0,other=0.5,eps=2/255,least=2/255").against_rank,
-        lesson_of(
+        training_task(
             network  # type: ignore[arg-type]
         ),
     )
@@ -310,7 +310,7 @@ def test_replays_climb_by_a_step_each_time_and_then_take_another_batch(grey: Ten
     network.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0].detach()[8:] - grey))
     slopes = network.weight.detach().sign()
     for _ in range(4):
-        term.loss(lesson, grey, targets).backward()
+        term.loss(task, grey, targets).backward()
     step = 0.5 / 255
     ways = ((seen[1] - seen[0]) * slopes).flatten(1).sum(1).sign()
     assert set(ways.tolist()) == {1.0, -1.0}

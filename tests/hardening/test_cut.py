@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robustiqa_core.blocks import BlockSettings, insert, insertion_points
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.hardening import Cut, Front, Maps, Rest, find_cut
+from robustiqa_core.hardening import Cut, Maps, Prefix, Suffix, find_cut
 from robustiqa_core.hardening.tuning import scores_of
 from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.pruning import PruningSettings, masked, plan
@@ -33,9 +33,9 @@ def test_front_and_rest_give_the_scores_of_the_whole_network_at_every_point(
     for point in insertion_points(network):
         whole = insert(network, point.name, PAPER)
         cut = find_cut(whole, point.name)
-        maps = Front(whole, cut)(images)
+        maps = Prefix(whole, cut)(images)
         with torch.no_grad():
-            expected, found = whole(images), Rest(whole, cut).scores(maps)
+            expected, found = whole(images), Suffix(whole, cut).scores(maps)
         assert torch.allclose(found, expected, rtol=0, atol=1e-6 * expected.abs().max().item()), point.name
         # The photos took no part in it: other ones would have given other scores.
         assert not torch.allclose(expected[0], expected[1], rtol=1e-4), point.name
@@ -58,16 +58,16 @@ def test_scores_of_maps_are_computed_on_the_device_of_the_network(
     images: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, cut = cut_network()
-    maps, rest = Front(network, cut)(images), Rest(network, cut)
-    rest.network.to("meta")
+    maps, suffix = Prefix(network, cut)(images), Suffix(network, cut)
+    suffix.network.to("meta")
     seen: list[torch.device] = []
 
     def scores(part: Maps) -> Tensor:
         seen.extend(tensor.device for tensor in part.tensors.values())
         return torch.zeros(len(part))
 
-    monkeypatch.setattr(rest, "scores", scores)
-    assert scores_of(rest, maps).shape == (2,)
+    monkeypatch.setattr(suffix, "scores", scores)
+    assert scores_of(suffix, maps).shape == (2,)
     assert {device.type for device in seen} == {"meta"}
 
 
@@ -78,30 +78,30 @@ def cut_network(position: str = "after_stage5", model: str = "linearity") -> tup
 
 def test_the_front_is_not_run_again(images: Tensor) -> None:
     network, cut = cut_network()
-    maps = Front(network, cut)(images)
-    rest = Rest(network, cut)
+    maps = Prefix(network, cut)(images)
+    suffix = Suffix(network, cut)
     for name in cut.front:
         for parameter in network.get_submodule(name).parameters():
             parameter.data.fill_(torch.nan)
-    assert rest.scores(maps).isfinite().all()
+    assert suffix.scores(maps).isfinite().all()
 
 
 def test_the_front_does_not_run_what_follows_the_block(images: Tensor) -> None:
     network, cut = cut_network()
-    maps = Front(network, cut)(images)
+    maps = Prefix(network, cut)(images)
     assert set(maps.tensors) == {cut.block, *cut.kept}
     network.get_submodule("features.stage7").register_forward_pre_hook(lambda *_: pytest.fail("ran on"))
     network.get_submodule(cut.block).register_forward_hook(lambda *_: pytest.fail("ran the block"))
-    again = Front(network, cut)(images)
+    again = Prefix(network, cut)(images)
     assert all(torch.equal(tensor, maps.tensors[name]) for name, tensor in again.tensors.items())
 
 
 def test_gradients_are_those_of_the_whole_network(images: Tensor) -> None:
     network, cut = cut_network()
     learning = {name: value for name, value in network.named_parameters() if not cut.is_front(name)}
-    rest = Rest(network, cut)
+    suffix = Suffix(network, cut)
     expected = torch.autograd.grad(network(images).sum(), list(learning.values()), allow_unused=True)
-    scores = rest.scores(Front(network, cut)(images))
+    scores = suffix.scores(Prefix(network, cut)(images))
     found = torch.autograd.grad(scores.sum(), list(learning.values()), allow_unused=True)
     reached = 0
     for name, one, other in zip(learning, expected, found, strict=True):
@@ -115,12 +115,12 @@ def test_gradients_are_those_of_the_whole_network(images: Tensor) -> None:
 def test_training_the_rest_trains_the_network_and_leaves_its_front(images: Tensor) -> None:
     network, cut = cut_network()
     before = copy.deepcopy(network.state_dict())
-    maps, rest = Front(network, cut)(images), Rest(network, cut)
-    optimizer = torch.optim.SGD(rest.network.parameters(), lr=1e-3)
-    rest.scores(maps).sum().backward()
+    maps, suffix = Prefix(network, cut)(images), Suffix(network, cut)
+    optimizer = torch.optim.SGD(suffix.network.parameters(), lr=1e-3)
+    suffix.scores(maps).sum().backward()
     optimizer.step()
     with torch.no_grad():
-        assert torch.equal(rest.scores(maps), network(images))
+        assert torch.equal(suffix.scores(maps), network(images))
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed
     assert not any(cut.is_front(name) for name in changed)
@@ -132,8 +132,8 @@ def test_cutting_touches_nothing(images: Tensor) -> None:
     before = copy.deepcopy(network.state_dict())
     names = [name for name, _ in network.named_modules()]
     cut = find_cut(network, "after_stage5")
-    rest, maps = Rest(network, cut), Front(network, cut)(images)
-    rest.scores(maps)
+    suffix, maps = Suffix(network, cut), Prefix(network, cut)(images)
+    suffix.scores(maps)
     assert [name for name, _ in network.named_modules()] == names
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in network.parameters())
@@ -145,10 +145,10 @@ def test_a_masked_network_is_cut_as_well(images: Tensor) -> None:
     network, _ = cut_network()
     network = masked(network, plan(network, PruningSettings(ratio=0.3)))
     cut = find_cut(network, "after_stage5")
-    maps, rest = Front(network, cut)(images), Rest(network, cut)
+    maps, suffix = Prefix(network, cut)(images), Suffix(network, cut)
     with torch.no_grad():
-        assert torch.equal(rest.scores(maps), network(images))
-    rest.scores(maps).sum().backward()
+        assert torch.equal(suffix.scores(maps), network(images))
+    suffix.scores(maps).sum().backward()
     weight = network.get_parameter("features.stage6.0.project.conv.weight")
     assert weight.grad is not None
     blind = weight.grad.flatten(2).abs().sum((0, 2)) == 0
@@ -157,12 +157,12 @@ def test_a_masked_network_is_cut_as_well(images: Tensor) -> None:
 
 def test_maps_of_batches_are_the_maps_of_all(images: Tensor) -> None:
     network, cut = cut_network("after_stage6", "tres")
-    front, rest = Front(network, cut), Rest(network, cut)
-    both = Maps.join([front(images[:1]), front(images[1:])])
+    prefix, suffix = Prefix(network, cut), Suffix(network, cut)
+    both = Maps.join([prefix(images[:1]), prefix(images[1:])])
     assert len(both) == 2
-    assert both.bytes == 2 * front(images[:1]).bytes
+    assert both.bytes == 2 * prefix(images[:1]).bytes
     with torch.no_grad():
-        swapped = rest.scores(both.pick([1, 0]))
+        swapped = suffix.scores(both.pick([1, 0]))
         assert torch.allclose(swapped, network(images).flip(0), rtol=1e-5)
 
 
@@ -170,6 +170,6 @@ def test_several_maps_a_photo_and_a_missing_block_are_refused() -> None:
     cropping = build("tres", {"short_side": 240, "crops": 2}, ScoreRange(0, 1)).eval()
     network = insert(cropping, "after_stage7", PAPER)
     with pytest.raises(ConfigurationError, match="tune all layers"):
-        Front(network, find_cut(network, "after_stage7"))(torch.rand(1, 3, 240, 240))
+        Prefix(network, find_cut(network, "after_stage7"))(torch.rand(1, 3, 240, 240))
     with pytest.raises(ConfigurationError, match="place of a block"):
         find_cut(network, "after_stage5")

@@ -10,7 +10,7 @@ from workshop import RECIPE, Workshop
 from robustiqa_core.hardening import Epoch, HardeningCache, HardeningRecipe, labelled_data, parse_objective
 from robustiqa_core.hardening.crops import KeptCrops
 from robustiqa_core.hardening.data import key_of
-from robustiqa_core.hardening.lessons import Standard
+from robustiqa_core.hardening.lessons import Holdout
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, TrainingCrops
@@ -74,15 +74,15 @@ def test_a_share_of_the_batches_is_of_the_better_half(labelled: tuple[LabelledPh
 def test_the_baselines_opinion_stands_where_a_label_is_missing() -> None:
     mos = torch.tensor([0.2, 0.4, 0.6, 0.8])
     crops = KeptCrops("four", torch.zeros(4, 3, 8, 8, dtype=torch.uint8), mos)
-    standard = Standard(crops, 100 * mos + 7, labelled=True, scale=ScoreRange(0, 100))
+    holdout = Holdout(crops, 100 * mos + 7, labelled=True, scale=ScoreRange(0, 100))
     targets = torch.tensor([0.1, torch.nan, 0.9, torch.nan])
 
     def teacher(missing: Tensor) -> Tensor:
         assert missing.tolist() == [False, True, False, True]
         return torch.tensor([37.0, 57.0])
 
-    torch.testing.assert_close(standard.complete(targets, teacher), torch.tensor([0.1, 0.3, 0.9, 0.5]))
-    assert standard.complete(mos, teacher) is mos
+    torch.testing.assert_close(holdout.complete(targets, teacher), torch.tensor([0.1, 0.3, 0.9, 0.5]))
+    assert holdout.complete(mos, teacher) is mos
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from robustiqa_core.hardening import (
     TERMS,
     AdversarialTraining,
     GradientNorm,
-    Lesson,
     Objective,
     Term,
+    TrainingTask,
     parse_objective,
     spell_objective,
 )
@@ -29,8 +29,8 @@ def grey() -> Tensor:
     return 0.5 + 0.1 * torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
 
 
-def squared(network: Linear) -> Lesson:
-    return Lesson(network, lambda images, targets: (network(images) - targets).square().mean())  # type: ignore[arg-type]
+def squared(network: Linear) -> TrainingTask:
+    return TrainingTask(network, lambda images, targets: (network(images) - targets).square().mean())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", TERMS)
@@ -50,15 +50,15 @@ def test_every_term_leaves_the_network_as_it_was_and_reaches_its_weights(name: s
     modes = [module.training for module in network.modules()]
     images, targets = torch.rand(3, 3, 64, 64), torch.rand(3)
     term = TERMS[name]()
-    lesson = Lesson(network, lambda images, targets: (network(images) - targets).square().mean())
-    more, wanted = term.extend(lesson, images, targets)
+    task = TrainingTask(network, lambda images, targets: (network(images) - targets).square().mean())
+    more, wanted = term.extend(task, images, targets)
     assert len(more) == len(wanted)
     assert not more.requires_grad
     assert [module.training for module in network.modules()] == modes
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
     assert [key for key, value in network.named_parameters() if not value.requires_grad] == ["regression.bias"]
-    Objective((term,)).loss(lesson, images, targets).backward()
+    Objective((term,)).loss(task, images, targets).backward()
     gradient = network.get_parameter("features.stem.conv.weight").grad
     assert gradient is not None
     assert gradient.abs().sum() > 0
@@ -134,7 +134,7 @@ def test_clean_and_attacked_photos_are_in_one_batch_with_the_same_targets(grey: 
         return network(images).mean()
 
     targets = torch.linspace(0, 1, 6)
-    parse_objective("at").loss(Lesson(network, loss), grey, targets)  # type: ignore[arg-type]
+    parse_objective("at").loss(TrainingTask(network, loss), grey, targets)  # type: ignore[arg-type]
     ((images, wanted),) = batches
     assert torch.equal(images[:6], grey)
     assert len(images) == 12
@@ -144,9 +144,9 @@ def test_clean_and_attacked_photos_are_in_one_batch_with_the_same_targets(grey: 
 
 def test_lowered_targets_fall_with_the_similarity_in_the_unit_of_the_lesson(grey: Tensor) -> None:
     network = Linear(16)
-    lesson = Lesson(network, lambda images, targets: images.mean(), span=50.0)  # type: ignore[arg-type]
+    task = TrainingTask(network, lambda images, targets: images.mean(), span=50.0)  # type: ignore[arg-type]
     targets = torch.linspace(0, 50, 6)
-    adversarial, lowered = AdversarialTraining(lowered=True).extend(lesson, grey, targets)
+    adversarial, lowered = AdversarialTraining(lowered=True).extend(task, grey, targets)
     assert torch.allclose(targets - lowered, 50 * (1 - ssim(grey, adversarial)), atol=1e-4)
     assert (lowered < targets - 0.1).all()
 

@@ -29,7 +29,7 @@ from robustiqa_core.hardening import (
 from robustiqa_core.hardening.crops import to_images
 from robustiqa_core.hardening.lessons import agreements
 from robustiqa_core.hardening.measuring import attacked
-from robustiqa_core.hardening.preparation import kept_answers, kept_crops
+from robustiqa_core.hardening.preparation import kept_crops, teacher_outputs
 from robustiqa_core.images.photo import read_image
 from robustiqa_core.images.samples import list_samples
 from robustiqa_core.metrics.figures import robustness_figures
@@ -258,7 +258,7 @@ def _judged(
     hardened = as_scorer(copy.deepcopy(made.network))
     data = source.data
     crops = yield from _quietly(kept_crops(data.validation, data.validation_samples, source.cache, workers=0), done)
-    answers = yield from _quietly(kept_answers(baseline, crops, source.cache), done)
+    answers = yield from _quietly(teacher_outputs(baseline, crops, source.cache), done)
     mos = agreements(answers.scores, answers.scores, crops.targets if data.labelled else None)[1]
     chosen = crops.first(min(ATTACKED, len(crops)))
     # What the core's own attack on the baseline has left.
