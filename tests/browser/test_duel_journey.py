@@ -27,7 +27,7 @@ def duel(page: Page) -> Page:
 
 def cell(page: Page, row: str, column: int) -> str:
     """Return what the table of each model on each change says."""
-    return page.get_by_role("row", name=re.compile(f"^{row} ")).get_by_role("cell").nth(column).inner_text()
+    return page.get_by_role("row", name=re.compile(f"^{re.escape(row)} ")).get_by_role("cell").nth(column).inner_text()
 
 
 def test_what_the_screen_says_of_two_models_is_what_the_files_and_the_command_line_say(

@@ -155,3 +155,18 @@ def test_faulty_options_end_with_one_line(
     assert message in printed
     assert printed.count("\n") == 1
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()].count("linearity-hardened.json") == 0
+
+
+def test_a_model_trained_against_the_rank_is_stored_with_its_size(harden: Callable[..., int], tmp_path: Path) -> None:
+    words = ["--position", "none", "--pruning-ratio", "0", "--objective", "rank:judged_steps=1,judged_photos=4"]
+    assert harden(*words, "--short-side", "72", "--patience", "1", "--name", "robust") == 0
+    root = tmp_path / "checkpoints"
+    card = read_json(root / "linearity-robust.json")
+    recipe = HardeningRecipe.from_json(card["hardening"]["recipe"], place="the card")
+    assert card["settings"]["short_side"] == recipe.short_side == 72
+    assert recipe.patience == 1
+    assert recipe.objective.against_rank is not None
+    for part in ("--objective rank:judged_steps=1,judged_photos=4", "--short-side 72", "--patience 1"):
+        assert part in card["training"]["command"]
+    network = load_network("linearity", "robust", root=root, device=CPU)
+    assert network.settings.short_side == 72
