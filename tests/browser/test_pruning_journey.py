@@ -50,7 +50,8 @@ def test_from_the_plan_to_a_pruned_model_that_is_attacked(app: str, visit: Visit
     assert fits(again)
     page.get_by_label("Its name").fill("slim")
     page.get_by_label("Its name").press("Enter")
-    # Enter draws the page anew, in which a click may be lost.
+    # Enter draws the page anew, in which a click may be lost; the command says when that is done.
+    expect(page.get_by_text("--name slim ").first).to_be_visible(timeout=WAIT)
     wait_until_drawn(page)
     page.get_by_role("button", name="Keep for every page").click()
     expect(page.get_by_text("Kept as Linearity, slim.")).to_be_visible(timeout=WAIT)

@@ -26,7 +26,7 @@ def test_a_first_visit_computes_a_result_and_leads_on_to_the_lab(slow_app: str, 
     # The scorer's slope is 20, and the attack's strength 4/255.
     assert after - before == pytest.approx(20 * 4 / 255, abs=0.03)
     page.get_by_role("link", name="Open this in the Attack lab").click()
-    expect(page).to_have_url(re.compile(r"/attack_lab\?.*photo="))
+    expect(page).to_have_url(re.compile(r"/attack_lab\?.*photos="))
     expect(page.get_by_role("heading", name="Attack lab", exact=True)).to_be_visible()
 
 

@@ -34,7 +34,7 @@ def draw_keep(trial: Trial, *, place: str, name: str) -> None:
             key=f"{place}keep",
             icon=":material/bookmark_add:",
             on_click=_keep,
-            args=(trial, chosen, f"{place}kept"),
+            args=(trial, key, f"{place}kept"),
         )
         _download(trial, chosen, place)
     said = st.session_state.pop(f"{place}kept", None)
@@ -54,7 +54,9 @@ def draw_keep(trial: Trial, *, place: str, name: str) -> None:
                 st.button("Forget it", key=f"{place}drop_{stem}", on_click=_drop, args=(stem,))
 
 
-def _keep(trial: Trial, name: str, said: str) -> None:
+def _keep(trial: Trial, key: str, said: str) -> None:
+    # As it is now: who types a name and presses the button at once has seen no page with that name yet.
+    name: str = st.session_state[key]
     try:
         card = hardening_cache.trial_store().keep(trial.key, name, taken=cache.cards(), owner=cache.owner())
     except RobustIQAError as error:
