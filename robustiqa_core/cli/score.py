@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from robustiqa_core.checks import MIN_SIDE
@@ -86,6 +85,9 @@ def failures(skipped: Sequence[Skipped]) -> list[dict[str, Any]]:
 
 def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
     """Return rows as CSV with these columns; lists are joined, and what a row lacks is empty."""
+    # Imported here: a score on the screen shall not wait for it.
+    import pandas as pd
+
     cells = [
         {name: "; ".join(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows
     ]
