@@ -12,7 +12,7 @@ from ui.jobs import cache as jobs_cache
 from ui.lab import session
 from ui.shell import cache
 
-PAGE = Path(__file__).parents[2] / "pages" / "attack_lab.py"
+PAGE = Path(__file__).parents[3] / "pages" / "attack_lab.py"
 FIRST, SECOND = list_samples()[:2]
 
 

@@ -22,7 +22,7 @@ from ui.jobs import cache as jobs_cache
 from ui.shell import cache, state
 from ui.shell.markdown import sentence
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 APP = ROOT / "app.py"
 JOBS = "audit_jobs"
 QUICK = {"photos": SAMPLES[0], "side": "64", "attack": "fgsm", "eps": "4/255", "audit_queries": "60"}

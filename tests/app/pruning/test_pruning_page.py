@@ -33,7 +33,7 @@ from ui.pruning.recipe import RATIOS, PruningRecipe, read_recipe
 from ui.pruning.texts import Point, broken_sentence, findings, headline, points_csv, symptoms
 from ui.shell import cache, state
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 JOBS = "pruning_jobs"
 POINT = Point(0.3, 0.3, 0.99, None, None, 0.4, 0.4, 0.2, 1.0, 1.0, 6.0, 10.0)
 

@@ -28,7 +28,7 @@ from ui.jobs.estimate import attack_calls, spoken
 from ui.photos.photo_set import FOLDER_VARIABLE
 from ui.shell import cache, state
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 APP = ROOT / "app.py"
 JOBS = "compare_jobs"
 GREETED = "compare_greeted"

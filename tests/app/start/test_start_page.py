@@ -28,7 +28,7 @@ from ui.start.figures import TWIN_BOX, TWIN_GAIN, answers_figure, crop_png, like
 from ui.start.live import SHOWN, start_recipe
 from ui.start.texts import Answer, hardened_words, headline, photo_sentence
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 APP = ROOT / "app.py"
 JOBS = "start_jobs"
 HARDENED = dataclasses.replace(CARD, variant="hardened", hardening={"recipe": "a test's"})

@@ -20,7 +20,7 @@ from ui.attacks import verdict
 from ui.lab import session
 from ui.shell import cache, state
 
-APP = Path(__file__).parents[2] / "app.py"
+APP = Path(__file__).parents[3] / "app.py"
 
 
 def test_a_first_visit_runs_the_default_attack_without_being_asked(lab: AppTest) -> None:

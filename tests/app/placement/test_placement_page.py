@@ -47,7 +47,7 @@ from ui.placement.view import trials_json
 from ui.shell import cache, state
 from ui.shell.named_models import NamedModels
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 JOBS = "placement_jobs"
 EXAMPLE = Example("A photo", 0.61, 0.57)
 SMALL = {"crops": "16", "epochs": "1", "width": "8", "grid": "2"}

@@ -22,7 +22,7 @@ from ui.lab import session
 from ui.lab.sweep_job import STRENGTHS, SweepOutcome
 from ui.shell import cache, state
 
-PAGE = Path(__file__).parents[2] / "pages" / "attack_lab.py"
+PAGE = Path(__file__).parents[3] / "pages" / "attack_lab.py"
 TIMEOUT = 60.0
 HARDENED = dataclasses.replace(
     CARD, variant="hardened", score_range=ScoreRange(0.25, 0.75), hardening={"spread": 1.0, "agreement": {"srocc": 1.0}}

@@ -26,7 +26,7 @@ from ui.spectra.files import outcome_csv, outcome_json
 from ui.spectra.layer_figures import in_depth_order
 from ui.spectra.outcome import LayersOutcome, PerturbationOutcome, SensitivityOutcome, SpectraOutcome
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 APP = ROOT / "app.py"
 HARDENED = replace(CARD, variant="hardened-plus")
 FAST = {"photos": "cat", "steps": "2", "attack": "pgd", "eps": "8/255"}

@@ -15,7 +15,7 @@ from ui.ideas.maths import attack, cayley, circle, reach, skew, stretched, wave
 from ui.ideas.pictures import grey_png
 from ui.ideas.texts import QUESTIONS
 
-APP = Path(__file__).parents[2] / "app.py"
+APP = Path(__file__).parents[3] / "app.py"
 
 
 def open_page(address: dict[str, str] | None = None) -> AppTest:

@@ -32,7 +32,7 @@ def test_a_photo_of_the_server_is_read_and_the_place_where_it_lies_is_not_told(t
 def test_a_sample_has_the_path_that_a_command_in_the_repository_needs() -> None:
     photo = sample_photo(SAMPLES[NAMES[0]])
     assert str(photo) == f"assets/samples/{NAMES[0]}.png"
-    assert (Path(__file__).parents[2] / photo).read_bytes() == SAMPLES[NAMES[0]].path.read_bytes()
+    assert (Path(__file__).parents[3] / photo).read_bytes() == SAMPLES[NAMES[0]].path.read_bytes()
 
 
 @pytest.mark.parametrize(
