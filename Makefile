@@ -9,8 +9,8 @@ PORT ?=
 STREAMLIT_ARGS ?=
 # The browser of the browser tests; empty: the first on PATH.
 CHROMIUM ?=
-# Processes that share the tests; each then computes with one thread. Empty: one for `make test`, whose browser wants the
-# machine for itself; as many as there are processors, at most eight, for `make fast`.
+# Processes that share the tests; each then computes with one thread. Empty: as many as there are processors, at most
+# eight. The browser tests always run one at a time: each wants the machine for itself.
 WORKERS ?=
 # More for pytest, such as PYTEST_ARGS='-k pgd'.
 PYTEST_ARGS ?=
@@ -20,8 +20,10 @@ export PYTHON CHROMIUM
 
 python := .venv/bin/python
 processors := $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 8 ? n : 8)))
-# $(call pytest,PROCESSES): one process has no need of workers.
-pytest = $(if $(filter-out 1,$(1)),OMP_NUM_THREADS=1 )$(python) -m pytest $(if $(filter-out 1,$(1)),-n $(1))
+workers := $(or $(WORKERS),$(processors))
+# One process has no need of workers.
+pytest := $(if $(filter-out 1,$(workers)),OMP_NUM_THREADS=1 )$(python) -m pytest $(if $(filter-out 1,$(workers)),-n $(workers))
+browser_pytest := CHROMIUM="$$(sh scripts/browser.sh --find)" ROBUSTIQA_REQUIRE_BROWSER=1 $(python) -m pytest -m browser
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -38,10 +40,12 @@ app: app-environment ## Install what the app needs and start it (PORT=, ADDRESS=
 		--server.showEmailPrompt false --server.fileWatcherType none $(STREAMLIT_ARGS)
 
 test: dev-environment browser lint ## Everything: format, lint, types, import contracts, all tests with the browser's
-	CHROMIUM="$$(sh scripts/browser.sh --find)" ROBUSTIQA_REQUIRE_BROWSER=1 $(call pytest,$(or $(WORKERS),1)) $(PYTEST_ARGS)
+	@# Both parts run, whatever the first one says; 5 is a selection (PYTEST_ARGS) without a test of that part.
+	failed=0; $(pytest) -m 'not slow and not browser' $(PYTEST_ARGS) || { code=$$?; [ $$code = 5 ] || failed=$$code; }; \
+	$(browser_pytest) $(PYTEST_ARGS) || { code=$$?; [ $$code = 5 ] || failed=$$code; }; exit $$failed
 
 fast: dev-environment lint ## The same without a browser
-	$(call pytest,$(or $(WORKERS),$(processors))) -m 'not slow and not browser' $(PYTEST_ARGS)
+	$(pytest) -m 'not slow and not browser' $(PYTEST_ARGS)
 
 lint: dev-environment ## Format, lint, types and import contracts only
 	$(python) -m ruff format --check .
