@@ -32,7 +32,7 @@ live.settle()
 live.restore()
 page_job.draw_notice(jobs)
 outcome = live.outcome()
-kept = {page_job.RESULT: outcome.recipe.key()} if outcome is not None else {}
+kept = {page_job.RESULT: live.kept_as(outcome.recipe)} if outcome is not None else {}
 st.query_params.from_dict({**recipe.address(ratio), **kept})
 
 if outcome is not None and jobs.active is None:

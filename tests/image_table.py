@@ -5,14 +5,17 @@ Each row is a file and the levels that it holds. Other people's decoders are ask
 
 import io
 import itertools
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import imagecodecs
 import numpy as np
 import pillow_heif
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms, TiffImagePlugin
 
 HEIGHT, WIDTH = 37, 50
 
@@ -229,6 +232,155 @@ def all_rows() -> tuple[Row, ...]:
         other_rows,
     )
     return tuple(row for maker in makers for row in maker())
+
+
+def cicp_profile(transfer: int, name: str = "made for tests") -> bytes:
+    """The profile of sRGB under a name, with a `cicp` tag that says BT.2020 and a transfer."""
+    known = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    count = int.from_bytes(known[128:132], "big")
+    moved = b"".join(
+        known[at : at + 4]
+        + struct.pack(">I", int.from_bytes(known[at + 4 : at + 8], "big") + 12)
+        + known[at + 8 : at + 12]
+        for at in range(132, 132 + 12 * count, 12)
+    )
+    body = known[132 + 12 * count :]
+    entry = b"cicp" + struct.pack(">II", len(known) + 12, 12)
+    whole = known[:128] + struct.pack(">I", count + 1) + moved + entry + body
+    whole += b"cicp\0\0\0\0" + bytes([9, transfer, 0, 1])
+    text = "sRGB built-in".encode("utf-16-be")
+    assert whole.count(text) == 1
+    whole = whole.replace(text, name.ljust(13)[:13].encode("utf-16-be"))
+    return struct.pack(">I", len(whole)) + whole[4:]
+
+
+def named_profile(name: str) -> bytes:
+    """A profile of a gamma of 1.8 under a name of at most 13 letters, without a `cicp` tag."""
+    return cicp_profile(13, name)
+
+
+def gif_with(profile: bytes) -> bytes:
+    data = saved(Image.fromarray(smooth()).quantize(60), "GIF")
+    start = data.index(b",", 13 + 3 * 64) if data[10] & 0x80 else 13
+    parts = [profile[at : at + 255] for at in range(0, len(profile), 255)]
+    blocks = b"".join(bytes([len(part)]) + part for part in parts)
+    head = 13 + (3 << (data[10] & 7) + 1)
+    assert start >= head
+    return data[:head] + b"!\xff\x0bICCRGBG1012" + blocks + b"\0" + data[head:]
+
+
+def bmp_with(kind: int, *, ends: tuple[float, ...] = (), profile: bytes = b"") -> bytes:
+    """A BMP with a head of version 5 that says where its colours are from."""
+    plain = saved(Image.fromarray(smooth()), "BMP")
+    pixels, old = plain[54:], plain[14:54]
+    calibration = struct.pack("<9i3I", *(round(end * 2**30) for end in ends or (0,) * 9), *(round(2.2 * 65536),) * 3)
+    masks = struct.pack("<4I", 0, 0, 0, 0)
+    place = 124 + len(pixels) if profile else 0
+    head = struct.pack("<I", 124) + old[4:] + masks + struct.pack("<I", kind) + calibration
+    head += struct.pack("<4I", 4, place, len(profile), 0)
+    assert len(head) == 124
+    start = 14 + len(head)
+    return b"BM" + struct.pack("<IHHI", start + len(pixels) + len(profile), 0, 0, start) + head + pixels + profile
+
+
+def without_boxes(data: bytes, kind: bytes) -> bytes:
+    """An AVIF or HEIC whose boxes of a kind are called something that nobody reads."""
+    assert kind in data
+    return data.replace(kind, b"skip")
+
+
+def coded(kind: str, primaries: int, transfer: int) -> bytes:
+    """An AVIF or HEIC without an `nclx` box: code points stand in the coded stream only."""
+    levels = np.ascontiguousarray(np.kron(smooth()[:32, :32], np.ones((2, 2, 1), np.uint8)))
+    if kind == "AVIF":
+        data = imagecodecs.avif_encode(
+            levels, level=95, pixelformat="444", primaries=primaries, transfer=transfer, matrix=9
+        )
+    else:
+        said = {"color_primaries": primaries, "transfer_characteristics": transfer, "matrix_coefficients": 9}
+        data = heic("RGB", levels, quality=95, chroma=444, **said)
+    return without_boxes(data, b"colr")
+
+
+TIFF_CHROMATICITIES = {
+    "sRGB": ((0.3127, 0.3290), (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)),
+    "Display P3": ((0.3127, 0.3290), (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)),
+}
+
+
+def tiff_with(*tags: tuple[int, int, int, object]) -> bytes:
+    return tiff(smooth(), photometric="rgb", extratags=[(*tag, False) for tag in tags])
+
+
+def rationals(*values: float) -> tuple[int, ...]:
+    return tuple(number for value in values for number in (round(value * 10_000), 10_000))
+
+
+@cache
+def marked_files() -> dict[str, tuple[bytes, str]]:
+    """Files that say something of their colours beside PNG's chunks, and what is told of them.
+
+    "PQ" and "HLG" stand for the refusal of an HDR photo, an empty text for no note.
+    """
+    rgb, few = Image.fromarray(smooth()), Image.fromarray(smooth()).quantize(60)
+    found: dict[str, tuple[bytes, str]] = {}
+    for transfer, word in ((16, "PQ"), (18, "HLG")):
+        profile = cicp_profile(transfer)
+        for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
+            found[f"{kind}, profile with cicp {word}"] = saved(rgb, kind, icc_profile=profile), word
+        found[f"HEIC, profile with cicp {word}"] = heic("RGB", smooth(), quality=90, icc_profile=profile), word
+        found[f"GIF, profile with cicp {word}"] = gif_with(profile), word
+        found[f"BMP, profile with cicp {word}"] = bmp_with(0x4D424544, profile=profile), word
+        found[f"PNG, profile called {word}"] = saved(rgb, "PNG", icc_profile=named_profile(f"Rec2100 {word}")), word
+        for kind in ("AVIF", "HEIC"):
+            found[f"{kind}, {word} in the stream only"] = coded(kind, 9, transfer), word
+        jp2 = imagecodecs.jpeg2k_encode(smooth(), level=0, codecformat="jp2")
+        old = jp2[jp2.index(b"colr") - 4 :][:15]
+        new = b"\0\0\0\x12colr\5\0\0" + struct.pack(">HHHB", 9, transfer, 0, 0x80)
+        grown = int.from_bytes(jp2[jp2.index(b"jp2h") - 4 :][:4], "big") + len(new) - len(old)
+        jp2 = jp2.replace(old, new)
+        at = jp2.index(b"jp2h") - 4
+        found[f"JPEG 2000, {word} as parameters"] = jp2[:at] + struct.pack(">I", grown) + jp2[at + 4 :], word
+    for kind in ("AVIF", "HEIC"):
+        found[f"{kind}, Display P3 in the stream only"] = coded(kind, 12, 13), "converted from Display P3"
+        found[f"{kind}, BT.709 in the stream only"] = coded(kind, 1, 1), ""
+    grey = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    found["GIF, profile of sRGB"] = gif_with(grey), ""
+    found["BMP, profile of sRGB"] = bmp_with(0x4D424544, profile=grey), ""
+    found["BMP, profile in another file"] = bmp_with(0x4C494E4B), "a colour profile in another file"
+    found["BMP, sRGB"] = bmp_with(0x73524742), ""
+    found["BMP, nothing"] = bmp_with(0), ""
+    srgb = (0.4124, 0.2126, 0.0193, 0.3576, 0.7152, 0.1192, 0.1805, 0.0722, 0.9505)
+    found["BMP, end points of sRGB"] = bmp_with(0, ends=srgb), ""
+    wide = (0.5767, 0.2973, 0.0270, 0.1856, 0.6274, 0.0707, 0.1882, 0.0753, 0.9913)
+    found["BMP, end points of Adobe RGB"] = bmp_with(0, ends=wide), "primaries and gammas of its own"
+    for name, (white, primaries) in TIFF_CHROMATICITIES.items():
+        told = "" if name == "sRGB" else "a white point and primaries of its own"
+        tags = (318, 5, 2, rationals(*white)), (319, 5, 6, rationals(*primaries))
+        found[f"TIFF, white and primaries of {name}"] = tiff_with(*tags), told
+        found[f"TIFF, primaries of {name}"] = tiff_with(tags[1]), told
+        exif = Image.Exif()
+        exif[318], exif[319] = white, primaries
+        for kind in ("JPEG", "PNG", "WEBP"):
+            found[f"{kind}, EXIF white and primaries of {name}"] = saved(rgb, kind, exif=exif.tobytes()), told
+    found["TIFF, white of D50"] = tiff_with((318, 5, 2, rationals(0.3457, 0.3585))), "a white point and primaries"
+    light = np.linspace(0, 1, 256)
+    for name, curve, told in (("2.2", light**2.2, ""), ("1.0", light, "a curve of its own")):
+        table = (65535 * np.tile(curve, 3)).round().astype(int).tolist()
+        found[f"TIFF, a curve of {name}"] = tiff_with((301, 3, 768, table)), told
+    for gamma, told in ((2.2, ""), (1.0, "a gamma of 1")):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xA500] = TiffImagePlugin.IFDRational(round(10 * gamma), 10)
+        found[f"JPEG, EXIF gamma of {gamma}"] = saved(rgb, "JPEG", exif=exif.tobytes()), told
+    chunk = b"cICP" + bytes([12, 13, 0, 1])
+    palette = saved(few, "PNG")
+    marked = palette[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + palette[33:]
+    found["PNG palette, cICP"] = marked, "converted from Display P3 (cICP)"
+    broken = saved(rgb, "PNG", icc_profile=b"no profile")
+    chunk = b"cICP" + bytes([9, 16, 0, 1])
+    marked = broken[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + broken[33:]
+    found["PNG, a broken profile over cICP of PQ"] = marked, "PQ"
+    return found
 
 
 def refused_files() -> dict[str, bytes]:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "harden": "harden a model: a block, pruning and fine-tuning, with or without human scores",
     "evaluate-mos": "measure the agreement of a model with human scores",
     "measure-range": "measure the range of models' own clean scores, and write it into their cards",
+    "measure-attacked": "attack hardened models once more as `harden` does, and write the figures into their cards",
     "evaluate": "attack photos with several models, attacks and strengths, and write one table",
     "score-table": "compute all robustness figures from a table of clean and attacked scores",
     "series": "check that the score falls when photos get worse step by step",

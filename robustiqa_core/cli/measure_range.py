@@ -44,7 +44,7 @@ def range_command(stem: str, dataset: str, seed: int) -> str:
 def run(arguments: argparse.Namespace) -> int:
     """Measure one model after the other and write each card as soon as it is known."""
     root = arguments.out or checkpoints_root()
-    cards = _chosen(arguments.models, list_cards(root), root)
+    cards = chosen_cards(arguments.models, list_cards(root), root)
     device = choose_device(arguments.device)
     labelled, title = read_data(arguments)
     learning = select(with_validation(labelled, arguments.seed), "train")
@@ -95,7 +95,7 @@ def measured_range(
     return range_of(list(scores)), measured_source(photos, title=title, seed=seed, command=command)
 
 
-def _chosen(names: list[str], cards: tuple[ModelCard, ...], root: Path) -> list[ModelCard]:
+def chosen_cards(names: list[str], cards: tuple[ModelCard, ...], root: Path) -> list[ModelCard]:
     """Return the cards of the names, in their order, or all."""
     known = {card.stem: card for card in cards}
     unknown = [name for name in names if name not in known]

@@ -4,6 +4,7 @@ from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.cache import HardeningCache
 from robustiqa_core.hardening.cut import Cut, Maps, Prefix, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
+from robustiqa_core.hardening.measuring import attacked_again, check_hardened_card
 from robustiqa_core.hardening.objectives import OBJECTIVES, TERMS, Objective, parse_objective, spell_objective
 from robustiqa_core.hardening.recipe import (
     DISTILLATION,
@@ -65,6 +66,8 @@ __all__ = [
     "Tuned",
     "TuningData",
     "Weights",
+    "attacked_again",
+    "check_hardened_card",
     "distillation_data",
     "find_cut",
     "harden",

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
 from robustiqa_core.hardening.cache import HardeningCache, Stored, fingerprint, numbers_of
 from robustiqa_core.hardening.crops import KeptCrops, to_images
 from robustiqa_core.hardening.data import TuningData
+from robustiqa_core.hardening.preparation import kept_crops
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Progressed
 from robustiqa_core.hardening.trunk import Trunk, Weights
@@ -24,6 +25,8 @@ from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard, RangeSource, Training
 from robustiqa_core.training.last_layer import last_layer
+
+Value = TypeVar("Value")
 
 _SHOWN = ("absolute_gain", "r_score", "unmoved_share")
 """Figures of the short attack that pages show."""
@@ -130,6 +133,52 @@ def attacked(
     clean, moved = (tensors[name] for name in ("clean", "attacked"))
     figures = robustness_figures(clean.double().numpy(), moved.double().numpy(), Scale("baseline", network.score_range))
     return Attacked(clean, moved, tensors["adversarial"], figures)
+
+
+def attacked_figures(attack: Attack, crops: KeptCrops, before: Attacked, after: Attacked) -> dict[str, Any]:
+    """Return what a card says of an attack.
+
+    Args:
+        attack: its configuration.
+        crops: what was attacked.
+        before: what it made of them by the baseline.
+        after: by the hardened network.
+    """
+    return {
+        "attack": spell_attack(attack),
+        "crops": len(crops),
+        "side": crops.pixels.shape[-1],
+        "baseline": before.figures.to_json(),
+        "hardened": after.figures.to_json(),
+    }
+
+
+def attacked_again(
+    baseline: QualityModel, network: QualityModel, data: TuningData, attack: Attack, *, count: int
+) -> dict[str, Any]:
+    """Return what the card of a hardened network says of an attack on the held-out crops that `harden` attacks.
+
+    Args:
+        baseline: that the network was made from, in eval mode and not folded; not touched.
+        network: loaded from its checkpoint and this caller's own; its score range becomes the baseline's, which the
+            figures are by.
+        data: of its recipe.
+        attack: what both are attacked with.
+        count: of crops.
+    """
+    cache, network.score_range = HardeningCache(), baseline.score_range
+    crops = _result(kept_crops(data.validation, data.validation_samples[:count], cache, workers=0))
+    before, after = (_result(attacked(each, crops, attack, cache)) for each in (baseline, network))
+    return attacked_figures(attack, crops, before, after)
+
+
+def _result(steps: Generator[Progressed, None, Value]) -> Value:
+    """Return what a generator returns; its progress is of no interest."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(Value, end.value)
 
 
 def hardened_card(

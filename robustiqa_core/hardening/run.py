@@ -21,7 +21,13 @@ from robustiqa_core.hardening.cut import Cut, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, key_of
 from robustiqa_core.hardening.hints import hint_places
 from robustiqa_core.hardening.lessons import Holdout, agreements
-from robustiqa_core.hardening.measuring import attacked, calibrate, hardened_card, rescale_last_layer
+from robustiqa_core.hardening.measuring import (
+    attacked,
+    attacked_figures,
+    calibrate,
+    hardened_card,
+    rescale_last_layer,
+)
 from robustiqa_core.hardening.photo_tuning import tune_on_photos
 from robustiqa_core.hardening.preparation import BATCH, TeacherOutputs, kept_crops, kept_maps, teacher_outputs
 from robustiqa_core.hardening.recipe import HardeningRecipe
@@ -34,7 +40,7 @@ from robustiqa_core.pruning import CRITERIA, PruningPlan, bake, masked, plan
 from robustiqa_core.training.baseline import round_to_half
 from robustiqa_core.training.state import read_progress, state_path
 
-SHORT_ATTACK = PGD(4 / 255, steps=5)
+SHORT_ATTACK = PGD(4 / 255)
 """What a hardened network is attacked with at the end, for a first impression."""
 _ATTACKED_CROPS = 8
 # Crops that a criterion looks at.
@@ -351,13 +357,7 @@ class _Task:
             "spread": round((raw.std() / holdout.baseline.std()).item(), 4),
             "filters": {"before": pruning.filters, "removed": pruning.removed},
             "cost": {"before": asdict(pruning.before), "after": asdict(pruning.after)},
-            "attacked": {
-                "attack": spell_attack(self.attack),
-                "crops": len(crops),
-                "side": self.recipe.crop,
-                "baseline": before.figures.to_json(),
-                "hardened": after.figures.to_json(),
-            },
+            "attacked": attacked_figures(self.attack, crops, before, after),
         }
         card = hardened_card(
             self.card,

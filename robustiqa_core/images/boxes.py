@@ -5,11 +5,15 @@ a JPEG 2000 file, and the true sizes, before anything is decoded.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from robustiqa_core.images.colour import Cicp
+from robustiqa_core.images.codec_colours import av1_colours, hevc_colours
+from robustiqa_core.images.colour import UNSPECIFIED, Cicp
 from robustiqa_core.images.tiff import MAX_PARTS, damaged
+
+_MOST_ITEMS = 16
+"""Coded pictures of a file whose heads are read: all have the same colours."""
 
 
 class HeifFacts(NamedTuple):
@@ -17,7 +21,7 @@ class HeifFacts(NamedTuple):
 
     Args:
         sizes: (width, height) of every picture, tile and auxiliary in it.
-        cicp: code points of its colours (`nclx`), None where it has none.
+        cicp: code points of its colours (`nclx`, else those in the coded stream), None where it has none.
         depth: most bits per sample.
         gain_map: whether it holds the map that makes an HDR picture of it.
         sequence: whether it holds a sequence of pictures.
@@ -31,7 +35,7 @@ class HeifFacts(NamedTuple):
 
 
 class Jpeg2000Facts(NamedTuple):
-    """What a JPEG 2000 file says about itself; `depth` in bits, `profile` ICC, `space` of JP2, if it has them."""
+    """What a JPEG 2000 file says about itself; `depth` in bits, `profile` ICC, `space` and `cicp` of JP2, if any."""
 
     size: tuple[int, int]
     tile: tuple[int, int]
@@ -41,6 +45,7 @@ class Jpeg2000Facts(NamedTuple):
     profile: bytes | None
     space: int | None
     palette: bool
+    cicp: Cicp | None
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -80,23 +85,74 @@ def read_heif(data: bytes) -> HeifFacts:
     properties = [(kind, data[start:end]) for kind, start, end in boxes(data, *holders.get(b"ipco", (end, end)))]
     primary = _primary_item(data[slice(*meta.get(b"pitm", (end, end)))])
     mine = _associated(data[slice(*holders.get(b"ipma", (end, end)))], primary)
-    cicp, depth = None, 8
-    for kind, body in (properties[index - 1] for index in mine if 0 < index <= len(properties)):
-        if kind == b"colr" and body[:4] == b"nclx" and len(body) >= 11:
-            primaries, transfer = struct.unpack_from(">HH", body, 4)
-            cicp = Cicp(primaries, transfer, bool(body[10] & 0x80))
-        elif kind == b"pixi" and len(body) > 5:
-            depth = max(body[5 : 5 + body[4]], default=8)
+    owned = [properties[index - 1] for index in mine if 0 < index <= len(properties)]
+    depths = [depth for kind, body in owned if kind == b"pixi" and len(body) > 5 for depth in body[5 : 5 + body[4]]]
+    # Where a picture is a grid, its tiles may say what it does not.
+    cicp = _code_points(owned) or _code_points(properties)
+    if cicp is None or UNSPECIFIED in (cicp.primaries, cicp.transfer):
+        located = data[slice(*meta.get(b"iloc", (end, end)))]
+        coded = (data[place:] for place in _places(located, meta.get(b"idat", (0, 0))[0]))
+        cicp = _coded_points(properties, coded) or cicp
     items = data[slice(*meta.get(b"iinf", (end, end)))]
     return HeifFacts(
         sizes=tuple(
             struct.unpack_from(">II", body, 4) for kind, body in properties if kind == b"ispe" and len(body) >= 12
         ),
         cicp=cicp,
-        depth=depth,
+        depth=max(depths, default=8),
         gain_map=b"tmap" in items or any(kind == b"auxC" and b"gainmap" in body for kind, body in properties),
         sequence=b"moov" in top,
     )
+
+
+def _code_points(properties: Iterable[tuple[bytes, bytes]]) -> Cicp | None:
+    """Return the code points that an `nclx` box among some properties names."""
+    for kind, body in properties:
+        if kind == b"colr" and body[:4] == b"nclx" and len(body) >= 11:
+            primaries, transfer = struct.unpack_from(">HH", body, 4)
+            return Cicp(primaries, transfer, bool(body[10] & 0x80))
+    return None
+
+
+def _coded_points(properties: Iterable[tuple[bytes, bytes]], coded: Iterable[bytes]) -> Cicp | None:
+    """Return the code points in the heads that the decoders get, or in the coded pictures of AV1 themselves."""
+    heads = [(kind, body) for kind, body in properties if kind in (b"hvcC", b"av1C")]
+    for kind, body in heads:
+        found = hevc_colours(body) if kind == b"hvcC" else av1_colours(body[4:])
+        if found is not None:
+            return found
+    if all(kind != b"av1C" for kind, _ in heads):
+        return None
+    return next((found for stream in coded if (found := av1_colours(stream)) is not None), None)
+
+
+def _places(body: bytes, item_data: int) -> Iterator[int]:
+    """Yield where the items that an `iloc` box lists begin in the file, as far as it can be read.
+
+    Args:
+        body: content of the box.
+        item_data: where the content of the `idat` box begins.
+    """
+    if len(body) < 8:
+        return
+    version, sizes = body[0], int.from_bytes(body[4:6], "big")
+    offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+    number_size = 4 if version == 2 else 2
+    count, place = int.from_bytes(body[6 : 6 + number_size], "big"), 6 + number_size
+    for _ in range(min(count, _MOST_ITEMS)):
+        place += number_size
+        method = body[place + 1] & 15 if version and place + 1 < len(body) else 0
+        place += (2 if version else 0) + 2
+        base = int.from_bytes(body[place : place + base_size], "big")
+        extents = int.from_bytes(body[place + base_size : place + base_size + 2], "big")
+        place += base_size + 2
+        first = place + (index_size if version else 0)
+        if first + offset_size > len(body):
+            return
+        offset = base + int.from_bytes(body[first : first + offset_size], "big")
+        if extents and method <= 1:
+            yield offset + item_data * method
+        place += extents * (offset_size + length_size + (index_size if version else 0))
 
 
 def _primary_item(body: bytes) -> int:
@@ -128,7 +184,7 @@ def read_jpeg_2000(data: bytes) -> Jpeg2000Facts:
     Raises:
         InputError: the boxes or the head of the code stream are damaged.
     """
-    stream, profile, space, palette = 0, None, None, False
+    stream, profile, space, palette, cicp = 0, None, None, False, None
     if not data.startswith(b"\xff\x4f"):
         stream = -1
         for kind, start, end in boxes(data):
@@ -143,6 +199,9 @@ def read_jpeg_2000(data: bytes) -> Jpeg2000Facts:
                         space = int.from_bytes(body[3:7], "big")
                     elif inner == b"colr" and body[:1] in (b"\2", b"\3") and profile is None and space is None:
                         profile = body[3:]
+                    elif inner == b"colr" and body[:1] == b"\5" and len(body) >= 10:
+                        primaries, transfer = struct.unpack_from(">HH", body, 3)
+                        cicp = Cicp(primaries, transfer, bool(body[9] & 0x80))
     head = data[stream : stream + 43] if stream >= 0 else b""
     if len(head) < 43 or head[:4] != b"\xff\x4f\xff\x51":
         raise damaged("no JPEG 2000 code stream")
@@ -159,4 +218,5 @@ def read_jpeg_2000(data: bytes) -> Jpeg2000Facts:
         profile=profile,
         space=space,
         palette=palette,
+        cicp=cicp,
     )

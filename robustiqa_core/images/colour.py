@@ -1,5 +1,6 @@
 """What a file without an ICC profile says about its colours, and their way to sRGB."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -15,13 +16,13 @@ Chromaticities = tuple[float, float, float, float, float, float, float, float]
 """x and y of white, red, green and blue, CIE 1931."""
 
 _D65, _ILLUMINANT_C = (0.3127, 0.3290), (0.310, 0.316)
-_SRGB: Chromaticities = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+SRGB: Chromaticities = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 _ADOBE_RGB: Chromaticities = (*_D65, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
 _ADOBE_GAMMA = 563 / 256
-_UNSPECIFIED = 2
+UNSPECIFIED = 2
 # ITU-T H.273, table 2.
 _PRIMARIES: dict[int, tuple[str, Chromaticities]] = {
-    1: ("BT.709", _SRGB),
+    1: ("BT.709", SRGB),
     4: ("BT.470 M", (*_ILLUMINANT_C, 0.67, 0.33, 0.21, 0.71, 0.14, 0.08)),
     5: ("BT.601 625", (*_D65, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06)),
     6: ("BT.601 525", (*_D65, 0.630, 0.340, 0.310, 0.595, 0.155, 0.070)),
@@ -33,6 +34,9 @@ _PRIMARIES: dict[int, tuple[str, Chromaticities]] = {
     22: ("EBU 3213", (*_D65, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077)),
 }
 _HDR = {16: "PQ", 18: "HLG"}
+_HDR_WORDS = {"PQ": "PQ", "ST2084": "PQ", "2084": "PQ", "HLG": "HLG"}
+_SAME_PLACE = 2e-3
+"""Difference of two chromaticities that is rounding."""
 _BROADCAST = (1, 6, 14, 15)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _SAME_COLOUR = 2
@@ -60,6 +64,7 @@ class ColourMarks:
         gamma: exponent by which linear light was encoded (PNG gAMA), such as 1/2.2.
         chromaticities: of white and the primaries (PNG cHRM); counts beside a gamma only, as in browsers.
         exif: what EXIF data say.
+        unused: what else it says, in words, that is not applied; counts where nothing before it does.
     """
 
     cicp: Cicp | None = None
@@ -68,6 +73,7 @@ class ColourMarks:
     gamma: float | None = None
     chromaticities: Chromaticities | None = None
     exif: Literal["sRGB", "Adobe RGB", "uncalibrated"] | None = None
+    unused: str = ""
 
 
 class _Space(NamedTuple):
@@ -109,10 +115,48 @@ def check_not_hdr(marks: ColourMarks) -> None:
         InputError: the file says that it is HDR.
     """
     if marks.cicp is not None and marks.cicp.transfer in _HDR:
-        raise InputError(
-            f"expected a photo of standard dynamic range, got an HDR photo ({_HDR[marks.cicp.transfer]}); "
-            "export it as SDR (sRGB)"
-        )
+        raise _hdr_error(_HDR[marks.cicp.transfer])
+
+
+def check_profile_not_hdr(profile: bytes) -> None:
+    """Raise if the `cicp` tag of an ICC profile says PQ or HLG.
+
+    Raises:
+        InputError: the profile is one of HDR pictures.
+    """
+    count = int.from_bytes(profile[128:132], "big")
+    for place in range(132, min(132 + 12 * count, len(profile) - 11), 12):
+        if profile[place : place + 4] == b"cicp":
+            start = int.from_bytes(profile[place + 4 : place + 8], "big")
+            tag = profile[start : start + 12]
+            if tag[:4] == b"cicp" and len(tag) == 12 and tag[9] in _HDR:
+                raise _hdr_error(_HDR[tag[9]])
+
+
+def check_name_not_hdr(name: str) -> None:
+    """Raise if the name of an ICC profile says PQ or HLG, as those of profiles from before its `cicp` tag do.
+
+    Raises:
+        InputError: the profile is one of HDR pictures.
+
+    Example:
+        >>> check_name_not_hdr("Display P3")
+    """
+    words = set(re.split(r"[^A-Za-z0-9]+", name.upper()))
+    found = next((word for word in _HDR_WORDS if word in words), None)
+    if found is not None:
+        raise _hdr_error(_HDR_WORDS[found])
+
+
+def _hdr_error(transfer: str) -> InputError:
+    return InputError(
+        f"expected a photo of standard dynamic range, got an HDR photo ({transfer}); export it as SDR (sRGB)"
+    )
+
+
+def is_like_srgb(chromaticities: Chromaticities) -> bool:
+    """Return whether a white and primaries are those of sRGB, up to how programs round them."""
+    return bool(np.abs(np.subtract(chromaticities, SRGB)).max() <= _SAME_PLACE)
 
 
 def _space(marks: ColourMarks) -> _Space | str:
@@ -120,7 +164,7 @@ def _space(marks: ColourMarks) -> _Space | str:
     check_not_hdr(marks)
     cicp = marks.cicp
     # Browsers pass over code points of which one is unspecified.
-    if cicp is not None and _UNSPECIFIED not in (cicp.primaries, cicp.transfer):
+    if cicp is not None and UNSPECIFIED not in (cicp.primaries, cicp.transfer):
         return _cicp_space(cicp, video=marks.video)
     if marks.srgb:
         return ""
@@ -131,9 +175,11 @@ def _space(marks: ColourMarks) -> _Space | str:
         exponent = 1 / marks.gamma
         name = f"a gamma of {exponent:.3g}"
         said_by = "gAMA and cHRM" if marks.chromaticities else "gAMA"
-        return _Space(name, said_by, lambda levels: levels**exponent, marks.chromaticities or _SRGB)
+        return _Space(name, said_by, lambda levels: levels**exponent, marks.chromaticities or SRGB)
     if marks.exif == "Adobe RGB":
         return _Space("Adobe RGB", "EXIF", lambda levels: levels**_ADOBE_GAMMA, _ADOBE_RGB)
+    if marks.unused and marks.exif != "sRGB":
+        return f"The file names {marks.unused}; its colours were taken for sRGB."
     if marks.exif == "uncalibrated":
         return "EXIF names no colour space that is known; the colours were taken for sRGB."
     return ""
@@ -153,7 +199,8 @@ def _cicp_space(cicp: Cicp, *, video: bool) -> _Space | str:
     return _Space(f"{name}, narrow range", "cICP", lambda x: curve(((x * 255 - 16) / 219).clip(0, 1)), chromaticities)
 
 
-def _srgb_linear(levels: Floats) -> Floats:
+def srgb_linear(levels: Floats) -> Floats:
+    """Return the light (0..1) of levels of sRGB (0..1)."""
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 
 
@@ -169,7 +216,7 @@ _CURVES: dict[int, Callable[[Floats], Floats]] = {
     5: lambda levels: levels**2.8,
     7: _smpte_240m_linear,
     8: lambda levels: levels,
-    13: _srgb_linear,
+    13: srgb_linear,
 }
 
 
@@ -190,7 +237,7 @@ def _to_xyz(chromaticities: Chromaticities) -> tuple[Floats, Floats]:
 def _to_linear_srgb(chromaticities: Chromaticities) -> Floats:
     """Return the matrix (3, 3) from linear RGB of these primaries to linear sRGB, white to white (Bradford)."""
     source, white = _to_xyz(chromaticities)
-    target, d65 = _to_xyz(_SRGB)
+    target, d65 = _to_xyz(SRGB)
     adapt = np.linalg.inv(_BRADFORD) @ np.diag((_BRADFORD @ d65) / (_BRADFORD @ white)) @ _BRADFORD
     result: Floats = np.linalg.inv(target) @ adapt @ source
     return result

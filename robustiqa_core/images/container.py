@@ -8,6 +8,7 @@ all that is not needed to draw the first picture is dropped. Pillow then sees pi
 import struct
 from dataclasses import dataclass
 
+from robustiqa_core.images.bmp_gif import gif_profile, read_bmp_colours
 from robustiqa_core.images.boxes import Jpeg2000Facts, read_heif, read_jpeg_2000
 from robustiqa_core.images.colour import Cicp, ColourMarks, is_usable
 from robustiqa_core.images.kinds import ImageFormat, identify
@@ -88,7 +89,10 @@ def reduce_to_first_picture(data: bytes) -> Container:
     if kind == "PNM":
         head = read_head(data)
         return Container(kind, data, depth=head.depth, size=head.size)
-    return Container(kind, data)
+    if kind == "BMP":
+        profile, marks = read_bmp_colours(data)
+        return Container(kind, data, marks=marks, profile=profile)
+    return Container(kind, data, profile=gif_profile(data))
 
 
 def _reduce_tiff(data: bytes) -> Container:
@@ -100,7 +104,7 @@ def _reduce_tiff(data: bytes) -> Container:
         tiff.more_pictures,
         tiff.depth,
         tiff.inverted,
-        marks=ColourMarks(exif=tiff.space),
+        marks=ColourMarks(exif=tiff.space, unused=tiff.unused),
         profile=tiff.profile,
         planes=tiff.planes,
         mode=tiff.mode,
@@ -127,7 +131,8 @@ def _read_jpeg_2000(data: bytes) -> Container:
     problem = _jpeg_2000_problem(facts)
     if problem:
         raise unsupported("JPEG 2000", problem)
-    return Container("JPEG 2000", data, depth=facts.depth, size=facts.size, profile=facts.profile)
+    marks = ColourMarks(cicp=facts.cicp, video=True)
+    return Container("JPEG 2000", data, depth=facts.depth, size=facts.size, marks=marks, profile=facts.profile)
 
 
 def _jpeg_2000_problem(facts: Jpeg2000Facts) -> str:
@@ -167,7 +172,7 @@ def _reduce_jpeg(data: bytes) -> Container:
         if marker == 0xDA:
             parts.append(view[position:])
             exif = exif or ExifFacts()
-            marks = ColourMarks(exif=exif.space)
+            marks = ColourMarks(exif=exif.space, unused=exif.unused)
             return Container("JPEG", b"".join(parts), exif.orientation, marks=marks, gain_map=gain_map)
         end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
         segment = view[position:end]
@@ -221,7 +226,7 @@ def _png_marks(colours: dict[bytes, bytes], exif: ExifFacts) -> ColourMarks:
         white_x, white_y, *primaries_xy = (number / 100_000 for number in numbers)
         found = (white_x, white_y, *primaries_xy)
         chromaticities = found if is_usable(found) else None
-    return ColourMarks(cicp=cicp, srgb=b"sRGB" in colours, gamma=gamma, chromaticities=chromaticities, exif=exif.space)
+    return ColourMarks(cicp, False, b"sRGB" in colours, gamma, chromaticities, exif.space, exif.unused)
 
 
 def _read_webp(data: bytes) -> Container:
@@ -256,5 +261,5 @@ def _read_webp(data: bytes) -> Container:
         exif.orientation,
         frames > 1,
         size=max(sizes, key=lambda size: size[0] * size[1]),
-        marks=ColourMarks(exif=exif.space),
+        marks=ColourMarks(exif=exif.space, unused=exif.unused),
     )

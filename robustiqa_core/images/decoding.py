@@ -19,7 +19,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from robustiqa_core.errors import InputError
-from robustiqa_core.images.colour import ColourMarks, check_not_hdr, marks_to_srgb
+from robustiqa_core.images.colour import (
+    ColourMarks,
+    check_name_not_hdr,
+    check_not_hdr,
+    check_profile_not_hdr,
+    marks_to_srgb,
+)
 from robustiqa_core.images.container import Container
 from robustiqa_core.images.kinds import ImageFormat
 from robustiqa_core.images.pnm import read_picture
@@ -129,7 +135,7 @@ def _decode(container: Container, max_side: int) -> Decoded:
     if alpha is not None:
         picture = picture.convert("L" if picture.mode == "LA" else "RGB")
     if loaded.profile:
-        picture, colour_notes = _to_srgb(picture, loaded.profile)
+        picture, colour_notes = _to_srgb(picture, loaded.profile, loaded.marks)
     elif picture.mode == "CMYK":
         picture, colour_notes = picture.convert("RGB"), ["CMYK colours were converted without a profile."]
     else:
@@ -179,7 +185,9 @@ def _load(container: Container, max_side: int) -> _Loaded:
         file = _opened(container)
     more = container.more_pictures or bool(getattr(file, "is_animated", False))
     profile, marks = container.profile or file.info.get("icc_profile"), container.marks
-    if not profile:
+    if profile:
+        check_profile_not_hdr(profile)
+    else:
         check_not_hdr(marks)
     size = reduced = file.size
     if isinstance(file, JpegImageFile):
@@ -190,7 +198,7 @@ def _load(container: Container, max_side: int) -> _Loaded:
         exif = read_exif(_exif_of(file))
         # The plugin of AVIF reports here what the file's own rotation and mirroring ask for; that of HEIC applies it.
         orientation = exif.orientation if container.format == "AVIF" else 1
-        marks = replace(marks, exif=exif.space)
+        marks = replace(marks, exif=exif.space, unused=exif.unused)
     notes = ["Only the first of several pictures in the file is used."] if more else []
     if container.gain_map:
         notes.append("The HDR version in the file is not used.")
@@ -322,8 +330,11 @@ def _upper_bits(file: Image.Image, container: Container) -> Image.Image:
     return picture
 
 
-def _to_srgb(picture: Image.Image, profile: bytes) -> tuple[Image.Image, list[str]]:
-    """Return a picture of mode L, RGB or CMYK in sRGB by its profile, and a note if that changed its colours."""
+def _to_srgb(picture: Image.Image, profile: bytes, marks: ColourMarks) -> tuple[Image.Image, list[str]]:
+    """Return a picture of mode L, RGB or CMYK in sRGB by its profile, and a note if that changed its colours.
+
+    A profile that cannot be used is as good as none, and what the file says besides counts.
+    """
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = _PROFILE_MODES.get(source.profile.xcolor_space.strip())
@@ -336,7 +347,9 @@ def _to_srgb(picture: Image.Image, profile: bytes) -> tuple[Image.Image, list[st
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", flags=flags)
         name = source.profile.profile_description or "unnamed"
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        return picture.convert("RGB"), [f"The colour profile could not be used ({_plain(str(error))})."]
+        converted, notes = marks_to_srgb(picture, marks)
+        return converted, [f"The colour profile could not be used ({_plain(str(error))}).", *notes]
+    check_name_not_hdr(name)
     if mode != "CMYK" and _keeps_colours(transform, mode):
         return picture.convert("RGB"), []
     converted = transform.apply(picture)

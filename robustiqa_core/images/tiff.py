@@ -1,12 +1,14 @@
 """TIFF directories: of TIFF files, and of EXIF data, which are built alike."""
 
 import struct
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple, cast
 
+import numpy as np
 from PIL import TiffTags
 
 from robustiqa_core.errors import InputError
+from robustiqa_core.images.colour import SRGB, Chromaticities, is_like_srgb, srgb_linear
 from robustiqa_core.images.tiff_planes import mode_of_planes, split_planes, unsupported
 
 MAX_PARTS = 1_000_000
@@ -27,6 +29,9 @@ _UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _NUMBER_CODES = {3: "H", 4: "I", 16: "Q"}
 _MAX_ENTRIES = 4096
 _ORIENTATION, _DNG_VERSION, _SUBFILE_TYPE = 274, 50706, 254
+_WHITE_POINT, _PRIMARIES, _TRANSFER_FUNCTION, _GAMMA = 318, 319, 301, 0xA500
+_TABLES = (256, 65536)
+_SRGB_GAMMA, _SAME_GAMMA, _SAME_LIGHT = 2.2, 0.05, 0.01
 _EXIF_POINTER, _COLOUR_SPACE, _INTEROPERABILITY_POINTER = 0x8769, 0xA001, 0xA005
 ExifSpace = Literal["sRGB", "Adobe RGB", "uncalibrated"]
 # 2 is in no standard, but cameras and programs write it.
@@ -56,6 +61,7 @@ class TiffPicture(NamedTuple):
         depth: bits per sample.
         inverted: True if 0 means white in samples of more than 8 bits (Pillow turns the others round itself).
         space: colour space that its EXIF data name.
+        unused: what else it says of its colours, in words.
         planes: a grey TIFF of each channel where they lie one after the other.
         mode: of the picture that these planes make up.
         profile: its ICC profile.
@@ -67,6 +73,7 @@ class TiffPicture(NamedTuple):
     depth: int
     inverted: bool
     space: ExifSpace | None
+    unused: str
     planes: tuple[bytes, ...]
     mode: str | None
     profile: bytes | None
@@ -134,10 +141,11 @@ def _values(block: bytes, directory: _Directory, tag: int, default: tuple[int, .
 
 
 class ExifFacts(NamedTuple):
-    """What EXIF data say: an orientation, 1 (upright) to 8, and a colour space, None where they are silent."""
+    """What EXIF data say: an orientation, 1 (upright) to 8, a colour space, and in words what else of colours."""
 
     orientation: int = 1
     space: ExifSpace | None = None
+    unused: str = ""
 
 
 def read_exif(block: bytes) -> ExifFacts:
@@ -147,7 +155,46 @@ def read_exif(block: bytes) -> ExifFacts:
     except InputError:
         return ExifFacts()
     orientation = _short(block, directory, _ORIENTATION)
-    return ExifFacts(orientation if 1 <= orientation <= 8 else 1, _exif_space(block, directory))
+    unused = " and ".join(_own_colours(block, directory))
+    return ExifFacts(orientation if 1 <= orientation <= 8 else 1, _exif_space(block, directory), unused)
+
+
+def _own_colours(block: bytes, directory: _Directory) -> Iterator[str]:
+    """Yield in words what is unlike sRGB in the tags for white, primaries and curve."""
+    white, primaries = (_rationals(block, directory, tag) for tag in (_WHITE_POINT, _PRIMARIES))
+    found = (*(white or SRGB[:2]), *(primaries or SRGB[2:]))
+    if (white or primaries) and not (len(found) == len(SRGB) and is_like_srgb(cast(Chromaticities, found))):
+        yield "a white point and primaries of its own"
+    curve = directory.entries.get(_TRANSFER_FUNCTION)
+    if curve is not None and not _is_usual_curve(block, directory, curve):
+        yield "a curve of its own"
+    try:
+        gamma = _rationals(block, _read_directory(block, _pointer(block, directory, _EXIF_POINTER)), _GAMMA)
+    except InputError:
+        gamma = ()
+    if gamma and abs(gamma[0] - _SRGB_GAMMA) > _SAME_GAMMA:
+        yield f"a gamma of {gamma[0]:.3g}"
+
+
+def _rationals(block: bytes, directory: _Directory, tag: int) -> tuple[float, ...]:
+    """Return the fractions of a tag; none where the directory lacks it or it is damaged."""
+    entry = directory.entries.get(tag)
+    if entry is None or entry.kind != 5 or not 0 < entry.values <= 6 or entry.start + 8 * entry.values > len(block):
+        return ()
+    numbers = struct.unpack_from(f"{directory.order}{2 * entry.values}I", block, entry.start)
+    pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
+    return tuple(over / under for over, under in pairs) if all(under for _, under in pairs) else ()
+
+
+def _is_usual_curve(block: bytes, directory: _Directory, entry: _Entry) -> bool:
+    """Return whether tables of light by level are those of sRGB or of the gamma 2.2, which stands for it."""
+    size = entry.values if entry.values in _TABLES else entry.values // 3
+    if entry.kind != 3 or size not in _TABLES or entry.start + 2 * entry.values > len(block):
+        return False
+    code = directory.order + "u2"
+    light = np.frombuffer(block, code, entry.values, entry.start).reshape(-1, size) / 65535
+    levels = np.linspace(0, 1, size)
+    return any(np.abs(light - usual).max() <= _SAME_LIGHT for usual in (srgb_linear(levels), levels**_SRGB_GAMMA))
 
 
 def _exif_space(block: bytes, directory: _Directory) -> ExifSpace | None:
@@ -218,6 +265,7 @@ def reduce_tiff(data: bytes) -> TiffPicture:
         data=_with_directory(data, directory),
         orientation=exif.orientation,
         space=exif.space,
+        unused=exif.unused,
         more_pictures=directory.more,
         depth=depth,
         inverted=depth > 8 and photometric == 0,

@@ -82,8 +82,8 @@ class OwnModel:
         """Return the range of the scores from that of the network's output, which is as it was or turned round."""
         return score_range if self.higher_is_better else ScoreRange(-score_range.high, -score_range.low)
 
-    def card(self, score_range: ScoreRange) -> ModelCard:
-        """Return what the app shows of the model, given the range of its scores."""
+    def card(self, score_range: ScoreRange, sha256: str = "") -> ModelCard:
+        """Return what the app shows of the model, given the range of its scores and a digest of what it is."""
         return ModelCard(
             model=self.name,
             variant=OWN,
@@ -92,7 +92,7 @@ class OwnModel:
             score_unit=self.unit if self.higher_is_better else f"{self.unit}, negated so that larger is better",
             training=Training("photos that its maker knows", 0, self.source, "not known here", 0.0, {}),
             measurements=(),
-            sha256="",
+            sha256=sha256,
             licence="its maker's",
             limits="A model of your own: its agreement with people was not measured here.",
             versions={},

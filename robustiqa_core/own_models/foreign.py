@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib
 import os
 import sys
 import threading
@@ -102,17 +103,26 @@ def _flush() -> None:
 class _Neighbours:
     """Lets a Python file import the files beside it, while it is loaded, as if it had been started by itself.
 
-    Two models may each have, say, a `utils.py` beside them; each gets its own.
+    Two models may each have, say, a `utils.py` beside them; each gets its own. Where a file of a folder has changed
+    since it was imported, all of the folder are imported anew.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._modules: dict[str, dict[str, ModuleType]] = {}
+        self._stamps: dict[str, dict[str, tuple[int, int]]] = {}
 
     @contextlib.contextmanager
     def importable(self, folder: str) -> Iterator[None]:
         """Let the modules in a folder be imported."""
         with self._lock:
+            stamps = self._stamps.setdefault(folder, {})
+            if any(stamp_of(Path(file)) != stamp for file, stamp in stamps.items()):
+                for name, module in self._modules.pop(folder, {}).items():
+                    if sys.modules.get(name) is module:
+                        del sys.modules[name]
+                stamps.clear()
+                importlib.invalidate_caches()
             others = {
                 name: module
                 for place, modules in self._modules.items()
@@ -129,13 +139,24 @@ class _Neighbours:
                 if folder in sys.path:
                     sys.path.remove(folder)
                 found = {name: sys.modules[name] for name in set(sys.modules) - before}
-                own = {name: module for name, module in found.items() if _lies_in(module, folder)}
+                own = {name: module for name, module in found.items() if lies_in(module, folder)}
                 self._modules.setdefault(folder, {}).update(own)
+                files = {str(module.__file__) for module in own.values()} - stamps.keys()
+                stamps.update({file: stamp_of(Path(file)) for file in files})
                 for name, module in hidden.items():
                     sys.modules.setdefault(name, module)
 
 
 _NEIGHBOURS = _Neighbours()
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Return what changes when a file does: its time and its size; (0, 0) where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 def importing_beside(source: str) -> contextlib.AbstractContextManager[None]:
@@ -146,7 +167,7 @@ def importing_beside(source: str) -> contextlib.AbstractContextManager[None]:
     return _NEIGHBOURS.importable(str(Path(file).resolve().parent))
 
 
-def _lies_in(module: ModuleType, folder: str) -> bool:
+def lies_in(module: ModuleType, folder: str) -> bool:
     """Return whether a module's file is the user's own in a folder, and not of an environment that lies there too."""
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or not Path(file).is_relative_to(folder):

@@ -18,6 +18,7 @@ from robustiqa_core.models.card import ModelCard, UnusableModel
 from robustiqa_core.models.preprocessing import check_model_input, fit, normalise
 from robustiqa_core.own_models.catalogue import MODELS_VARIABLE, OwnModel, from_source, listed_model, usable_models
 from robustiqa_core.own_models.diagnosis import advice
+from robustiqa_core.own_models.digest import digest_of
 from robustiqa_core.own_models.foreign import importing_beside, user_code
 from robustiqa_core.own_models.sources import Network, open_source
 from robustiqa_core.scorer import Scorer, ScoreRange
@@ -34,6 +35,7 @@ class OwnScorer:
         one_by_one: whether each photo of a batch is scored on its own, as for a network that takes one at a time or
             lets the photos of a batch influence each other.
         black_box: whether it has no gradient to give; attacks that need none still work.
+        digest: of what it is: its files, its settings and some scores.
     """
 
     network: Network
@@ -41,6 +43,7 @@ class OwnScorer:
     score_range: ScoreRange
     one_by_one: bool = False
     black_box: bool = False
+    digest: str = ""
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return scores (N,), larger is better, of images (N, 3, H, W), RGB in [0, 1].
@@ -123,7 +126,11 @@ def find_own_model(model: str) -> OwnModel | None:
 def resolve_card(model: str, variant: str = "baseline", *, scorer: Scorer) -> ModelCard:
     """Return the card of the model that `resolve_scorer` made `scorer` of, from the same name and variant."""
     own = find_own_model(model)
-    return load_card(model, variant) if own is None else own.card(scorer.score_range)
+    return load_card(model, variant) if own is None else _card(own, scorer)
+
+
+def _card(own: OwnModel, scorer: Scorer) -> ModelCard:
+    return own.card(scorer.score_range, scorer.digest if isinstance(scorer, OwnScorer) else "")
 
 
 def own_cards(load: Callable[[str], Scorer]) -> tuple[tuple[ModelCard, ...], tuple[UnusableModel, ...]]:
@@ -140,7 +147,7 @@ def own_cards(load: Callable[[str], Scorer]) -> tuple[tuple[ModelCard, ...], tup
     refused = list(unusable)
     for own in listed:
         try:
-            cards.append(own.card(load(own.name).score_range))
+            cards.append(_card(own, load(own.name)))
         except RobustIQAError as error:
             refused.append(UnusableModel(own.name, str(error)))
     return tuple(cards), tuple(refused)
@@ -166,8 +173,8 @@ def load_own_scorer(own: OwnModel, *, device: torch.device) -> OwnScorer:
         scorer = OwnScorer(network, own, own.signed(known or ScoreRange(0.0, 1.0)))
         photos = _probes(device)
         scorer = replace(scorer, one_by_one=not _takes_batches(scorer, photos))
-        _check_scores(scorer, photos)
-        scorer = replace(scorer, black_box=not _has_gradient(scorer, photos))
+        scores = _checked_scores(scorer, photos)
+        scorer = replace(scorer, black_box=not _has_gradient(scorer, photos), digest=digest_of(own, scores.tolist()))
     return scorer if known else replace(scorer, score_range=measured_range(scorer, device))
 
 
@@ -198,8 +205,8 @@ def _takes_batches(scorer: OwnScorer, photos: Tensor) -> bool:
 
 
 @torch.no_grad()
-def _check_scores(scorer: OwnScorer, photos: Tensor) -> None:
-    """Raise unless the scores are finite, the same on every call and others for another photo."""
+def _checked_scores(scorer: OwnScorer, photos: Tensor) -> Tensor:
+    """Return the scores (N,) if they are finite, the same on every call and others for another photo, else raise."""
     source = scorer.model.source
     first = scorer.prepared(photos[:1])
     try:
@@ -224,6 +231,7 @@ def _check_scores(scorer: OwnScorer, photos: Tensor) -> None:
             f"expected a score of {source!r} that depends on the photo, got {scores[0]:.6g} for four photos that have "
             "nothing in common; return the score before it is clipped"
         )
+    return scores
 
 
 def _has_gradient(scorer: OwnScorer, photos: Tensor) -> bool:

@@ -4,15 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
+from robustiqa_core.attacks import PGD
 from robustiqa_core.folders import CHECKPOINTS_VARIABLE
 from robustiqa_core.own_models import MODELS_VARIABLE
 from ui.attacks.batch_job import BatchOutcome
+from ui.audit.recipe import AuditRecipe
 from ui.jobs import cache as jobs_cache
 from ui.lab import session
+from ui.photos.photo_set import PhotoSet
+from ui.pruning.recipe import PruningRecipe
 from ui.shell import cache
 from ui.shell.navigation import listed_pages
+from ui.spectra.recipe import Layers, SpectraRecipe
 
 APP = Path(__file__).parents[2] / "app.py"
 TIMEOUT = 60.0
@@ -69,6 +75,29 @@ def test_it_is_listed_and_attacked_like_a_bundled_model(app: AppTest) -> None:
     # PGD at 4/255 darkens every pixel that is not black already; the score is minus twice the mean.
     assert report.rounded_score - report.clean_score == pytest.approx(2 * 4 / 255, rel=0.1)
     assert "--model brightness --variant own" in report.command
+
+
+def test_a_model_whose_file_changes_is_read_again_and_shows_no_result_of_the_earlier_one(
+    listed: Path, tmp_path: Path
+) -> None:
+    photos = torch.full((1, 3, 64, 64), 0.5)
+    before, first = cache.weights("brightness-own"), cache.scorer("brightness", "own")(photos).item()
+    assert before == cache.weights("brightness-own")
+    (tmp_path / "net.py").write_text(NET.replace("2 *", "3.5 *"))
+    after = cache.weights("brightness-own")
+    assert after not in ("", before)
+    assert cache.scorer("brightness", "own")(photos).item() == pytest.approx(1.75 * first)
+    listed.write_text("[brightness")
+    assert cache.weights("brightness-own") != "", "a list that can no longer be read changes nothing"
+
+
+def test_audits_and_spectra_are_kept_by_the_weights_too() -> None:
+    photos = PhotoSet("samples", tuple(cache.samples())[:1])
+    audit = AuditRecipe("linearity", "own", photos, 224, PGD(), reference="dbcnn-baseline")
+    assert audit.stems == ("linearity-own", "dbcnn-baseline")
+    spectra = SpectraRecipe(photos, ("linearity-own",), 256, Layers(PGD(), "none"))
+    for recipe in (audit, spectra, PruningRecipe("linearity")):
+        assert recipe.key(["a"]) == recipe.key(("a",)) != recipe.key(["b"])
 
 
 def test_its_card_has_the_range_that_it_gave_to_the_sample_photos(app: AppTest) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from image_files import levels_of
-from image_table import HEIGHT, WIDTH, Row, all_rows, refused_files
+from image_table import HEIGHT, WIDTH, Row, all_rows, marked_files, refused_files
 from PIL import Image
 
 from robustiqa_core.errors import InputError
@@ -96,3 +96,14 @@ def test_decoders_of_others_see_the_same(kind: str) -> None:
 def test_a_file_of_an_unusual_kind_is_called_unsupported_and_not_damaged(kind: str) -> None:
     with pytest.raises(InputError, match="not supported; save it as PNG or JPEG"):
         decode_image(refused_files()[kind])
+
+
+@pytest.mark.parametrize("name", marked_files())
+def test_what_a_file_says_of_its_colours_is_applied_or_told_and_hdr_is_refused(name: str) -> None:
+    data, told = marked_files()[name]
+    if told in ("PQ", "HLG"):
+        with pytest.raises(InputError, match=rf"HDR photo \({told}\)"):
+            decode_image(data)
+        return
+    notes = [note for note in decode_image(data).notes if "colours" in note.lower()]
+    assert (told in " ".join(notes)) if told else not notes

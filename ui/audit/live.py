@@ -39,19 +39,19 @@ def start(request: AuditRequest) -> None:
         noun="audit",
         trace=finding_of,
         heartbeat=page_job.AWAY_SECONDS,
-        keep_as=_kept_as(recipe),
+        keep_as=view.kept_as(recipe),
     )
 
 
 def settle() -> None:
     """Take note of the end of the active audit, if it has ended; without uploads it is kept for a reload."""
-    page_job.settle(session.jobs(), noun="audit", cancelled=_cancelled, keep_as=_kept_as)
+    page_job.settle(session.jobs(), noun="audit", cancelled=_cancelled, keep_as=view.kept_as)
 
 
 def restore(request: AuditRequest | None) -> None:
     """Show the audit that the address names, or the one that the controls ask for, if it is kept."""
     named = st.query_params.get(page_job.RESULT)
-    keys = [named, None if request is None else _kept_as(request.recipe)]
+    keys = [named, None if request is None else view.kept_as(request.recipe)]
     page_job.restore(session.jobs(), keys, AuditOutcome, of=AuditRecipe)
 
 
@@ -111,7 +111,3 @@ def _cancelled(snapshot: JobSnapshot) -> str:
     if not findings:
         return "Cancelled before the first check ended."
     return f"Cancelled after {len(findings)} of {len(CHECKS)} checks. {summary(findings)}"
-
-
-def _kept_as(recipe: AuditRecipe) -> str | None:
-    return recipe.key() if recipe.photos.public else None

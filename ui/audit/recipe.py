@@ -73,7 +73,16 @@ class AuditRecipe:
             "side": str(self.side),
         }
 
-    def key(self) -> str:
-        """Return a digest of everything here, under which the findings are kept."""
-        values = dataclasses.asdict(self) | {"attack": spell_attack(self.attack)}
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The model and its reference, such as `linearity-hardened` and `linearity-baseline`."""
+        return f"{self.model}-{self.variant}", *([self.reference] if self.reference else [])
+
+    def key(self, weights: Sequence[str]) -> str:
+        """Return a digest of everything here, under which the findings are kept.
+
+        Args:
+            weights: digest of each of `stems`: a name may be given to another model later.
+        """
+        values = dataclasses.asdict(self) | {"attack": spell_attack(self.attack), "weights": list(weights)}
         return "audit-" + hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:24]

@@ -9,10 +9,11 @@ from robustiqa_core.attacks import spell_attack
 from robustiqa_core.audit import CHECKS, Figure, Finding
 from ui.audit.controls import AuditRequest, estimate_seconds
 from ui.audit.job import AuditOutcome, findings_csv
+from ui.audit.recipe import AuditRecipe
 from ui.audit.texts import VERDICTS, conclusion, figure_text, groups, summary
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
-from ui.shell import controls
+from ui.shell import cache, controls
 from ui.shell.markdown import plain
 from ui.shell.sharing import KEPT_AN_HOUR, draw_share
 
@@ -36,7 +37,13 @@ def draw_outcome(outcome: AuditOutcome) -> None:
 def address(outcome: AuditOutcome) -> dict[str, str]:
     """Return the query parameters that open what is on the page."""
     recipe = outcome.recipe
-    return {**recipe.address(), **({page_job.RESULT: recipe.key()} if recipe.photos.public else {})}
+    key = kept_as(recipe)
+    return {**recipe.address(), **({} if key is None else {page_job.RESULT: key})}
+
+
+def kept_as(recipe: AuditRecipe) -> str | None:
+    """Return the key under which an audit is kept for everybody; None where its photos are a visitor's own."""
+    return recipe.key([cache.weights(stem) for stem in recipe.stems]) if recipe.photos.public else None
 
 
 def draw_invitation(request: AuditRequest | None) -> None:

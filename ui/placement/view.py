@@ -2,16 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import streamlit as st
 
+from robustiqa_core.attacks import spell_attack
 from robustiqa_core.audit.diagnosis import Symptom, diagnose, diagnose_memory
 from robustiqa_core.blocks import BlockSettings, preview
 from robustiqa_core.errors import RobustIQAError
-from robustiqa_core.hardening import HardeningRecipe
+from robustiqa_core.hardening import SHORT_ATTACK, HardeningRecipe
 from robustiqa_core.metrics.correlation import spell_correlation
+from robustiqa_core.models.card import ModelCard
 from robustiqa_core.scorer import InsertionPoint
 from ui.hardening import cache as hardening_cache
 from ui.hardening import live
@@ -206,9 +208,7 @@ def draw_trials(model: str, shown: str | None) -> None:
         "to the baseline's, 1 = as wide. Trials stay while the server runs. After a reload of the page only the one "
         "that its address names is yours; the others are among those of everybody."
     )
-    bundled = [
-        card for card in cache.listed_models()[0].values() if card.model == model and "attacked" in card.hardening
-    ]
+    bundled = comparable(model, cache.listed_models()[0].values())
     draw_chart(
         trials_figure(trials, chosen=shown, bundled=bundled),
         key=f"{PLACE}trials_chart",
@@ -218,7 +218,7 @@ def draw_trials(model: str, shown: str | None) -> None:
     if bundled:
         st.caption(
             "Open shapes: hardened models that come with the app, as measured when they were made, on other crops. "
-            "AbsGain is a share of each model's usual range."
+            "AbsGain is a share of the baseline's usual range."
         )
     keys = [trial.key for trial in trials]
     charts.format_control()
@@ -244,6 +244,16 @@ def draw_trials(model: str, shown: str | None) -> None:
 def trials_of(model: str) -> list[Trial]:
     """Return the trials with a block of an architecture by everybody on this server, the oldest first."""
     return [trial for trial in hardening_cache.trial_store().trials(model) if trial.recipe.block is not None]
+
+
+def comparable(model: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
+    """Return the cards of an architecture whose hardened models met the attack that trials meet."""
+    attack = spell_attack(SHORT_ATTACK)
+    return [
+        card
+        for card in cards
+        if card.model == model and "attacked" in card.hardening and card.hardening["attacked"]["attack"] == attack
+    ]
 
 
 def note_as_mine(key: str | None) -> None:

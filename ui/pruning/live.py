@@ -54,13 +54,18 @@ def start(recipe: PruningRecipe) -> None:
         noun="sweep",
         trace=point_of,
         heartbeat=page_job.AWAY_SECONDS,
-        keep_as=recipe.key(),
+        keep_as=kept_as(recipe),
     )
+
+
+def kept_as(recipe: PruningRecipe) -> str:
+    """Return the key under which a sweep's curve is kept."""
+    return recipe.key([cache.weights(recipe.stem)])
 
 
 def settle() -> None:
     """Take note of the end of the active sweep, if it has ended; its points are kept for a reload of the page."""
-    page_job.settle(session.jobs(), noun="sweep", cancelled=_cancelled, keep_as=PruningRecipe.key)
+    page_job.settle(session.jobs(), noun="sweep", cancelled=_cancelled, keep_as=kept_as)
 
 
 def restore() -> None:
@@ -88,7 +93,7 @@ def follow(draw: Callable[[PruningRecipe, Sequence[Trial]], None]) -> None:
     trials = cast(Sequence[Trial], snapshot.trace)
     page_job.follow(jobs, lambda newest: _draw(newest, jobs.recipes[newest.id], drawn=len(trials)))
     draw(jobs.recipes[snapshot.id], trials)
-    st.query_params[page_job.RESULT] = jobs.recipes[snapshot.id].key()
+    st.query_params[page_job.RESULT] = kept_as(jobs.recipes[snapshot.id])
     page_job.draw_away("sweep")
 
 

@@ -122,9 +122,13 @@ class PruningRecipe:
             "tuning": str(self.epochs),
         }
 
-    def key(self) -> str:
-        """Return a digest of everything here, under which the curve is kept."""
-        values = json.dumps(asdict(self), sort_keys=True)
+    def key(self, weights: Sequence[str]) -> str:
+        """Return a digest of everything here, under which the curve is kept.
+
+        Args:
+            weights: the digest of the model's: its name may be given to another model later.
+        """
+        values = json.dumps([asdict(self), list(weights)], sort_keys=True)
         return "pruning-" + hashlib.sha256(values.encode()).hexdigest()[:24]
 
 

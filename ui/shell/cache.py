@@ -3,6 +3,7 @@
 What is cached for everybody is frozen or never changed. What comes from a visitor is cached for that visit only.
 """
 
+import hashlib
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -14,13 +15,13 @@ import torch
 from robustiqa_core.checkpoints.storage import usable_cards
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.device import choose_device, keep_freed_memory
-from robustiqa_core.errors import InputError
+from robustiqa_core.errors import InputError, RobustIQAError
 from robustiqa_core.hardening.measuring import check_hardened_card
 from robustiqa_core.images.photo import Photo, decode_image, preview_png, read_image
 from robustiqa_core.images.samples import SamplePhoto, list_samples
 from robustiqa_core.jobs import JobQueue
 from robustiqa_core.models.card import ModelCard, UnusableModel
-from robustiqa_core.own_models import OWN, own_cards, resolve_scorer
+from robustiqa_core.own_models import OWN, find_own_model, own_cards, resolve_scorer, source_stamp
 from robustiqa_core.scorer import Scorer
 from ui.shell.figures import amplified_png
 from ui.shell.memory import keep_what_is_here
@@ -83,12 +84,39 @@ def listed_models() -> tuple[Mapping[str, ModelCard], tuple[UnusableModel, ...]]
 def weights(stem: str) -> str:
     """Return the digest of a model's weights, for the key of a result: a name may be given to another model later."""
     card = cards().get(stem)
-    return "" if card is None else card.sha256
+    if card is None:
+        return ""
+    stamp = own_stamp(card.model, card.variant)
+    # The files of a model of one's own may have changed since the list was made.
+    return (
+        hashlib.sha256(f"{card.sha256} {stamp}".encode(errors="surrogateescape")).hexdigest() if stamp else card.sha256
+    )
 
 
 def scorer(model: str, variant: str) -> Scorer:
     """Return a bundled model, one of one's own or one that was kept on a page, frozen, on the server's device."""
-    return named_models().scorer(f"{model}-{variant}") or loaded_scorer(model, variant)
+    return named_models().scorer(f"{model}-{variant}") or loaded_scorer(model, variant, own_stamp(model, variant))
+
+
+def own_stamp(model: str, variant: str) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when the files of a model of one's own do; nothing for others."""
+    if variant != OWN:
+        return ()
+    try:
+        own = find_own_model(model)
+    except RobustIQAError:
+        # A list that can no longer be read changes nothing of what was read from it.
+        return _own_stamps().get(model, ())
+    if own is None:
+        return ()
+    known = _own_stamps()[model] = source_stamp(own)
+    return known
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _own_stamps() -> dict[str, tuple[tuple[str, int, int], ...]]:
+    """Return the newest stamp of each model of one's own."""
+    return {}
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -98,8 +126,14 @@ def named_models() -> NamedModels:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def loaded_scorer(model: str, variant: str) -> Scorer:
-    """Return a bundled model, or one of one's own, frozen, on the server's device."""
+def loaded_scorer(model: str, variant: str, stamp: tuple[tuple[str, int, int], ...] = ()) -> Scorer:
+    """Return a bundled model, or one of one's own, frozen, on the server's device.
+
+    Args:
+        model: its name.
+        variant: `own` for one of one's own.
+        stamp: of its files, which are read again when it is another one.
+    """
     loaded = resolve_scorer(model, variant, device=device())
     keep_what_is_here()
     return loaded

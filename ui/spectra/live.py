@@ -14,6 +14,7 @@ from ui.spectra.controls import SpectraRequest, estimate_seconds
 from ui.spectra.job import spectra_records
 from ui.spectra.outcome import OUTCOMES, SpectraOutcome, SpectraStep
 from ui.spectra.recipe import SpectraRecipe, View
+from ui.spectra.view import kept_as
 
 NOUN = "job"
 QUICK_SECONDS = 10.0
@@ -42,18 +43,18 @@ def start(request: SpectraRequest) -> None:
         return partial(spectra_records, recipe, request.photos, models, cache.device())
 
     jobs = session.jobs(recipe.question.view)
-    page_job.start(jobs, recipe, prepare, noun="measurement", heartbeat=page_job.AWAY_SECONDS, keep_as=_kept_as(recipe))
+    page_job.start(jobs, recipe, prepare, noun="measurement", heartbeat=page_job.AWAY_SECONDS, keep_as=kept_as(recipe))
 
 
 def settle(view: View) -> None:
     """Take note of the end of a view's active run, if it has ended; without uploads it is kept for a reload."""
-    page_job.settle(session.jobs(view), noun="measurement", cancelled=_cancelled, keep_as=_kept_as)
+    page_job.settle(session.jobs(view), noun="measurement", cancelled=_cancelled, keep_as=kept_as)
 
 
 def restore(view: View, request: SpectraRequest | None) -> None:
     """Show the result that the address names, or the one that the controls ask for, if it is kept."""
     named = st.query_params.get(page_job.RESULT, "")
-    keys = [named if named.startswith(view) else None, None if request is None else _kept_as(request.recipe)]
+    keys = [named if named.startswith(view) else None, None if request is None else kept_as(request.recipe)]
     page_job.restore(session.jobs(view), keys, OUTCOMES[view], of=SpectraRecipe)
 
 
@@ -82,7 +83,3 @@ def _draw(snapshot: JobSnapshot, recipe: SpectraRecipe) -> None:
 
 def _cancelled(snapshot: JobSnapshot) -> str:
     return f"Cancelled after {snapshot.seconds:.0f} s." if snapshot.records else "Cancelled before it began."
-
-
-def _kept_as(recipe: SpectraRecipe) -> str | None:
-    return recipe.key() if recipe.photos.public else None

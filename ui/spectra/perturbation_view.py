@@ -66,7 +66,7 @@ def _choose_photo(outcome: PerturbationOutcome) -> str:
         "Photo of the pictures and maps",
         places,
         format_func=titles.__getitem__,
-        key=f"{session.PREFIX}{session.SHOWN_PHOTO}_{outcome.ran.recipe.key()}",
+        key=f"{session.PREFIX}{session.SHOWN_PHOTO}_{outcome.ran.recipe.key(())}",
     )
     return chosen
 
@@ -76,7 +76,7 @@ def _draw_pictures(outcome: PerturbationOutcome, shown: Sequence[Change]) -> Non
     gain = st.session_state.setdefault(state.GAIN, state.DEFAULT_GAIN)
     for column, change in zip(st.columns(max(2, len(shown))), shown, strict=False):
         name = model_names()[change.model]
-        key = f"{outcome.ran.recipe.key()} {change.photo} {change.model}"
+        key = f"{outcome.ran.recipe.key(())} {change.photo} {change.model}"
         picture = cache.perturbation_png(key, gain, change.clean_png, change.adversarial_png)
         with column:
             st.markdown(f"**{plain(name)}**")

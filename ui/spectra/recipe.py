@@ -131,9 +131,13 @@ class SpectraRecipe:
         own = {"models": ",".join(self.models), "max_side": str(self.max_side)}
         return {"view": self.question.view, **self.photos.address(), **own, **self.question.address()}
 
-    def key(self) -> str:
-        """Return a digest of everything here, under which a result is kept."""
-        text = json.dumps([self.address(), dataclasses.asdict(self.photos)], sort_keys=True)
+    def key(self, weights: Sequence[str]) -> str:
+        """Return a digest of everything here, under which a result is kept.
+
+        Args:
+            weights: digest of each of `models`: a name may be given to another model later.
+        """
+        text = json.dumps([self.address(), dataclasses.asdict(self.photos), list(weights)], sort_keys=True)
         return f"{self.question.view}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 

@@ -6,14 +6,14 @@ import streamlit as st
 
 from ui.jobs import page_job
 from ui.jobs.estimate import spoken
-from ui.shell import charts, controls
+from ui.shell import cache, charts, controls
 from ui.shell.glossary import WORDS
 from ui.shell.sharing import draw_share
 from ui.spectra import layers_view, perturbation_view, sensitivity_view, session
 from ui.spectra.controls import SpectraRequest, estimate_seconds
 from ui.spectra.files import outcome_csv, outcome_json
 from ui.spectra.outcome import LayersOutcome, PerturbationOutcome, SensitivityOutcome, SpectraOutcome
-from ui.spectra.recipe import VIEWS, View
+from ui.spectra.recipe import VIEWS, SpectraRecipe, View
 from ui.spectra.texts import QUESTIONS, VIEW_NAMES
 
 _WORDS: dict[View, tuple[str, ...]] = {
@@ -70,7 +70,13 @@ def draw_outcome(outcome: SpectraOutcome) -> None:
 def address(outcome: SpectraOutcome) -> dict[str, str]:
     """Return the query parameters that open what is on the page."""
     recipe = outcome.ran.recipe
-    return {**recipe.address(), **({page_job.RESULT: recipe.key()} if recipe.photos.public else {})}
+    key = kept_as(recipe)
+    return {**recipe.address(), **({} if key is None else {page_job.RESULT: key})}
+
+
+def kept_as(recipe: SpectraRecipe) -> str | None:
+    """Return the key under which a result is kept for everybody; None where its photos are a visitor's own."""
+    return recipe.key([cache.weights(stem) for stem in recipe.models]) if recipe.photos.public else None
 
 
 def _take_away(outcome: SpectraOutcome) -> None:

@@ -16,6 +16,7 @@ from robustiqa_core.audit import CHECKS
 from robustiqa_core.audit.photos import SAMPLES
 from robustiqa_core.cli import audit as audit_command
 from robustiqa_core.jobs import OUT_OF_MEMORY
+from ui.audit import view
 from ui.audit.job import AuditOutcome, findings_csv
 from ui.audit.texts import conclusion, groups, summary
 from ui.jobs import cache as jobs_cache
@@ -119,7 +120,7 @@ def test_the_command_gives_the_same_findings(
 def test_a_finished_audit_survives_a_reload_and_another_page(page: AppTest) -> None:
     finish(page, JOBS)
     headline, address = page.header[0].value, {key: str(value) for key, value in page.query_params.items()}
-    assert address["result"] == outcome(page).recipe.key()
+    assert address["result"] == view.kept_as(outcome(page).recipe)
     page.switch_page("pages/how_it_works.py").run()
     page.switch_page("pages/audit.py").run()
     assert page.header[0].value == headline

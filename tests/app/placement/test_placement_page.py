@@ -43,7 +43,7 @@ from ui.placement.ahead import preparation_records
 from ui.placement.controls import points_of
 from ui.placement.figures import diagram_figure, trials_figure
 from ui.placement.slots import slots_of
-from ui.placement.view import trials_json
+from ui.placement.view import comparable, trials_json
 from ui.shell import cache, state
 from ui.shell.named_models import NamedModels
 
@@ -267,6 +267,16 @@ def test_the_models_that_come_with_the_app_stand_among_the_trials() -> None:
     (point,) = [trace for trace in figure.data if "comes with the app" in (trace.name or "")]
     assert list(point.x) == [card.hardening["agreement"]["srocc"]]
     assert list(point.y) == [card.hardening["attacked"]["hardened"]["absolute_gain"]]
+
+
+def test_a_model_that_met_another_attack_does_not_stand_among_the_trials() -> None:
+    cards = cache.listed_models()[0]
+    hardened = cards["linearity-hardened"]
+    told = {**hardened.hardening, "attacked": {**hardened.hardening["attacked"], "attack": "pgd:eps=4/255,steps=5"}}
+    older = dataclasses.replace(hardened, variant="older", hardening=told)
+    assert comparable("linearity", [cards["linearity-baseline"], cards["dbcnn-hardened"], hardened, older]) == [
+        hardened
+    ]
 
 
 def test_an_address_holds_the_whole_view() -> None:

@@ -25,6 +25,7 @@ from ui.hardening import cache as hardening_cache
 from ui.hardening.texts import CRITERION_NAMES
 from ui.jobs import cache as jobs_cache
 from ui.pruning import cache as pruning_cache
+from ui.pruning import live
 from ui.pruning import recipe as pruning_recipe
 from ui.pruning.figures import CURVES, curve_figure, plan_figure
 from ui.pruning.job import PruningOutcome
@@ -135,7 +136,7 @@ def test_a_sweep_fills_the_curves_says_what_it_found_and_keeps_a_model(tmp_path:
 
     # A ratio between the points is measured on request; the others are known.
     page.slider(key="pruning_ratio").set_value(20).run()
-    assert page.session_state[JOBS].shown == outcome.recipe.key()
+    assert page.session_state[JOBS].shown == live.kept_as(outcome.recipe)
     more = finish(page, "Measure 20 % too")
     assert more.recipe.ratios == (0.0, 0.2, 0.5)
     assert (more.trials[0], more.trials[2]) == outcome.trials
