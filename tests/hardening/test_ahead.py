@@ -10,7 +10,7 @@ from workshop import CHECK, RECIPE, Workshop
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.hardening import Finished, HardeningCache, Progressed, distillation_data, prepare
-from robustiqa_core.hardening.crops import to_images
+from robustiqa_core.hardening.cache import to_images
 from robustiqa_core.hardening.data import key_of
 from robustiqa_core.metrics.correlation import agreement
 from robustiqa_core.pruning import PruningSettings

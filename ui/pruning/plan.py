@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from robustiqa_core.hardening import HardeningCache, TuningData
-from robustiqa_core.hardening.crops import to_images
-from robustiqa_core.hardening.preparation import BATCH, kept_crops
+from robustiqa_core.hardening.cache import BATCH, kept_crops, to_images
 from robustiqa_core.models import QualityModel
 from robustiqa_core.pruning import CRITERIA, LayerPlan, PruningPlan, filter_importance
 

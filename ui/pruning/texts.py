@@ -80,8 +80,8 @@ def point_of(trial: Trial) -> Point:
         transfer_gain=trial.transfer_gain,
         r_score=trial.attacked("hardened", "r_score"),
         spread=trial.spread,
-        milliseconds=1e3 * trial.hardened_seconds,
-        baseline_milliseconds=1e3 * trial.baseline_seconds,
+        milliseconds=1e3 * trial.timing.hardened,
+        baseline_milliseconds=1e3 * trial.timing.baseline,
     )
 
 

@@ -1,4 +1,4 @@
-"""Weights of another model to start from: all of them, or those of its trunk, which serves several architectures."""
+"""Donors: other models whose weights are taken, all of them or their trunk's, which serves several architectures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +54,11 @@ class Trunk:
     def sha256(self) -> str:
         """The checksum of the model's file."""
         return self.card.sha256
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Which weights are taken, for a card."""
+        return {"trunk_sha256": self.sha256}
 
     @property
     def words(self) -> str:
@@ -135,6 +140,11 @@ class Weights:
     def sha256(self) -> str:
         """The checksums of their files, in this order."""
         return "+".join(card.sha256 for card in self.cards)
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Which weights are taken, for a card."""
+        return {"weights_sha256": self.sha256}
 
     @property
     def words(self) -> str:
