@@ -12,7 +12,6 @@ from torch import Tensor
 
 from robustiqa_core.attacks import PGD, Attack, spell_attack
 from robustiqa_core.blocks import block_at, insert
-from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.checks import check_count
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening.cache import (
@@ -21,7 +20,6 @@ from robustiqa_core.hardening.cache import (
     KeptCrops,
     TeacherOutputs,
     fingerprint,
-    kept_crops,
     kept_maps,
     numbers_of,
     teacher_outputs,
@@ -29,10 +27,10 @@ from robustiqa_core.hardening.cache import (
 )
 from robustiqa_core.hardening.cut import Cut, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, key_of
-from robustiqa_core.hardening.donors import Trunk, Weights
+from robustiqa_core.hardening.donors import Trunk, Weights, mix_with
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Epoch, Finished, Hardened, HardeningRecord, Inserted, Progressed, Pruned
-from robustiqa_core.hardening.targets import Holdout, agreements, distilled_places
+from robustiqa_core.hardening.targets import Holdout, Inputs, agreements, distilled_places
 from robustiqa_core.hardening.trial import ShortAttack, attacked, calibrate, hardened_card, measured, rescale_last_layer
 from robustiqa_core.hardening.tuning import scores_of, tune_on_maps, tune_on_photos
 from robustiqa_core.models import QualityModel, set_short_side
@@ -105,7 +103,7 @@ def harden(
     most = data.validation_count
     count = check_count("attacked_crops", attacked_crops or min(_ATTACKED_CROPS, most), low=2, high=most)
     short = ShortAttack(attack, count)
-    inputs = _Inputs(recipe, baseline, card, data, trunk or weights, cache or HardeningCache(), workers)
+    inputs = Inputs(recipe, baseline, card, data, trunk or weights, cache or HardeningCache(), workers)
     return _remembered(inputs, short, _Label(name, command), run_dir)
 
 
@@ -155,52 +153,7 @@ def prepare(
         attacked_crops: likewise.
     """
     short = ShortAttack(attack, attacked_crops or min(_ATTACKED_CROPS, data.validation_count))
-    return _prepared(_Inputs(recipe, baseline, card, data, None, cache, 0), short)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Inputs:
-    """What is hardened, how, and on what; with what the stages make of that and the cache keeps.
-
-    Args:
-        recipe: how.
-        baseline: network that is hardened; not touched.
-        card: of the same.
-        data: what it is tuned on and judged by.
-        donor: whose weights take the place of its own, if any.
-        cache: where crops, outputs and maps are kept.
-        workers: processes that make crops.
-    """
-
-    recipe: HardeningRecipe
-    baseline: QualityModel
-    card: ModelCard
-    data: TuningData
-    donor: Trunk | Weights | None
-    cache: HardeningCache
-    workers: int
-
-    def teacher(self) -> QualityModel:
-        """Return a copy of the baseline that is made for scoring."""
-        return as_scorer(copy.deepcopy(self.baseline))
-
-    def training_crops(self) -> Generator[Progressed, None, KeptCrops]:
-        """Return the crops of the first epoch."""
-        samples = self.data.training_samples(0, self.recipe.seed)
-        return kept_crops(self.data.training, samples, self.cache, workers=self.workers)
-
-    def holdout(self) -> Generator[Progressed, None, Holdout]:
-        """Return what the network is held against."""
-        data = self.data
-        crops = yield from kept_crops(data.validation, data.validation_samples, self.cache, workers=self.workers)
-        baseline = yield from teacher_outputs(self.teacher(), crops, self.cache)
-        return Holdout(crops, baseline.scores, data.labelled, self.baseline.score_range)
-
-    def distilled(self, crops: KeptCrops) -> Generator[Progressed, None, TeacherOutputs]:
-        """Return what the teacher makes of crops, at all places that any position could ask for."""
-        teacher, recipe = self.teacher(), self.recipe
-        places = distilled_places(teacher, None) if recipe.hint_weight else ()
-        return (yield from teacher_outputs(teacher, crops, self.cache, places=places, precision=recipe.precision))
+    return _prepared(Inputs(recipe, baseline, card, data, None, cache, 0), short)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +164,7 @@ class _Label:
     command: str
 
 
-def _remembered(inputs: _Inputs, short: ShortAttack, label: _Label, run_dir: Path | None) -> Iterator[HardeningRecord]:
+def _remembered(inputs: Inputs, short: ShortAttack, label: _Label, run_dir: Path | None) -> Iterator[HardeningRecord]:
     """Yield the records that are known, else those of the work."""
     data, recipe, results = inputs.data, inputs.recipe, inputs.cache.results
     crops = [key_of(data.training, []), key_of(data.validation, data.validation_samples)]
@@ -231,7 +184,7 @@ def _remembered(inputs: _Inputs, short: ShortAttack, label: _Label, run_dir: Pat
         yield record
 
 
-def _prepared(inputs: _Inputs, short: ShortAttack) -> Iterator[Progressed]:
+def _prepared(inputs: Inputs, short: ShortAttack) -> Iterator[Progressed]:
     """Compute what no position, block or pruning changes."""
     holdout = yield from inputs.holdout()
     if inputs.recipe.keeps_maps:
@@ -241,7 +194,7 @@ def _prepared(inputs: _Inputs, short: ShortAttack) -> Iterator[Progressed]:
     yield from attacked(inputs.baseline, holdout.crops.first(short.crops), short.attack, inputs.cache)
 
 
-def _records(inputs: _Inputs, short: ShortAttack, label: _Label, run_dir: Path | None) -> Iterator[HardeningRecord]:
+def _records(inputs: Inputs, short: ShortAttack, label: _Label, run_dir: Path | None) -> Iterator[HardeningRecord]:
     """Do the work."""
     recipe, data = inputs.recipe, inputs.data
     state_dir = _state_dir(recipe, run_dir)
@@ -296,7 +249,7 @@ def _state_dir(recipe: HardeningRecipe, run_dir: Path | None) -> Path | None:
     return run_dir and run_dir / replace(recipe, mix=1.0).key()
 
 
-def _start(inputs: _Inputs) -> Generator[Progressed, None, QualityModel]:
+def _start(inputs: Inputs) -> Generator[Progressed, None, QualityModel]:
     """Return what the tuning starts from: the baseline, or a copy with another trunk, its last layer rescaled."""
     if not isinstance(inputs.donor, Trunk):
         return inputs.baseline
@@ -308,7 +261,7 @@ def _start(inputs: _Inputs) -> Generator[Progressed, None, QualityModel]:
     return start
 
 
-def _inserted(start: QualityModel, inputs: _Inputs) -> QualityModel:
+def _inserted(start: QualityModel, inputs: Inputs) -> QualityModel:
     """Return a copy of the start, with the weights it takes and its block; all are free to learn."""
     recipe = inputs.recipe
     network = copy.deepcopy(start).eval().requires_grad_(True)
@@ -327,7 +280,7 @@ def _told(network: QualityModel, recipe: HardeningRecipe) -> Inserted:
     return Inserted(position, sum(parameter.numel() for parameter in block))
 
 
-def _plan(network: QualityModel, inputs: _Inputs) -> Generator[Progressed, None, PruningPlan]:
+def _plan(network: QualityModel, inputs: Inputs) -> Generator[Progressed, None, PruningPlan]:
     """Return which filters go."""
     settings = inputs.recipe.pruning
     if not CRITERIA[settings.criterion].needs_photos or settings.ratio == 0:
@@ -363,7 +316,7 @@ def _cut(network: QualityModel, recipe: HardeningRecipe) -> Cut | None:
 
 
 def _tuned(
-    network: QualityModel, inputs: _Inputs, holdout: Holdout, state_dir: Path | None
+    network: QualityModel, inputs: Inputs, holdout: Holdout, state_dir: Path | None
 ) -> Iterator[Progressed | Epoch]:
     """Tune the network in place."""
     recipe, cut = inputs.recipe, _cut(network, inputs.recipe)
@@ -382,7 +335,7 @@ def _tuned(
     )
 
 
-def _tuned_on_maps(network: QualityModel, cut: Cut, inputs: _Inputs, holdout: Holdout) -> Iterator[Progressed | Epoch]:
+def _tuned_on_maps(network: QualityModel, cut: Cut, inputs: Inputs, holdout: Holdout) -> Iterator[Progressed | Epoch]:
     """Tune on maps that are computed once; what judges is computed in float32."""
     recipe, cache = inputs.recipe, inputs.cache
     crops = yield from inputs.training_crops()
@@ -395,7 +348,7 @@ def _tuned_on_maps(network: QualityModel, cut: Cut, inputs: _Inputs, holdout: Ho
 
 
 def _taught(
-    network: QualityModel, cut: Cut, crops: KeptCrops, inputs: _Inputs, holdout: Holdout
+    network: QualityModel, cut: Cut, crops: KeptCrops, inputs: Inputs, holdout: Holdout
 ) -> Generator[Progressed, None, TeacherOutputs]:
     """Return what is learnt of crops: human scores, or the baseline's scores and feature maps."""
     if not inputs.data.labelled:
@@ -408,7 +361,7 @@ def _taught(
     return TeacherOutputs(crops.targets, {})
 
 
-def _scores(network: QualityModel, inputs: _Inputs, holdout: Holdout) -> Generator[Progressed, None, Tensor]:
+def _scores(network: QualityModel, inputs: Inputs, holdout: Holdout) -> Generator[Progressed, None, Tensor]:
     """Return the scores (N,) of the holdout's crops by the rounded network.
 
     Where its front did not learn, its maps of them are there already, unless rounding has changed it.
@@ -418,23 +371,3 @@ def _scores(network: QualityModel, inputs: _Inputs, holdout: Holdout) -> Generat
         return (yield from teacher_outputs(network, holdout.crops, inputs.cache)).scores
     maps = yield from kept_maps(network, cut, holdout.crops, inputs.cache)
     return scores_of(Suffix(network, cut), maps)
-
-
-@torch.no_grad()
-def mix_with(network: QualityModel, start: QualityModel, share: float) -> None:
-    """Set a network's weights, in place, to a mean of its own and those of its start; what the start lacks stays.
-
-    Args:
-        network: tuned from the start.
-        start: not touched.
-        share: of the network's own weights, in (0, 1].
-
-    Source: M. Wortsman et al., "Robust Fine-Tuning of Zero-Shot Models", CVPR 2022.
-    """
-    if share == 1.0:
-        # Not the same to the last bit otherwise: -0 would become 0, and what is kept under a hash be lost.
-        return
-    known = start.state_dict()
-    for name, value in network.state_dict().items():
-        if name in known and value.is_floating_point():
-            value.copy_(torch.lerp(known[name], value, share))

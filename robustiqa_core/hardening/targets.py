@@ -4,7 +4,8 @@ A score is one number a photo. From the scores of a few hundred crops a network 
 feature maps it learns to see as the baseline sees.
 """
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,13 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustiqa_core.blocks import insertion_points
-from robustiqa_core.hardening.cache import KeptCrops
+from robustiqa_core.checkpoints.storage import as_scorer
+from robustiqa_core.hardening.cache import HardeningCache, KeptCrops, TeacherOutputs, kept_crops, teacher_outputs
 from robustiqa_core.hardening.cut import Cut
 from robustiqa_core.hardening.data import TuningData
-from robustiqa_core.hardening.recipe import Loss
+from robustiqa_core.hardening.donors import Trunk, Weights
+from robustiqa_core.hardening.recipe import HardeningRecipe, Loss
+from robustiqa_core.hardening.records import Progressed
 from robustiqa_core.hardening.task import TrainingTask
 from robustiqa_core.metrics.correlation import Agreement, agreement
 from robustiqa_core.models import QualityModel
+from robustiqa_core.models.card import ModelCard
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.spectra.activations import watch
 from robustiqa_core.training.losses import norm_in_norm, training_loss
@@ -160,3 +165,48 @@ def agreements(scores: Tensor, baseline: Tensor, mos: Tensor | None) -> tuple[Ag
         agreement(own, baseline.double().numpy()),
         None if mos is None else agreement(own, mos.double().numpy()),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """What is hardened, how, and on what; with what the stages make of that and the cache keeps.
+
+    Args:
+        recipe: how.
+        baseline: network that is hardened; not touched.
+        card: of the same.
+        data: what it is tuned on and judged by.
+        donor: whose weights take the place of its own, if any.
+        cache: where crops, outputs and maps are kept.
+        workers: processes that make crops.
+    """
+
+    recipe: HardeningRecipe
+    baseline: QualityModel
+    card: ModelCard
+    data: TuningData
+    donor: Trunk | Weights | None
+    cache: HardeningCache
+    workers: int
+
+    def teacher(self) -> QualityModel:
+        """Return a copy of the baseline that is made for scoring."""
+        return as_scorer(copy.deepcopy(self.baseline))
+
+    def training_crops(self) -> Generator[Progressed, None, KeptCrops]:
+        """Return the crops of the first epoch."""
+        samples = self.data.training_samples(0, self.recipe.seed)
+        return kept_crops(self.data.training, samples, self.cache, workers=self.workers)
+
+    def holdout(self) -> Generator[Progressed, None, Holdout]:
+        """Return what the network is held against."""
+        data = self.data
+        crops = yield from kept_crops(data.validation, data.validation_samples, self.cache, workers=self.workers)
+        baseline = yield from teacher_outputs(self.teacher(), crops, self.cache)
+        return Holdout(crops, baseline.scores, data.labelled, self.baseline.score_range)
+
+    def distilled(self, crops: KeptCrops) -> Generator[Progressed, None, TeacherOutputs]:
+        """Return what the teacher makes of crops, at all places that any position could ask for."""
+        teacher, recipe = self.teacher(), self.recipe
+        places = distilled_places(teacher, None) if recipe.hint_weight else ()
+        return (yield from teacher_outputs(teacher, crops, self.cache, places=places, precision=recipe.precision))

@@ -1,6 +1,6 @@
 """What recipes and trials are called, and what their figures mean. Knows nothing of Streamlit."""
 
-from robustiqa_core.audit.diagnosis import HardenedFigures
+from robustiqa_core.auditing.diagnosis import HardenedFigures
 from robustiqa_core.hardening import AdversarialTraining, HardeningRecipe, read_variants
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.models.card import ModelCard

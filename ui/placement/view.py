@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from robustiqa_core.audit.diagnosis import Symptom, diagnose, diagnose_memory
+from robustiqa_core.auditing.diagnosis import Symptom, diagnose, diagnose_memory
 from robustiqa_core.blocks import BlockSettings, preview
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import HardeningRecipe

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from robustiqa_core.audit.diagnosis import HardenedFigures, Symptom, diagnose
+from robustiqa_core.auditing.diagnosis import HardenedFigures, Symptom, diagnose
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.pruning import CRITERIA, PruningPlan
 from robustiqa_core.verdict import LEAST_AGREEMENT, Comparison, Kind, Movement, judge
