@@ -25,6 +25,7 @@ from robustiqa_core.files import read_tensors, write_tensors
 from robustiqa_core.hardening.cut import Cut, Maps, Prefix
 from robustiqa_core.hardening.data import Crops, key_of
 from robustiqa_core.hardening.records import Progressed, Stage
+from robustiqa_core.images.photo import from_8bit
 from robustiqa_core.models import QualityModel
 from robustiqa_core.spectra.activations import watch, weight_sharing_copy
 from robustiqa_core.training.sampling import Sample
@@ -169,11 +170,6 @@ class KeptCrops:
         return KeptCrops(f"{self.key}-{count}", self.pixels[:count], self.targets[:count])
 
 
-def to_images(pixels: Tensor, device: torch.device) -> Tensor:
-    """Return 8-bit pixels (N, 3, H, W) as float images in [0, 1], on a device."""
-    return (pixels.to(device).float() / 255).to(memory_format=torch.channels_last)
-
-
 def kept_crops(
     crops: Crops, samples: Sequence[Sample], cache: HardeningCache, *, workers: int
 ) -> Generator[Progressed, None, KeptCrops]:
@@ -247,7 +243,7 @@ def teacher_outputs(
 
         def compute(pixels: Tensor) -> None:
             with autocast(network.k.device, precision):
-                parts[_SCORES].append(score(watched, to_images(pixels, network.k.device)).float().cpu())
+                parts[_SCORES].append(score(watched, from_8bit(pixels, network.k.device)).float().cpu())
             for place, output in newest.items():
                 parts[place].append(output.float().cpu())
             _check_memory(sum(part[0][0].nbytes for part in parts.values()) * len(crops), "maps")
@@ -282,7 +278,7 @@ def kept_maps(
 
         def compute(part: Tensor) -> None:
             with autocast(network.k.device, precision):
-                parts.append(ahead(to_images(part, network.k.device)).to(torch.device("cpu")))
+                parts.append(ahead(from_8bit(part, network.k.device)).to(torch.device("cpu")))
             _check_memory(parts[0].bytes // len(parts[0]) * len(crops), "maps")
 
         yield from _in_batches("mapping", crops.pixels, compute)

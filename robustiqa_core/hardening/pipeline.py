@@ -23,7 +23,6 @@ from robustiqa_core.hardening.cache import (
     kept_maps,
     numbers_of,
     teacher_outputs,
-    to_images,
 )
 from robustiqa_core.hardening.cut import Cut, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, key_of
@@ -33,6 +32,7 @@ from robustiqa_core.hardening.records import Epoch, Finished, Hardened, Hardenin
 from robustiqa_core.hardening.targets import Holdout, Inputs, agreements, distilled_places
 from robustiqa_core.hardening.trial import ShortAttack, attacked, calibrate, hardened_card, measured, rescale_last_layer
 from robustiqa_core.hardening.tuning import scores_of, tune_on_maps, tune_on_photos
+from robustiqa_core.images.photo import from_8bit
 from robustiqa_core.models import QualityModel, set_short_side
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import (
@@ -304,7 +304,7 @@ def importance_on(network: QualityModel, settings: PruningSettings, crops: KeptC
     labelled = mos.isfinite()
     if labelled.any():
         pixels, mos = pixels[labelled], mos[labelled]
-    images = (to_images(part, network.k.device) for part in torch.split(pixels, BATCH))
+    images = (from_8bit(part, network.k.device) for part in torch.split(pixels, BATCH))
     return filter_importance(
         network, settings.criterion, seed=settings.seed, images=images, mos=mos if labelled.any() else None
     )

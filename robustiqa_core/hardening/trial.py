@@ -16,12 +16,13 @@ from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import block_at, orthogonality_error
 from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
-from robustiqa_core.hardening.cache import HardeningCache, KeptCrops, Stored, fingerprint, numbers_of, to_images
+from robustiqa_core.hardening.cache import HardeningCache, KeptCrops, Stored, fingerprint, numbers_of
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.donors import Trunk, Weights
 from robustiqa_core.hardening.recipe import HardeningRecipe
 from robustiqa_core.hardening.records import Progressed, Timing
 from robustiqa_core.hardening.targets import Holdout, agreements
+from robustiqa_core.images.photo import from_8bit
 from robustiqa_core.metrics.figures import RobustnessFigures, robustness_figures
 from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
@@ -121,7 +122,7 @@ def attacked(
     key = fingerprint(numbers_of(network), "attacked photos", network.settings, crops.key, spell_attack(attack))
     found = cache.find(key)
     if found is None:
-        images = to_images(crops.pixels, network.k.device)
+        images = from_8bit(crops.pixels, network.k.device)
         for record in run(attack, as_scorer(copy.deepcopy(network)), images):
             if isinstance(record, AttackStep):
                 yield Progressed("attacking", record.step, record.steps)
@@ -181,7 +182,7 @@ def measured(
     before = yield from attacked(baseline, crops, short.attack, cache)
     after = yield from attacked(network, crops, short.attack, cache)
     one, other = (as_scorer(copy.deepcopy(model)) for model in (baseline, network))
-    images = to_images(crops.pixels, network.k.device)
+    images = from_8bit(crops.pixels, network.k.device)
     agreement, mos = agreements(scores, holdout.baseline, holdout.mos)
     mos_before = agreements(holdout.baseline, holdout.baseline, holdout.mos)[1]
     figures = {

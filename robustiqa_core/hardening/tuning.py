@@ -18,7 +18,7 @@ from robustiqa_core.blocks.convolution import full_precision
 from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.device import autocast
 from robustiqa_core.errors import NumericalError
-from robustiqa_core.hardening.cache import BATCH, TeacherOutputs, to_images
+from robustiqa_core.hardening.cache import BATCH, TeacherOutputs
 from robustiqa_core.hardening.cut import Cut, Maps, Suffix
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.objectives import Objective
@@ -34,6 +34,7 @@ from robustiqa_core.hardening.targets import (
     training_task,
 )
 from robustiqa_core.hardening.task import TrainingTask
+from robustiqa_core.images.photo import from_8bit
 from robustiqa_core.metrics.correlation import srocc_to_choose
 from robustiqa_core.metrics.worst_order import rank_directions
 from robustiqa_core.models import QualityModel
@@ -269,7 +270,7 @@ def judge(task: TrainingTask, objective: Objective, holdout: Holdout, *, batch_s
     with seeded, folded_blocks(task.network):
         for number, (pixels, targets) in enumerate(batches):
             torch.manual_seed(combined_seed(0, number))
-            images, aims = objective.extended(task, to_images(pixels, device), targets.to(device))
+            images, aims = objective.extended(task, from_8bit(pixels, device), targets.to(device))
             scores.append(score(task.network, images).float().cpu())
             clean.append(scores[-1][: len(pixels)])
             wanted.append(aims.cpu())
@@ -282,11 +283,11 @@ def _judge_order(
     """Return the scores (N,) of a holdout's crops, and the worst-case SROCC of the first of them."""
     scorer = as_scorer(copy.deepcopy(network))
     batches = torch.split(holdout.crops.pixels, batch_size)
-    clean = torch.cat([score(scorer, to_images(part, network.k.device)).float().cpu() for part in batches])
+    clean = torch.cat([score(scorer, from_8bit(part, network.k.device)).float().cpu() for part in batches])
     few, targets = holdout.crops.first(attack.judged_photos).pixels, holdout.targets[: attack.judged_photos]
     directions = torch.from_numpy(rank_directions(targets.numpy()))
     worst = [
-        attack.worst_scores(scorer, to_images(part, network.k.device), ways.to(network.k))[1].float().cpu()
+        attack.worst_scores(scorer, from_8bit(part, network.k.device), ways.to(network.k))[1].float().cpu()
         for part, ways in zip(torch.split(few, batch_size), torch.split(directions, batch_size), strict=True)
     ]
     return clean, srocc_to_choose(torch.cat(worst).numpy(), targets.numpy())
