@@ -8,12 +8,11 @@
     result.save("adversarial.png")
 
 `docs/python.md` has the rest. What is named in `__all__` is imported when it is first used, so that importing the
-package takes no time, and not the seconds of torch.
+package takes no time, and not the seconds of torch. No room of the package may have a name of `__all__`: once imported
+it would hide what that name stands for.
 """
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from robustiqa_core.names import closest
@@ -124,22 +123,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """Return the names that completion offers, imported or not."""
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """This package, in which `audit` is the function, whether or not the room of that name was imported before.
-
-    The import system sets every room as an attribute of its package, which would hide the function.
-    """
-
-    @property
-    def audit(self) -> Any:
-        """The function of the public face."""
-        return __getattr__("audit")
-
-    @audit.setter
-    def audit(self, room: ModuleType) -> None:
-        """Leave the room where imports find it: in `sys.modules`."""
-
-
-sys.modules[__name__].__class__ = _Package

@@ -36,8 +36,8 @@ from robustiqa_core.attacks import (
     TextureAware,
     parse_attack,
 )
-from robustiqa_core.audit import AuditPlan, AuditReport, read_photos
-from robustiqa_core.audit import audit as audit_records
+from robustiqa_core.auditing import AuditPlan, AuditReport, read_photos
+from robustiqa_core.auditing import audit as audit_records
 from robustiqa_core.blocks import BlockSettings, fold_blocks, insert
 from robustiqa_core.checkpoints.storage import (
     as_scorer,

@@ -10,6 +10,7 @@ from robustiqa_core.errors import InputError
 from robustiqa_core.files import write_bytes
 from robustiqa_core.images.photo import encode_png
 from robustiqa_core.metrics import fidelity
+from robustiqa_core.metrics.ssim import SSIM_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,6 @@ class AttackResult:
             f"linf {self.linf.mean() * 255:.3g}/255",
             f"PSNR {self.psnr.mean():.1f} dB",
         ]
-        if min(self.images.shape[-2:]) >= fidelity.SSIM_WINDOW:
+        if min(self.images.shape[-2:]) >= SSIM_WINDOW:
             values.append(f"SSIM {self.ssim.mean():.4f}")
         return f"AttackResult({head} {', '.join(values)})"

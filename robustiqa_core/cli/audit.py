@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from robustiqa_core.attacks import parse_attack, spell_attack
-from robustiqa_core.audit import CHECKS, AuditPlan, AuditReport, AuditStep, Finding, audit, read_photos
-from robustiqa_core.audit.photos import SIDE
+from robustiqa_core.auditing import CHECKS, AuditPlan, AuditReport, AuditStep, Finding, audit, read_photos
+from robustiqa_core.auditing.photos import SIDE
 from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.cli.options import add_json, add_model, print_json, progress
 from robustiqa_core.defences import DEFENCES, Defence, defend, parse_defence, spell_defence

@@ -424,6 +424,14 @@ def _print(card: ModelCard) -> None:
     told = f"; {source.words}" if source else ""
     print(f"own score range              {ends.low:.4f} to {ends.high:.4f}{told}")
     print(f"{attacked['attack']} on {attacked['crops']} crops of {attacked['side']} px, both by the baseline's range:")
-    for name in ("baseline", "hardened"):
+    rows = {"baseline": "baseline", "hardened": "hardened", "transferred": "hardened, attack made for the baseline"}
+    # Cards of earlier versions lack some of what follows.
+    for name in (name for name in rows if name in attacked):
         values = attacked[name]
-        print(f"  {name:<9} AbsGain {values['absolute_gain']:+.3f}, R-score {values['r_score']:+.3f}")
+        print(f"  {rows[name]:<9} AbsGain {values['absolute_gain']:+.3f}, R-score {values['r_score']:+.3f}")
+    if block := figures.get("block"):
+        error = block["orthogonality_error"]
+        print(f"block                        {block['parameters']} parameters, singular values within {error:.2g} of 1")
+    if times := card.training.settings.get("score_seconds"):
+        hardened, before = (f"{1000 * times[name]:.1f} ms" for name in ("hardened", "baseline"))
+        print(f"time of a crop's score       {hardened}, the baseline's {before}, on {times['device']}")

@@ -1,11 +1,11 @@
 """Hardening of a model by a recipe: a block, pruning and fine-tuning, in seconds on kept maps or in full."""
 
-from robustiqa_core.hardening.against_rank import AgainstRank
 from robustiqa_core.hardening.cache import HardeningCache
 from robustiqa_core.hardening.cut import Cut, Maps, Prefix, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
-from robustiqa_core.hardening.measuring import attacked_again, check_hardened_card
-from robustiqa_core.hardening.objectives import OBJECTIVES, TERMS, Objective, parse_objective, spell_objective
+from robustiqa_core.hardening.donors import Trunk, Weights, load_trunk, load_weights, read_variants
+from robustiqa_core.hardening.objectives import OBJECTIVES, REGULARIZERS, Objective, parse_objective, spell_objective
+from robustiqa_core.hardening.pipeline import SHORT_ATTACK, harden, prepare
 from robustiqa_core.hardening.recipe import (
     DISTILLATION,
     LOSSES,
@@ -27,18 +27,19 @@ from robustiqa_core.hardening.records import (
     Progressed,
     Pruned,
     Stage,
+    Timing,
 )
-from robustiqa_core.hardening.run import SHORT_ATTACK, harden, prepare
-from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Term, TrainingTask
-from robustiqa_core.hardening.trunk import Trunk, Weights, load_trunk, load_weights, read_variants
+from robustiqa_core.hardening.regularizers import AdversarialTraining, AgainstRank, GradientNorm, Regularizer
+from robustiqa_core.hardening.task import TrainingTask
+from robustiqa_core.hardening.trial import attacked_again, check_hardened_card
 
 __all__ = [
     "DISTILLATION",
     "LOSSES",
     "OBJECTIVES",
+    "REGULARIZERS",
     "SHORT_ATTACK",
     "TARGETS",
-    "TERMS",
     "TUNED",
     "AdversarialTraining",
     "AgainstRank",
@@ -57,10 +58,11 @@ __all__ = [
     "Prefix",
     "Progressed",
     "Pruned",
+    "Regularizer",
     "Stage",
     "Suffix",
     "Targets",
-    "Term",
+    "Timing",
     "TrainingTask",
     "Trunk",
     "Tuned",

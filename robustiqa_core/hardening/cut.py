@@ -19,7 +19,7 @@ from robustiqa_core.blocks.insertion import CHILD
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models import QualityModel
-from robustiqa_core.spectra.passage import weight_sharing_copy
+from robustiqa_core.spectra.activations import weight_sharing_copy
 
 
 @dataclass(frozen=True, slots=True)

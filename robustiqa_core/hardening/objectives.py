@@ -1,7 +1,7 @@
-"""What a hardened network is trained to minimise: its task's own loss, and terms that may be added for robustness.
+"""What a hardened network is trained to minimise: its task's own loss, and regularizers that make it robust.
 
-A term is a frozen dataclass whose fields are its settings; adding one is a class in `terms.py` and a line in `TERMS`.
-`docs/hardening.md` has the formulas.
+A regularizer is a frozen dataclass whose fields are its settings; adding one is a class in `regularizers.py` and a line
+in `REGULARIZERS`. `docs/hardening.md` has the formulas.
 """
 
 import dataclasses
@@ -15,13 +15,13 @@ from torch import Tensor
 from robustiqa_core.attacks.settings import format_fraction, parse_fraction
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError
-from robustiqa_core.hardening.against_rank import AgainstRank
-from robustiqa_core.hardening.terms import AdversarialTraining, GradientNorm, Term, TrainingTask
+from robustiqa_core.hardening.regularizers import AdversarialTraining, AgainstRank, GradientNorm, Regularizer
+from robustiqa_core.hardening.task import TrainingTask
 
 CLEAN = "clean"
-"""Name of the objective without terms."""
+"""Name of the objective without regularizers."""
 
-TERMS: dict[str, type[Term]] = {"at": AdversarialTraining, "rank": AgainstRank, "nt": GradientNorm}
+REGULARIZERS: dict[str, type[Regularizer]] = {"at": AdversarialTraining, "rank": AgainstRank, "nt": GradientNorm}
 """Everything that can be added to the task's loss, or, as `rank`, takes its place, by name."""
 
 OBJECTIVES = (CLEAN, "at", "rank", "nt", "at+nt")
@@ -30,43 +30,44 @@ OBJECTIVES = (CLEAN, "at", "rank", "nt", "at+nt")
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is minimised: the task's loss of the photos and of what the terms add to them, plus the terms' penalties.
+    """What is minimised: the task's loss of the photos and of what the regularizers add to them, plus their penalties.
 
     Args:
-        terms: at most one of each kind, in the order of `TERMS`; none: the task's own loss alone.
+        regularizers: at most one of each kind, in the order of `REGULARIZERS`; none: the task's own loss alone.
 
     Raises:
         ConfigurationError: a kind comes twice, or out of order, or both trainings on attacked photos are asked for.
     """
 
-    terms: tuple[Term, ...] = ()
+    regularizers: tuple[Regularizer, ...] = ()
 
     def __post_init__(self) -> None:
-        kinds = list(TERMS.values())
-        places = [kinds.index(type(term)) for term in self.terms]
+        kinds = list(REGULARIZERS.values())
+        places = [kinds.index(type(regularizer)) for regularizer in self.regularizers]
         if places != sorted(set(places)):
             raise ConfigurationError(
-                f"expected each term once, in the order {'+'.join(TERMS)}, got {spell_objective(self)}; reorder them"
+                f"expected each term once, in the order {'+'.join(REGULARIZERS)}, got {spell_objective(self)}; "
+                "reorder them"
             )
 
-        if {AdversarialTraining, AgainstRank} <= {type(term) for term in self.terms}:
+        if {AdversarialTraining, AgainstRank} <= {type(regularizer) for regularizer in self.regularizers}:
             raise ConfigurationError(
                 f"expected one training on attacked photos, got at and rank in {spell_objective(self)}; leave one out"
             )
 
     @property
     def against_rank(self) -> AgainstRank | None:
-        """The term whose loss takes the place of the task's, if it is there."""
-        return next((term for term in self.terms if isinstance(term, AgainstRank)), None)
+        """The regularizer whose loss takes the place of the task's, if it is there."""
+        return next((regularizer for regularizer in self.regularizers if isinstance(regularizer, AgainstRank)), None)
 
     @property
     def needs_pixels(self) -> bool:
         """Whether it looks at photos; what only looks at scores can be trained on kept maps."""
-        return bool(self.terms)
+        return bool(self.regularizers)
 
     def extended(self, task: TrainingTask, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the images with those that the terms make of them, and the targets of all; arguments as in `loss`."""
-        more = [term.extend(task, images, targets) for term in self.terms]
+        """Return the images with those that the regularizers add, and the targets of all; arguments as in `loss`."""
+        more = [regularizer.extend(task, images, targets) for regularizer in self.regularizers]
         if not more:
             return images, targets
         return torch.cat([images, *(part for part, _ in more)]), torch.cat([targets, *(part for _, part in more)])
@@ -83,8 +84,8 @@ class Objective:
             loss = self.against_rank.loss(task, images, targets)
         else:
             loss = task.loss(*self.extended(task, images, targets))
-        for term in self.terms:
-            loss = loss + term.penalty(task, images, targets)
+        for regularizer in self.regularizers:
+            loss = loss + regularizer.penalty(task, images, targets)
         return loss
 
 
@@ -108,14 +109,14 @@ def parse_objective(text: str) -> Objective:
 
     Example:
         >>> parse_objective("clean"), parse_objective("nt:weight=0.01")
-        (Objective(terms=()), Objective(terms=(GradientNorm(probe=0.01, weight=0.01),)))
+        (Objective(regularizers=()), Objective(regularizers=(GradientNorm(probe=0.01, weight=0.01),)))
     """
-    return Objective(() if text == CLEAN else tuple(_parse_term(part) for part in text.split("+")))
+    return Objective(() if text == CLEAN else tuple(_parse_regularizer(part) for part in text.split("+")))
 
 
-def _parse_term(text: str) -> Term:
+def _parse_regularizer(text: str) -> Regularizer:
     name, _, rest = text.partition(":")
-    kind = TERMS[check_choice("a term of the objective", name, TERMS)]
+    kind = REGULARIZERS[check_choice("a term of the objective", name, REGULARIZERS)]
     types = {field.name: field.type for field in dataclasses.fields(kind)}
     given: dict[str, Any] = {}
     for key, _, value in (part.partition("=") for part in rest.split(",") if part):
@@ -134,12 +135,12 @@ def spell_objective(objective: Objective) -> str:
         >>> spell_objective(Objective((AdversarialTraining(steps=5),)))
         'at:eps=6/255,steps=5,lowered=no'
     """
-    return "+".join(_spell_term(term) for term in objective.terms) or CLEAN
+    return "+".join(_spell_regularizer(regularizer) for regularizer in objective.regularizers) or CLEAN
 
 
-def _spell_term(term: Term) -> str:
-    name = next(name for name, kind in TERMS.items() if type(term) is kind)
-    values = {field.name: getattr(term, field.name) for field in dataclasses.fields(term)}
+def _spell_regularizer(regularizer: Regularizer) -> str:
+    name = next(name for name, kind in REGULARIZERS.items() if type(regularizer) is kind)
+    values = {field.name: getattr(regularizer, field.name) for field in dataclasses.fields(regularizer)}
     pairs = ",".join(f"{key}={_spell_value(key, value)}" for key, value in values.items() if value is not None)
     return f"{name}:{pairs}"
 

@@ -60,7 +60,7 @@ class Epoch:
         agreement: of the scores of held-out crops with the baseline's; RMSE in the baseline's unit.
         mos: of the same scores with human ones, where there are labels; no mapping between the two is fitted.
         figure: what chooses the epoch that is kept, where one is chosen: SROCC of the scores of held-out crops, and of
-            what the objective's terms make of them, with their targets.
+            what the objective's regularizers make of them, with their targets.
         seconds: since the first step, interruptions left out.
     """
 
@@ -88,6 +88,21 @@ class Finished:
     mos: Agreement | None
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long one crop's score takes, as measured when the network was made.
+
+    Args:
+        baseline: seconds by the baseline.
+        hardened: likewise by the hardened network.
+        device: where.
+    """
+
+    baseline: float
+    hardened: float
+    device: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Hardened:
     """The result.
@@ -95,10 +110,12 @@ class Hardened:
     Args:
         network: that of `Finished`.
         card: with the recipe and the figures in `hardening`, without sha256.
+        timing: of the network beside its baseline.
     """
 
     network: QualityModel
     card: ModelCard
+    timing: Timing
 
 
 HardeningRecord: TypeAlias = Inserted | Pruned | Progressed | Epoch | Finished | Hardened

@@ -163,6 +163,11 @@ def preview_png(image: Tensor, max_side: int = 512) -> bytes:
     return _png(picture, compress_level=1)
 
 
+def from_8bit(pixels: Tensor, device: torch.device) -> Tensor:
+    """Return 8-bit pixels (N, 3, H, W) as float images in [0, 1], on a device, in the memory layout of networks."""
+    return (pixels.to(device).float() / 255).to(memory_format=torch.channels_last)
+
+
 def to_8bit(images: Tensor) -> Tensor:
     """Return images (any shape, float, [0, 1]) as uint8 levels 0..255, rounded to the nearest.
 

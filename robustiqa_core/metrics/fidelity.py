@@ -1,19 +1,14 @@
 """How far an adversarial image is from its clean one. All are computed in float64 and return float32."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from robustiqa_core.checks import check_images
 from robustiqa_core.errors import InputError
+from robustiqa_core.metrics.ssim import SSIM_WINDOW, Ray, in_float64
 
-SSIM_WINDOW = 11
-"""Side in pixels of the Gaussian window of SSIM, and so the smallest side of an image that has one."""
 HAARPSI_SIDE = 16
 """Smallest side in pixels of an image that has a HaarPSI: its widest filter."""
-_SSIM_SIGMA = 1.5
-_SSIM_K1, _SSIM_K2 = 0.01, 0.03
 
 
 def linf(images: Tensor, adversarial: Tensor) -> Tensor:
@@ -103,12 +98,7 @@ def ssim(images: Tensor, adversarial: Tensor) -> Tensor:
         raise InputError(
             f"SSIM needs images of at least {SSIM_WINDOW} px on each side, got {width} x {height}; use a larger photo"
         )
-    mean_x, mean_y = _blur(x), _blur(y)
-    variances = _blur(x * x) - mean_x.square() + _blur(y * y) - mean_y.square()
-    covariance = _blur(x * y) - mean_x * mean_y
-    similarity = (2 * mean_x * mean_y + _SSIM_K1**2) / (mean_x.square() + mean_y.square() + _SSIM_K1**2)
-    similarity = similarity * (2 * covariance + _SSIM_K2**2) / (variances + _SSIM_K2**2)
-    return similarity.mean(dim=(1, 2, 3)).to(images.device, torch.float32)
+    return Ray(x, y - x).at(x.new_ones(len(x))).to(images.device, torch.float32)
 
 
 def haarpsi(images: Tensor, adversarial: Tensor) -> Tensor:
@@ -155,25 +145,10 @@ def _checked_pair(images: Tensor, adversarial: Tensor) -> tuple[Tensor, Tensor]:
             f"expected clean and adversarial images of one shape, got {tuple(images.shape)} and "
             f"{tuple(adversarial.shape)}; compare each image with its own clean one"
         )
-    device = torch.device("cpu") if images.device.type == "mps" else images.device
-    return images.to(device).double(), adversarial.to(device).double()
+    return in_float64(images), in_float64(adversarial)
 
 
 def _perturbation(images: Tensor, adversarial: Tensor) -> Tensor:
     """Return adversarial - images in float64, or raise if they cannot be compared."""
     clean, changed = _checked_pair(images, adversarial)
     return changed - clean
-
-
-def _blur(images: Tensor) -> Tensor:
-    """Return the weighted mean under the Gaussian window at each place where the window lies inside the image."""
-    radius = SSIM_WINDOW // 2
-    weights = [math.exp(-(offset**2) / (2 * _SSIM_SIGMA**2)) for offset in range(-radius, radius + 1)]
-    # Shifted sums, columns then rows: several times faster in float64 than torch's convolution.
-    for axis in (-2, -1):
-        length = images.shape[axis] - 2 * radius
-        blurred = torch.zeros_like(images.narrow(axis, 0, length))
-        for start, weight in enumerate(weights):
-            blurred = torch.add(blurred, images.narrow(axis, start, length), alpha=weight / sum(weights))
-        images = blurred
-    return images

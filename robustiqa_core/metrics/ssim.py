@@ -1,4 +1,4 @@
-"""Structural similarity as a function that attacks can walk along: local statistics, and SSIM on a ray. Pure functions.
+"""Structural similarity: its window, local statistics, and SSIM along a ray, which the figure and the attacks share.
 
 Source: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural similarity",
 IEEE TIP 13(4), 2004, section III.
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SSIM_WINDOW = 11
-"""Side in pixels of the Gaussian window of SSIM."""
+"""Side in pixels of the Gaussian window of SSIM, and so the smallest side of an image that has one."""
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 """The constants of the luminance and of the structure, for values in [0, 1]."""
 _SIGMA = 1.5

@@ -11,7 +11,7 @@ from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
 from robustiqa_core.pruning.criteria import CRITERIA, Evidence
 from robustiqa_core.pruning.groups import ChannelGroup, channel_groups
-from robustiqa_core.spectra.passage import weight_sharing_copy
+from robustiqa_core.spectra.activations import weight_sharing_copy
 
 
 def filter_importance(

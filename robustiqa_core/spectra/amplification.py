@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robustiqa_core.checks import check_choice, check_images
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.scorer import InsertionPoint, ScoreRange
-from robustiqa_core.spectra.passage import Passage, length, pass_through, traced_pass, weight_sharing_copy
+from robustiqa_core.spectra.activations import Activations, length, pass_through, traced_pass, weight_sharing_copy
 from robustiqa_core.spectra.singular import largest_singular_value
 
 INPUT_POINT = "input"
@@ -161,8 +161,8 @@ def _at_point(
     model: nn.Module,
     photo: int,
     point: InsertionPoint,
-    base: Passage,
-    ways: Mapping[str, Passage],
+    base: Activations,
+    ways: Mapping[str, Activations],
     shares: Mapping[str, float],
     norms: Norms,
 ) -> Growth:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from robustiqa_core.device import Precision, autocast
 from robustiqa_core.files import read_tensors, write_tensors
+from robustiqa_core.images.photo import from_8bit
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.dbcnn import DBCNN
 from robustiqa_core.models.linearity import Linearity
@@ -63,15 +64,11 @@ def kept_inputs(
         for pixels, _ in DataLoader(items, batch_size=None, num_workers=1):
             # One after the other: more at once do not go faster on a CPU, and take more memory.
             singles = pixels.view(-1, 1, *pixels.shape[-3:])
-            rows += [last_inputs(network, _images(single, device)).half().cpu() for single in singles]
+            rows += [last_inputs(network, from_8bit(single, device)).half().cpu() for single in singles]
     network.train(was_training)
     inputs, seconds = torch.cat(rows).view(len(names), *pixels.shape[:-3], -1), time.monotonic() - start
     write_tensors(path, {"products": inputs}, {"seconds": repr(seconds)})
     return inputs, seconds
-
-
-def _images(pixels: Tensor, device: torch.device) -> Tensor:
-    return (pixels.to(device).float() / 255).to(memory_format=torch.channels_last)
 
 
 def _fingerprint(network: QualityModel) -> str:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from robustiqa_core.checks import check_count
 from robustiqa_core.device import autocast
 from robustiqa_core.errors import InputError, NumericalError
+from robustiqa_core.images.photo import from_8bit
 from robustiqa_core.training import ranks
 from robustiqa_core.training.sampling import Sample, combined_seed
 from robustiqa_core.training.state import LoopSettings, TrainingState, state_path
@@ -160,7 +161,7 @@ def _batches(
 def _step(state: TrainingState, task: Task, pixels: Tensor, targets: Tensor) -> float:
     """Take one optimiser step on 8-bit pixels (n, 3, H, W) and their targets (n,); return the loss."""
     device = next(task.network.parameters()).device
-    images = (pixels.to(device).float() / 255).to(memory_format=torch.channels_last)
+    images = from_8bit(pixels, device)
     # What is dropped depends on the seed, the step and the rank alone, so that a resumed training drops the same.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(combined_seed(state.settings.seed, state.step, ranks.rank()))

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from robustiqa_core.audit import read_photos
-from robustiqa_core.audit.evidence import SERIES, SERIES_LEVELS
+from robustiqa_core.auditing import read_photos
+from robustiqa_core.auditing.evidence import SERIES, SERIES_LEVELS
 from robustiqa_core.images.degradations import DEGRADATIONS
 from robustiqa_core.scorer import Scorer, ScoreRange
 

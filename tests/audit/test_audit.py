@@ -16,8 +16,8 @@ from torch import Tensor
 from robustiqa_core import cli
 from robustiqa_core.attacks import FGSM, PGD, Noise, parse_attack
 from robustiqa_core.attacks.records import Trial
-from robustiqa_core.audit import CHECKS, AuditPlan, AuditReport, AuditStep, Figure, Finding, audit, read_photos
-from robustiqa_core.audit.catalogue import advice
+from robustiqa_core.auditing import CHECKS, AuditPlan, AuditReport, AuditStep, Figure, Finding, audit, read_photos
+from robustiqa_core.auditing.catalogue import advice
 from robustiqa_core.cli import audit as command
 from robustiqa_core.defences import parse_defence
 from robustiqa_core.errors import ConfigurationError, InputError

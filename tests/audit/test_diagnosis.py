@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from robustiqa_core.audit.diagnosis import HardenedFigures, diagnose, diagnose_memory
+from robustiqa_core.auditing.diagnosis import HardenedFigures, diagnose, diagnose_memory
 
 WELL = HardenedFigures(
     agreement=0.99,

@@ -22,12 +22,13 @@ from robustiqa_core.hardening import (
     TrainingTask,
     labelled_data,
     parse_objective,
-    photo_tuning,
+    tuning,
 )
-from robustiqa_core.hardening.against_rank import order_hinge
-from robustiqa_core.hardening.crops import KeptCrops
+from robustiqa_core.hardening.cache import KeptCrops
 from robustiqa_core.hardening.data import TuningCrops, key_of
-from robustiqa_core.hardening.lessons import Holdout, judge, placed
+from robustiqa_core.hardening.regularizers import order_hinge
+from robustiqa_core.hardening.targets import Holdout, placed
+from robustiqa_core.hardening.tuning import judge
 from robustiqa_core.metrics.correlation import srocc
 from robustiqa_core.metrics.worst_order import rank_directions
 from robustiqa_core.models import QualityModel
@@ -280,7 +281,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
     recipe = replace(RANKED, crop=96, resize=96, smallest_crop=64, epochs=2, objective=objective)
     _, whole, _ = trained(workshop, recipe, labelled, tmp_path / "whole")
     # Saved whenever it may be, and stopped in the middle of what belongs together.
-    monkeypatch.setattr(photo_tuning, "take_steps", functools.partial(take_steps, save_seconds=0.0))
+    monkeypatch.setattr(tuning, "take_steps", functools.partial(take_steps, save_seconds=0.0))
     data = labelled_data(recipe, labelled, title="Textures")
     records = workshop.start(recipe, data=data, run_dir=tmp_path / "parts", cache=HardeningCache())
     for record in records:

@@ -10,8 +10,8 @@ from workshop import CHECK, RECIPE, Workshop
 from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.hardening import Finished, HardeningCache, Progressed, distillation_data, prepare
-from robustiqa_core.hardening.crops import to_images
 from robustiqa_core.hardening.data import key_of
+from robustiqa_core.images.photo import from_8bit
 from robustiqa_core.metrics.correlation import agreement
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.training.baseline import round_to_half
@@ -37,7 +37,7 @@ def test_what_is_finished_scores_photos_as_the_card_says(half: bool, workshop: W
     known = cache.find(key_of(data.validation, data.validation_samples))
     assert known is not None
     # From photos, and by the network without the removed filters: not from maps.
-    images = to_images(known.tensors["pixels"], CPU)
+    images = from_8bit(known.tensors["pixels"], CPU)
     scores, wanted = (score(network, images).double().numpy() for network in (result.network, baseline))
     found = asdict(agreement(scores, wanted))
     assert asdict(finished.agreement) == pytest.approx(found, rel=1e-3, abs=1e-6)

@@ -9,8 +9,8 @@ import torch
 from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening import HardeningCache, HardeningRecipe, distillation_data, labelled_data
+from robustiqa_core.hardening.cache import kept_crops
 from robustiqa_core.hardening.data import DistillationCrops, key_of, sample_split
-from robustiqa_core.hardening.preparation import kept_crops
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, TrainingCrops
 from robustiqa_core.training.sampling import Sample

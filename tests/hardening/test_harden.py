@@ -1,7 +1,7 @@
 """From a recipe to a hardened network with its card."""
 
 import copy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -30,11 +30,12 @@ from robustiqa_core.hardening import (
     load_trunk,
     parse_objective,
 )
-from robustiqa_core.hardening.measuring import calibrate, rescale_last_layer
+from robustiqa_core.hardening.trial import calibrate, rescale_last_layer
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
+from robustiqa_core.training.baseline import round_to_half
 from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.state import read_progress
 
@@ -376,3 +377,32 @@ def test_the_range_of_the_card_is_the_baselines(workshop: Workshop) -> None:
     _, result = workshop.run()
     assert isinstance(result.card.score_range, ScoreRange)
     assert result.card.score_range == result.network.score_range == workshop.baseline.score_range
+
+
+def test_the_card_says_what_only_a_comparison_with_the_baseline_tells(
+    workshop: Workshop, labelled: tuple[LabelledPhoto, ...]
+) -> None:
+    _, result = workshop.run()
+    figures = result.card.hardening
+    block = block_at(result.network, "after_stage5")
+    assert figures["block"]["parameters"] == sum(parameter.numel() for parameter in block.parameters())
+    assert 0 <= figures["block"]["orthogonality_error"] < 1e-4
+    assert figures["mos_before"] is None
+    attacks = figures["attacked"]
+    assert attacks["transferred"].keys() == attacks["hardened"].keys()
+    assert attacks["transferred"] != attacks["hardened"]
+    assert result.card.training.settings["score_seconds"] == asdict(result.timing)
+    assert min(result.timing.baseline, result.timing.hardened) > 0
+    # A network that is its own baseline is moved by what was made for the baseline as that is.
+    same = replace(RECIPE, position=None, block=None, tuned="all", epochs=0, pruning=NOTHING, mix=0.5)
+    baseline = copy.deepcopy(workshop.baseline)
+    round_to_half(baseline)
+    _, twin = Workshop(baseline, workshop.card, HardeningCache(), workshop.root).run(same)
+    found = twin.card.hardening
+    assert found["block"] is None
+    assert found["attacked"]["transferred"]["absolute_gain"] == pytest.approx(
+        found["attacked"]["baseline"]["absolute_gain"], rel=1e-3
+    )
+    recipe = replace(RECIPE, data="csv", crops=None, batch_size=4)
+    _, taught = workshop.run(recipe, data=labelled_data(recipe, labelled, title="Tiny"))
+    assert taught.card.hardening["mos_before"].keys() == taught.card.hardening["mos"].keys()

@@ -8,7 +8,7 @@ import pytest
 
 from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.errors import InputError
-from robustiqa_core.hardening.measuring import check_hardened_card
+from robustiqa_core.hardening import check_hardened_card
 
 CARDS = {card.stem: card for card in list_cards()}
 

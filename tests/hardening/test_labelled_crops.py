@@ -8,9 +8,9 @@ from torch import Tensor
 from workshop import RECIPE, Workshop
 
 from robustiqa_core.hardening import Epoch, HardeningCache, HardeningRecipe, labelled_data, parse_objective
-from robustiqa_core.hardening.crops import KeptCrops
+from robustiqa_core.hardening.cache import KeptCrops
 from robustiqa_core.hardening.data import key_of
-from robustiqa_core.hardening.lessons import Holdout
+from robustiqa_core.hardening.targets import Holdout
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, TrainingCrops

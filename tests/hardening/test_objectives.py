@@ -11,11 +11,11 @@ from torch import Tensor
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening import (
     OBJECTIVES,
-    TERMS,
+    REGULARIZERS,
     AdversarialTraining,
     GradientNorm,
     Objective,
-    Term,
+    Regularizer,
     TrainingTask,
     parse_objective,
     spell_objective,
@@ -33,15 +33,15 @@ def squared(network: Linear) -> TrainingTask:
     return TrainingTask(network, lambda images, targets: (network(images) - targets).square().mean())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("name", REGULARIZERS)
 def test_every_term_is_frozen_has_defaults_and_a_spelling(name: str) -> None:
-    term = TERMS[name]()
+    term = REGULARIZERS[name]()
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(term, dataclasses.fields(term)[0].name, 1)
     assert parse_objective(spell_objective(Objective((term,)))) == Objective((term,)) == parse_objective(name)
 
 
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("name", REGULARIZERS)
 def test_every_term_leaves_the_network_as_it_was_and_reaches_its_weights(name: str) -> None:
     network = lively("linearity").requires_grad_(True).train()
     network.features.eval()
@@ -49,7 +49,7 @@ def test_every_term_leaves_the_network_as_it_was_and_reaches_its_weights(name: s
     before = copy.deepcopy(network.state_dict())
     modes = [module.training for module in network.modules()]
     images, targets = torch.rand(3, 3, 64, 64), torch.rand(3)
-    term = TERMS[name]()
+    term = REGULARIZERS[name]()
     task = TrainingTask(network, lambda images, targets: (network(images) - targets).square().mean())
     more, wanted = term.extend(task, images, targets)
     assert len(more) == len(wanted)
@@ -154,7 +154,7 @@ def test_lowered_targets_fall_with_the_similarity_in_the_unit_of_the_lesson(grey
 def test_the_gradient_norm_of_a_linear_scorer_is_the_l1_norm_of_its_weights(grey: Tensor) -> None:
     network = Linear(16).eval()
     targets = torch.linspace(0.2, 0.7, 6)
-    term: Term = GradientNorm(weight=0.02)
+    term: Regularizer = GradientNorm(weight=0.02)
     penalty = term.penalty(squared(network), grey, targets)
     slope = network.weight.abs().sum() * targets.std() / network(grey).std()
     assert torch.allclose(penalty, 0.01 * slope.square(), rtol=1e-3)

@@ -11,7 +11,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from robustiqa_core.errors import InputError
-from robustiqa_core.metrics.fidelity import HAARPSI_SIDE, SSIM_WINDOW, haarpsi, l2, linf, psnr, ssim
+from robustiqa_core.metrics.fidelity import HAARPSI_SIDE, haarpsi, l2, linf, psnr, ssim
+from robustiqa_core.metrics.ssim import SSIM_WINDOW
 
 METRICS = {"linf": linf, "l2": l2, "psnr": psnr, "ssim": ssim, "haarpsi": haarpsi}
 

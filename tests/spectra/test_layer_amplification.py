@@ -11,7 +11,7 @@ from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.models import ARCHITECTURES
 from robustiqa_core.scorer import InsertionPoint, ScoreRange
 from robustiqa_core.spectra import INPUT_POINT, SCORE_POINT, Growth, measure_amplification, summarise
-from robustiqa_core.spectra.passage import weight_sharing_copy
+from robustiqa_core.spectra.activations import weight_sharing_copy
 
 RANGE = ScoreRange(-1.0, 3.0)
 

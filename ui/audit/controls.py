@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from robustiqa_core.attacks import ATTACKS
-from robustiqa_core.audit import AuditPlan, read_photos
-from robustiqa_core.audit.photos import SAMPLES, SIDE
+from robustiqa_core.auditing import AuditPlan, read_photos
+from robustiqa_core.auditing.photos import SAMPLES, SIDE
 from robustiqa_core.checks import MIN_SIDE, check_choice
 from robustiqa_core.defences import parse_defence
 from robustiqa_core.errors import RobustIQAError

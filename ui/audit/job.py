@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from robustiqa_core.attacks import spell_attack
-from robustiqa_core.audit import AuditReport, AuditStep, Finding, audit, read_photos
+from robustiqa_core.auditing import AuditReport, AuditStep, Finding, audit, read_photos
 from robustiqa_core.defences import defend, parse_defence
 from robustiqa_core.scorer import Scorer
 from ui.audit.recipe import AuditRecipe

@@ -6,7 +6,7 @@ from typing import cast
 
 import streamlit as st
 
-from robustiqa_core.audit import CHECKS, AuditStep, Finding
+from robustiqa_core.auditing import CHECKS, AuditStep, Finding
 from robustiqa_core.jobs import JobSnapshot
 from ui.audit import session, view
 from ui.audit.controls import AuditRequest, estimate_seconds

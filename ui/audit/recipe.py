@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robustiqa_core.attacks import Attack, spell_attack
-from robustiqa_core.audit import AuditPlan
+from robustiqa_core.auditing import AuditPlan
 from robustiqa_core.files import as_word
 from ui.attacks.recipe import attack_address
 from ui.photos.photo_set import PhotoSet

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robustiqa_core.audit import CHECKS, Figure, Finding, Verdict
+from robustiqa_core.auditing import CHECKS, Figure, Finding, Verdict
 
 
 @dataclass(frozen=True, slots=True)

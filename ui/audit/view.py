@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from robustiqa_core.attacks import spell_attack
-from robustiqa_core.audit import CHECKS, Figure, Finding
+from robustiqa_core.auditing import CHECKS, Figure, Finding
 from ui.audit.controls import AuditRequest, estimate_seconds
 from ui.audit.job import AuditOutcome, findings_csv
 from ui.audit.recipe import AuditRecipe

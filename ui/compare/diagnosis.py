@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from robustiqa_core.audit.diagnosis import HardenedFigures, Symptom, diagnose
+from robustiqa_core.auditing.diagnosis import HardenedFigures, Symptom, diagnose
 from robustiqa_core.evaluation.tables.rows import TableRow
 from robustiqa_core.evaluation.tables.runs import ScoreRun, runs_of_rows
 from robustiqa_core.models.card import ModelCard

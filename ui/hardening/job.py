@@ -1,20 +1,14 @@
 """A hardening as a job: the records that a page follows, and its outcome, a trial. Knows nothing of Streamlit."""
 
-import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from robustiqa_core.attacks.objective import score
-from robustiqa_core.blocks import block_at, orthogonality_error
-from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.hardening import (
-    SHORT_ATTACK,
     Epoch,
     Finished,
     Hardened,
@@ -23,25 +17,16 @@ from robustiqa_core.hardening import (
     Inserted,
     Progressed,
     Pruned,
+    Timing,
     TuningData,
     harden,
 )
-from robustiqa_core.hardening.crops import to_images
-from robustiqa_core.hardening.lessons import agreements
-from robustiqa_core.hardening.measuring import attacked
-from robustiqa_core.hardening.preparation import kept_crops, teacher_outputs
 from robustiqa_core.images.photo import read_image
 from robustiqa_core.images.samples import list_samples
-from robustiqa_core.metrics.figures import robustness_figures
-from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
-from robustiqa_core.scorer import Scorer
 from ui.hardening.progress import ATTACKED, DOING, ShareDone, phases_of
 from ui.hardening.recipe import TRIAL, command_of, key_of
-
-_TURNS = 25
-"""How often both models are timed, by turns: other work on the machine then slows both."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,16 +101,10 @@ class Trial:
     Args:
         key: name under which it is kept.
         recipe: what was asked.
-        card: of the hardened network; `card.hardening` has agreement, spread, filters, cost and both attacked figures.
+        card: of the hardened network; `card.hardening` has the figures.
         epochs: of the tuning, with that before the first.
-        mos_before: SROCC of the baseline's scores with human ones; None without labels.
-        transfer_gain: AbsGain of the hardened network under the perturbations that were made for the baseline.
-        orthogonality_error: largest |singular value - 1| of the block's convolution; None without a block.
-        block_parameters: trainable numbers of the block; 0 without one.
-        baseline_seconds: time of one crop's score by the baseline.
-        hardened_seconds: likewise by the hardened network.
+        timing: of the hardened network beside its baseline.
         seconds: that everything took.
-        device: where it ran.
         example: what both models say of a sample photo.
     """
 
@@ -133,14 +112,8 @@ class Trial:
     recipe: HardeningRecipe
     card: ModelCard
     epochs: tuple[Epoch, ...]
-    mos_before: float | None
-    transfer_gain: float
-    orthogonality_error: float | None
-    block_parameters: int
-    baseline_seconds: float
-    hardened_seconds: float
+    timing: Timing
     seconds: float
-    device: str
     example: Example
 
     @property
@@ -152,8 +125,23 @@ class Trial:
     @property
     def mos(self) -> float | None:
         """SROCC with human scores of held-out crops; None without labels."""
-        found = self.card.hardening["mos"]
-        return None if found is None or found["srocc"] is None else float(found["srocc"])
+        return _srocc(self.card.hardening["mos"])
+
+    @property
+    def mos_before(self) -> float | None:
+        """The same of the baseline's scores."""
+        return _srocc(self.card.hardening["mos_before"])
+
+    @property
+    def transfer_gain(self) -> float:
+        """AbsGain of the hardened network under the perturbations that were made for the baseline."""
+        return self.attacked("transferred")
+
+    @property
+    def orthogonality_error(self) -> float | None:
+        """Largest |singular value - 1| of the block's convolution; None without a block."""
+        block = self.card.hardening["block"]
+        return None if block is None else float(block["orthogonality_error"])
 
     @property
     def spread(self) -> float:
@@ -167,7 +155,12 @@ class Trial:
         return float(filters["removed"] / filters["before"]) if filters["before"] else 0.0
 
     def attacked(self, which: str, figure: str = "absolute_gain") -> float:
-        """Return a robustness figure, such as `r_score`, of `baseline` or `hardened` under the short attack."""
+        """Return a robustness figure, such as `r_score`, under the short attack.
+
+        Args:
+            which: `baseline`, `hardened`, or `transferred` for the hardened network under what moved the baseline.
+            figure: its name.
+        """
         return float(self.card.hardening["attacked"][which][figure])
 
     def to_json(self) -> dict[str, Any]:
@@ -194,7 +187,6 @@ def hardening_records(recipe: HardeningRecipe, source: Source, keep: Keep) -> It
     started = time.monotonic()
     done = ShareDone(phases_of(recipe, source.card))
     epochs: list[Epoch] = []
-    parameters = 0
     example: Example | None = None
     yield HardeningStep(0.0, "Reading the photos")
     records = harden(
@@ -214,19 +206,21 @@ def hardening_records(recipe: HardeningRecipe, source: Source, keep: Keep) -> It
             case Epoch():
                 epochs.append(record)
                 yield HardeningStep(done.share, f"Epoch {record.epoch} of {record.epochs} has ended", record)
-            case Inserted():
-                parameters = record.parameters
-            case Pruned():
+            case Inserted() | Pruned():
                 pass
             case Finished():
                 example = _example(source.baseline, record.network)
                 mos = None if record.mos is None else record.mos.srocc
                 yield HardeningStep(done.share, DOING["attacking"], Found(record.agreement.srocc, mos, example))
             case Hardened():
-                example = example or _example(source.baseline, record.network)
-                made = yield from _judged(recipe, source, record, tuple(epochs), example, done)
-                trial = dataclasses.replace(
-                    made, block_parameters=parameters, seconds=round(time.monotonic() - started, 2)
+                trial = Trial(
+                    key=key_of(recipe, source.card.sha256),
+                    recipe=recipe,
+                    card=record.card,
+                    epochs=tuple(epochs),
+                    timing=record.timing,
+                    seconds=round(time.monotonic() - started, 2),
+                    example=example or _example(source.baseline, record.network),
                 )
                 keep(trial, record.network)
                 yield trial
@@ -245,78 +239,5 @@ def _example(baseline: QualityModel, hardened: QualityModel) -> Example:
     return Example(photo.title, before, after)
 
 
-def _judged(
-    recipe: HardeningRecipe,
-    source: Source,
-    made: Hardened,
-    epochs: tuple[Epoch, ...],
-    example: Example,
-    done: ShareDone,
-) -> Generator[HardeningStep, None, Trial]:
-    """Return the trial with what the card does not say: transfer, orthogonality, time, the baseline's own SROCC."""
-    baseline = as_scorer(copy.deepcopy(source.baseline))
-    hardened = as_scorer(copy.deepcopy(made.network))
-    data = source.data
-    crops = yield from _quietly(kept_crops(data.validation, data.validation_samples, source.cache, workers=0), done)
-    answers = yield from _quietly(teacher_outputs(baseline, crops, source.cache), done)
-    mos = agreements(answers.scores, answers.scores, crops.targets if data.labelled else None)[1]
-    chosen = crops.first(min(ATTACKED, len(crops)))
-    # What the core's own attack on the baseline has left.
-    moved = yield from _quietly(attacked(source.baseline, chosen, SHORT_ATTACK, source.cache), done)
-    clean = to_images(chosen.pixels, made.network.k.device)
-    transferred = robustness_figures(
-        score(hardened, clean).double().cpu().numpy(),
-        score(hardened, moved.adversarial.to(clean)).double().cpu().numpy(),
-        Scale("baseline", made.network.score_range),
-    )
-    before, after = seconds_by_turns(baseline, hardened, clean[:1])
-    return Trial(
-        key=key_of(recipe, source.card.sha256),
-        recipe=recipe,
-        card=made.card,
-        epochs=epochs,
-        mos_before=None if mos is None else mos.srocc,
-        transfer_gain=transferred.absolute_gain,
-        orthogonality_error=block_error(made.network, recipe),
-        block_parameters=0,
-        baseline_seconds=before,
-        hardened_seconds=after,
-        seconds=0.0,
-        device=str(source.baseline.k.device),
-        example=example,
-    )
-
-
-def _quietly(records: Generator[Progressed, None, Any], done: ShareDone) -> Generator[HardeningStep, None, Any]:
-    """Turn the progress of the core into steps of the job; return what the core returns."""
-    while True:
-        try:
-            record = next(records)
-        except StopIteration as end:
-            return end.value
-        yield HardeningStep(done.after(record), DOING[record.stage])
-
-
-def block_error(network: QualityModel, recipe: HardeningRecipe) -> float | None:
-    """Return by how much the singular values of a network's block differ from 1 at most; None without a block."""
-    if recipe.position is None or recipe.block is None:
-        return None
-    settings, block = recipe.block, block_at(network, recipe.position)
-    side = settings.grid or 8
-    return orthogonality_error(block.get_submodule("convolution"), settings.width, side, side)
-
-
-def seconds_by_turns(one: Scorer, other: Scorer, images: Tensor) -> tuple[float, float]:
-    """Return how long two models take to score images, in turns after one that is not counted.
-
-    The fastest turn of each counts: whatever else the machine does can only add to it.
-    """
-    taken: tuple[list[float], list[float]] = ([], [])
-    for turn in range(_TURNS + 1):
-        for scorer, times in zip((one, other), taken, strict=True):
-            began = time.perf_counter()
-            # Reading a score waits for devices that work on their own.
-            score(scorer, images).sum().item()
-            if turn:
-                times.append(time.perf_counter() - began)
-    return min(taken[0]), min(taken[1])
+def _srocc(found: dict[str, Any] | None) -> float | None:
+    return None if found is None or found["srocc"] is None else float(found["srocc"])

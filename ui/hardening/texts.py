@@ -1,6 +1,6 @@
 """What recipes and trials are called, and what their figures mean. Knows nothing of Streamlit."""
 
-from robustiqa_core.audit.diagnosis import HardenedFigures
+from robustiqa_core.auditing.diagnosis import HardenedFigures
 from robustiqa_core.hardening import AdversarialTraining, HardeningRecipe, read_variants
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.models.card import ModelCard
@@ -62,7 +62,7 @@ def hardened_by(card: ModelCard) -> str:
     if recipe.pruning.ratio:
         done.append(f"{100 * recipe.pruning.ratio:g} % of the filters pruned")
     if recipe.epochs:
-        attacked = any(isinstance(term, AdversarialTraining) for term in recipe.objective.terms)
+        attacked = any(isinstance(term, AdversarialTraining) for term in recipe.objective.regularizers)
         photos = "photos, as they are and attacked" if attacked else "photos"
         photos += f", {100 * recipe.degraded:.0f} % of them degraded" if recipe.degraded else ""
         photos += f", {100 * recipe.better_half:.0f} % of the batches good photos alone" if recipe.better_half else ""
@@ -149,7 +149,7 @@ def trial_row(trial: Trial, number: int) -> dict[str, str | int | float | None]:
         "gain_after": trial.attacked("hardened"),
         "r_before": trial.attacked("baseline", "r_score"),
         "r_after": trial.attacked("hardened", "r_score"),
-        "milliseconds": 1000.0 * trial.hardened_seconds,
+        "milliseconds": 1000.0 * trial.timing.hardened,
         "spread": trial.spread,
     }
 

@@ -10,7 +10,7 @@ import torch
 
 from robustiqa_core.attacks import Attack, complete, parse_attack, spell_attack
 from robustiqa_core.attacks.objective import score, score_gradient
-from robustiqa_core.audit import AuditPlan, AuditReport, audit
+from robustiqa_core.auditing import AuditPlan, AuditReport, audit
 from robustiqa_core.errors import InputError, RobustIQAError
 from robustiqa_core.scorer import Scorer
 from robustiqa_core.selfcheck import LinearScorer

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robustiqa_core.attacks import make_attack, spell_attack
-from robustiqa_core.audit.diagnosis import HardenedFigures, Symptom, diagnose
+from robustiqa_core.auditing.diagnosis import HardenedFigures, Symptom, diagnose
 from robustiqa_core.files import as_word
 from robustiqa_core.images.photo import MAX_SIDE
 from robustiqa_core.models.card import ModelCard

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from robustiqa_core.attacks import spell_attack
-from robustiqa_core.audit.diagnosis import Symptom, diagnose, diagnose_memory
+from robustiqa_core.auditing.diagnosis import Symptom, diagnose, diagnose_memory
 from robustiqa_core.blocks import BlockSettings, preview
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.hardening import SHORT_ATTACK, HardeningRecipe
@@ -139,7 +139,7 @@ def draw_summary(trial: Trial) -> None:
     grid = st.grid(4, min_column_width=150, gap="small")
     before, after = trial.attacked("baseline"), trial.attacked("hardened")
     r_before, r_after = (trial.attacked(which, "r_score") for which in ("baseline", "hardened"))
-    milliseconds = 1000 * trial.hardened_seconds
+    milliseconds = 1000 * trial.timing.hardened
     for label, value, change, colour, text in (
         ("Agreement", spell_correlation(trial.agreement), _people(trial), "off", WORDS["Agreement"]),
         ("AbsGain", f"{after:+.3f}", f"baseline {before:+.3f}", "off", WORDS["Gain (AbsGain)"]),
@@ -147,7 +147,7 @@ def draw_summary(trial: Trial) -> None:
         (
             "Time per image",
             f"{milliseconds:.1f} ms",
-            f"baseline {1000 * trial.baseline_seconds:.1f} ms",
+            f"baseline {1000 * trial.timing.baseline:.1f} ms",
             "off",
             f"One crop of {trial.recipe.crop} px, the fastest of several, both models by turns.",
         ),
@@ -301,8 +301,8 @@ def _asked(trial: Trial) -> None:
     figures = trial.card.hardening["attacked"]
     st.caption(
         f"{plain(trial.card.training.dataset)}. Attack on both, each as a white box: {plain(figures['attack'])} on "
-        f"{figures['crops']} held-out crops of {figures['side']} px. {trial.seconds:.0f} s on {trial.device}, tuned in "
-        f"{trial.recipe.precision}, measured in float32."
+        f"{figures['crops']} held-out crops of {figures['side']} px. {trial.seconds:.0f} s on {trial.timing.device}, "
+        f"tuned in {trial.recipe.precision}, measured in float32."
     )
     draw_share("trial", address(trial.recipe))
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from robustiqa_core.hardening import HardeningCache, TuningData
-from robustiqa_core.hardening.crops import to_images
-from robustiqa_core.hardening.preparation import BATCH, kept_crops
+from robustiqa_core.hardening.cache import BATCH, from_8bit, kept_crops
 from robustiqa_core.models import QualityModel
 from robustiqa_core.pruning import CRITERIA, LayerPlan, PruningPlan, filter_importance
 
@@ -93,7 +92,7 @@ def importance_of(
         except StopIteration as end:
             crops = end.value
             break
-    images = (to_images(part, network.k.device) for part in torch.split(crops.pixels, BATCH))
+    images = (from_8bit(part, network.k.device) for part in torch.split(crops.pixels, BATCH))
     return filter_importance(network, criterion, images=images, mos=crops.targets if data.labelled else None)
 
 

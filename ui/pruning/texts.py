@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from robustiqa_core.audit.diagnosis import HardenedFigures, Symptom, diagnose
+from robustiqa_core.auditing.diagnosis import HardenedFigures, Symptom, diagnose
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.pruning import CRITERIA, PruningPlan
 from robustiqa_core.verdict import LEAST_AGREEMENT, Comparison, Kind, Movement, judge
@@ -80,8 +80,8 @@ def point_of(trial: Trial) -> Point:
         transfer_gain=trial.transfer_gain,
         r_score=trial.attacked("hardened", "r_score"),
         spread=trial.spread,
-        milliseconds=1e3 * trial.hardened_seconds,
-        baseline_milliseconds=1e3 * trial.baseline_seconds,
+        milliseconds=1e3 * trial.timing.hardened,
+        baseline_milliseconds=1e3 * trial.timing.baseline,
     )
 
 

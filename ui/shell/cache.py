@@ -16,7 +16,7 @@ from robustiqa_core.checkpoints.storage import usable_cards
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.device import choose_device, keep_freed_memory
 from robustiqa_core.errors import InputError, RobustIQAError
-from robustiqa_core.hardening.measuring import check_hardened_card
+from robustiqa_core.hardening import check_hardened_card
 from robustiqa_core.images.photo import Photo, decode_image, preview_png, read_image
 from robustiqa_core.images.samples import SamplePhoto, list_samples
 from robustiqa_core.jobs import JobQueue

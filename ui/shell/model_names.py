@@ -75,7 +75,7 @@ def _title(card: ModelCard) -> str:
 
 def _parts(recipe: HardeningRecipe) -> list[str]:
     """Return what a recipe did to a model, a word or two each."""
-    adversarial = any(isinstance(term, AdversarialTraining) for term in recipe.objective.terms) or (
+    adversarial = any(isinstance(term, AdversarialTraining) for term in recipe.objective.regularizers) or (
         recipe.weights is not None and any(name == _TRAINED_ON_ATTACKED for name, _ in read_variants(recipe.weights))
     )
     partial = recipe.mix < 1.0 and not recipe.epochs

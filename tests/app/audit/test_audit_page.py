@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from tiny_scorer import CARD, SLOPE, Gate, TinyScorer
 
 from robustiqa_core import cli
-from robustiqa_core.audit import CHECKS
-from robustiqa_core.audit.photos import SAMPLES
+from robustiqa_core.auditing import CHECKS
+from robustiqa_core.auditing.photos import SAMPLES
 from robustiqa_core.cli import audit as audit_command
 from robustiqa_core.jobs import OUT_OF_MEMORY
 from ui.audit import view

@@ -1,6 +1,6 @@
 """What an audit says: the doubts first, with what they cost."""
 
-from robustiqa_core.audit import Finding, Verdict
+from robustiqa_core.auditing import Finding, Verdict
 from ui.audit.texts import conclusion, summary
 
 

@@ -5,7 +5,7 @@ import torch
 from tiny_scorer import TinyScorer
 
 from robustiqa_core.attacks import ATTACKS, FGSM, NES, PGD, UAP, Noise, Square, complete, spell_attack
-from robustiqa_core.audit import AuditPlan, AuditReport, audit
+from robustiqa_core.auditing import AuditPlan, AuditReport, audit
 from ui.jobs.estimate import Calls, Speed, attack_calls, audit_calls, measure_speed, spoken
 
 PHOTO = torch.rand(1, 3, 48, 40, generator=torch.Generator().manual_seed(0))

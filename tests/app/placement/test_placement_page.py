@@ -23,7 +23,7 @@ from robustiqa_core.blocks import BlockSettings
 from robustiqa_core.checkpoints.storage import load_network
 from robustiqa_core.cli import harden as harden_command
 from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, Progressed, distillation_data
+from robustiqa_core.hardening import SHORT_ATTACK, Epoch, HardeningRecipe, Progressed, Timing, distillation_data
 from robustiqa_core.images.photo import read_image
 from robustiqa_core.images.samples import SOURCES, list_samples
 from robustiqa_core.metrics.correlation import agreement
@@ -315,9 +315,7 @@ def test_only_the_newest_networks_stay() -> None:
 
 def _trial() -> Trial:
     recipe = new_recipe("linearity", "after_stage5", BlockSettings(), data="distillation")
-    return Trial(
-        "key", recipe, cache.cards()["linearity-baseline"], (), None, 0.0, None, 0, 0.1, 0.1, 1.0, "cpu", EXAMPLE
-    )
+    return Trial("key", recipe, cache.cards()["linearity-baseline"], (), Timing(0.1, 0.1, "cpu"), 1.0, EXAMPLE)
 
 
 @pytest.mark.usefixtures("small")

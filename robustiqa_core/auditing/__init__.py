@@ -5,11 +5,11 @@ a False Sense of Security", ICML 2018; M. Pintor et al., "Indicators of Attack F
 classes to scores here. Adding a check is one function and one entry in `CHECKS`.
 """
 
-from robustiqa_core.audit.catalogue import CHECKS, Check
-from robustiqa_core.audit.evidence import AuditPlan, Evidence
-from robustiqa_core.audit.photos import read_photos
-from robustiqa_core.audit.records import AuditReport, AuditStep, Figure, Finding, Measured, Verdict, Work
-from robustiqa_core.audit.run import audit
+from robustiqa_core.auditing.catalogue import CHECKS, Check
+from robustiqa_core.auditing.evidence import AuditPlan, Evidence
+from robustiqa_core.auditing.photos import read_photos
+from robustiqa_core.auditing.records import AuditReport, AuditStep, Figure, Finding, Measured, Verdict, Work
+from robustiqa_core.auditing.run import audit
 
 __all__ = [
     "CHECKS",

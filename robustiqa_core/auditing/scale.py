@@ -2,8 +2,8 @@
 
 import math
 
-from robustiqa_core.audit.evidence import SERIES, Evidence
-from robustiqa_core.audit.records import Figure, Measured, Work
+from robustiqa_core.auditing.evidence import SERIES, Evidence
+from robustiqa_core.auditing.records import Figure, Measured, Work
 from robustiqa_core.metrics.correlation import srocc_to_choose
 
 

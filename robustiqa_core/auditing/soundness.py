@@ -6,8 +6,8 @@ import torch
 
 from robustiqa_core.attacks import complete, projections
 from robustiqa_core.attacks.objective import score
-from robustiqa_core.audit.evidence import Evidence
-from robustiqa_core.audit.records import Figure, Measured, Work
+from robustiqa_core.auditing.evidence import Evidence
+from robustiqa_core.auditing.records import Figure, Measured, Work
 from robustiqa_core.images.photo import round_to_8bit
 from robustiqa_core.selfcheck import LinearScorer
 

@@ -1,12 +1,15 @@
-"""An attack in short steps whose gradients come from elsewhere: taken for it, or left over by a training step."""
+"""What a network learns, and the attack that goes along with it while it learns."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from robustiqa_core.attacks.mi_fgsm import accumulate
+from robustiqa_core.blocks import folded_blocks
+from robustiqa_core.models import QualityModel
 
 MOMENTUM = 0.75
 """Share of the momentum that is kept from step to step. With all of it, as published, five steps hardly turn."""
@@ -100,3 +103,57 @@ class Replay:
         """
         scores.retain_grad()
         self._seen = adversarial, scores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingTask:
+    """What a network learns before any term is added.
+
+    Args:
+        network: what learns.
+        loss: of images (n, 3, H, W) and targets (n,): the task's own, of the whole batch of all processes.
+        span: how far apart the targets of the worst and the best photo of the scale are.
+        middle: median of the targets.
+        factor: the network's scores times this, plus `shift`, are in the unit of the targets.
+        shift: see `factor`.
+        progress: finished share of the training, in [0, 1].
+        replay: what is left of a batch that is shown several times in a row.
+    """
+
+    network: QualityModel
+    loss: Callable[[Tensor, Tensor], Tensor]
+    span: float = 1.0
+    middle: float = 0.5
+    factor: float = 1.0
+    shift: float = 0.0
+    progress: float = 0.0
+    replay: Replay = field(default_factory=Replay)
+
+    def in_targets_unit(self, scores: Tensor) -> Tensor:
+        """Return scores (N,) of the network in the unit of the targets, float32."""
+        return self.factor * scores.float() + self.shift
+
+
+@contextlib.contextmanager
+def eval_mode(network: nn.Module) -> Iterator[None]:
+    """Set eval mode within the `with` block; each module's mode is as before at its end."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextlib.contextmanager
+def attackable(network: nn.Module) -> Iterator[None]:
+    """Set eval mode and freeze the weights within the `with` block; all is as before at its end."""
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    network.requires_grad_(False)
+    try:
+        with eval_mode(network), folded_blocks(network):
+            yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)

@@ -1,4 +1,4 @@
-"""One photo's way through a network: what enters and leaves some of its modules, seen without touching the network."""
+"""Activations: what enters and leaves some modules of a network when photos go through it."""
 
 import copy
 import itertools
@@ -15,8 +15,8 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Passage:
-    """What went through a network.
+class Activations:
+    """What went through a network for one photo.
 
     Args:
         image: (1, 3, H, W), the photo.
@@ -41,23 +41,23 @@ def weight_sharing_copy(model: Model) -> Model:
 
 
 @torch.no_grad()
-def pass_through(model: nn.Module, modules: Sequence[str], image: Tensor) -> Passage:
+def pass_through(model: nn.Module, modules: Sequence[str], image: Tensor) -> Activations:
     """Return what enters and leaves `modules` (dotted paths) for an image (1, 3, H, W), without gradient.
 
     Raises:
         ConfigurationError: the image does not pass a module exactly once, from one tensor to one tensor.
     """
-    return _watch(model, modules, image)
+    return _recorded(model, modules, image)
 
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def traced_pass(model: nn.Module, modules: Sequence[str], image: Tensor) -> Passage:
-    """Return the same with a graph, so that everything can be differentiated with respect to `Passage.image`."""
-    return _watch(model, modules, image.detach().clone().requires_grad_())
+def traced_pass(model: nn.Module, modules: Sequence[str], image: Tensor) -> Activations:
+    """Return the same with a graph, so that everything can be differentiated with respect to `Activations.image`."""
+    return _recorded(model, modules, image.detach().clone().requires_grad_())
 
 
-def _watch(model: nn.Module, modules: Sequence[str], image: Tensor) -> Passage:
+def _recorded(model: nn.Module, modules: Sequence[str], image: Tensor) -> Activations:
     entering: dict[str, list[Any]] = {name: [] for name in modules}
     leaving: dict[str, list[Any]] = {name: [] for name in modules}
 
@@ -76,7 +76,7 @@ def _watch(model: nn.Module, modules: Sequence[str], image: Tensor) -> Passage:
     finally:
         for handle in handles:
             handle.remove()
-    return Passage(image, _singly(entering), _singly(leaving), score)
+    return Activations(image, _singly(entering), _singly(leaving), score)
 
 
 def _copied(value: Any) -> Any:
@@ -93,6 +93,29 @@ def _singly(seen: dict[str, list[Any]]) -> dict[str, Tensor]:
                 "measure at another module"
             )
     return {name: values[0] for name, values in seen.items()}
+
+
+def watch(network: nn.Module, places: tuple[str, ...]) -> tuple[dict[str, Tensor], Callable[[], None]]:
+    """Return a dictionary that holds the newest output of the modules at some paths, and what ends the watching.
+
+    The hooks are on the network itself, so that what it makes while it learns is seen, with its graph.
+    """
+    newest: dict[str, Tensor] = {}
+
+    def noting(place: str) -> Callable[..., None]:
+        def note(module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
+            newest[place] = output
+
+        return note
+
+    handles = [network.get_submodule(place).register_forward_hook(noting(place)) for place in places]
+
+    def stop() -> None:
+        for handle in handles:
+            handle.remove()
+        newest.clear()
+
+    return newest, stop
 
 
 def length(values: Tensor) -> float:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from robustiqa_core.attacks import ATTACKS, PGD, AttackResult, run
 from robustiqa_core.attacks.objective import score
-from robustiqa_core.audit.evidence import BLACK_BOXES, Evidence
-from robustiqa_core.audit.records import Figure, Measured, Work
+from robustiqa_core.auditing.evidence import BLACK_BOXES, Evidence
+from robustiqa_core.auditing.records import Figure, Measured, Work
 
 RIVALS = ("noise", "fgsm", "pgd", "apgd", "low_frequency")
 """Attacks that are run beside the one in use, for the worst case of each photo."""

@@ -15,7 +15,7 @@ from robustiqa_core.attacks.ball import BallAttack
 from robustiqa_core.attacks.counting import CountingScorer
 from robustiqa_core.attacks.objective import score, score_gradient
 from robustiqa_core.attacks.projections import MAX_SEED
-from robustiqa_core.audit.records import Work
+from robustiqa_core.auditing.records import Work
 from robustiqa_core.checks import Configuration, check_count, check_images
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.images.degradations import DEGRADATIONS

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from robustiqa_core.attacks import projections
 from robustiqa_core.attacks.objective import score, score_gradient
-from robustiqa_core.audit.evidence import Evidence
-from robustiqa_core.audit.records import Figure, Measured, Work
+from robustiqa_core.auditing.evidence import Evidence
+from robustiqa_core.auditing.records import Figure, Measured, Work
 
 _STEPS = {torch.float64: (1e-3, 1e-5, 1e-7), torch.float32: (4e-3, 1e-3, 2.5e-4)}
 """Sizes of finite differences, as fractions of [0, 1]: large ones suffer from curvature, small ones from rounding."""

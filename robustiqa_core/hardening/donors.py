@@ -1,4 +1,4 @@
-"""Weights of another model to start from: all of them, or those of its trunk, which serves several architectures."""
+"""Donors: other models whose weights are taken, all of them or their trunk's, which serves several architectures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +54,11 @@ class Trunk:
     def sha256(self) -> str:
         """The checksum of the model's file."""
         return self.card.sha256
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Which weights are taken, for a card."""
+        return {"trunk_sha256": self.sha256}
 
     @property
     def words(self) -> str:
@@ -137,6 +142,11 @@ class Weights:
         return "+".join(card.sha256 for card in self.cards)
 
     @property
+    def source(self) -> dict[str, str]:
+        """Which weights are taken, for a card."""
+        return {"weights_sha256": self.sha256}
+
+    @property
     def words(self) -> str:
         """Where they are from, for a card."""
         named = ", ".join(f"{card.stem}, sha256 {card.sha256}" for card in self.cards)
@@ -203,3 +213,23 @@ def _mean(values: Sequence[Tensor], shares: Sequence[int]) -> Tensor:
         return torch.stack([*values]).mean(0)
     weighted = [value * (share / sum(shares)) for value, share in zip(values, shares, strict=True)]
     return torch.stack(weighted).sum(0)
+
+
+@torch.no_grad()
+def mix_with(network: QualityModel, start: QualityModel, share: float) -> None:
+    """Set a network's weights, in place, to a mean of its own and those of its start; what the start lacks stays.
+
+    Args:
+        network: tuned from the start.
+        start: not touched.
+        share: of the network's own weights, in (0, 1].
+
+    Source: M. Wortsman et al., "Robust Fine-Tuning of Zero-Shot Models", CVPR 2022.
+    """
+    if share == 1.0:
+        # Not the same to the last bit otherwise: -0 would become 0, and what is kept under a hash be lost.
+        return
+    known = start.state_dict()
+    for name, value in network.state_dict().items():
+        if name in known and value.is_floating_point():
+            value.copy_(torch.lerp(known[name], value, share))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from robustiqa_core.attacks import APGD, ATTACKS, Attack
-from robustiqa_core.audit import consistency, gradients, scale, soundness, strength
-from robustiqa_core.audit.evidence import BLACK_BOXES, Evidence
-from robustiqa_core.audit.records import Measured, Work
+from robustiqa_core.auditing import consistency, gradients, scale, soundness, strength
+from robustiqa_core.auditing.evidence import BLACK_BOXES, Evidence
+from robustiqa_core.auditing.records import Measured, Work
 
 Need = Literal["gradient", "attack", "ball", "steps", "black box", "reference"]
 

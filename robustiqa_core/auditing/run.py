@@ -6,9 +6,9 @@ from typing import cast
 
 from torch import Tensor
 
-from robustiqa_core.audit.catalogue import CHECKS, NEEDS, advice
-from robustiqa_core.audit.evidence import AuditPlan, Evidence
-from robustiqa_core.audit.records import AuditReport, AuditStep, Finding, Work
+from robustiqa_core.auditing.catalogue import CHECKS, NEEDS, advice
+from robustiqa_core.auditing.evidence import AuditPlan, Evidence
+from robustiqa_core.auditing.records import AuditReport, AuditStep, Finding, Work
 from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.scorer import Scorer

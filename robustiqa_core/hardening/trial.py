@@ -1,9 +1,10 @@
-"""The last steps of a hardening: scores brought to the baseline's scale, and what the card says."""
+"""What a hardened network is worth: its scores brought to the baseline's scale, the figures of its card, its card."""
 
 import copy
 import platform
+import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, TypeVar, cast
 
@@ -11,23 +12,29 @@ import torch
 from torch import Tensor
 
 from robustiqa_core.attacks import Attack, AttackStep, run, spell_attack
+from robustiqa_core.attacks.objective import score
+from robustiqa_core.blocks import block_at, orthogonality_error
 from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
-from robustiqa_core.hardening.cache import HardeningCache, Stored, fingerprint, numbers_of
-from robustiqa_core.hardening.crops import KeptCrops, to_images
+from robustiqa_core.hardening.cache import HardeningCache, KeptCrops, Stored, fingerprint, kept_crops, numbers_of
 from robustiqa_core.hardening.data import TuningData
-from robustiqa_core.hardening.preparation import kept_crops
+from robustiqa_core.hardening.donors import Trunk, Weights
 from robustiqa_core.hardening.recipe import HardeningRecipe
-from robustiqa_core.hardening.records import Progressed
-from robustiqa_core.hardening.trunk import Trunk, Weights
+from robustiqa_core.hardening.records import Progressed, Timing
+from robustiqa_core.hardening.targets import Holdout, agreements
+from robustiqa_core.images.photo import from_8bit
 from robustiqa_core.metrics.figures import RobustnessFigures, robustness_figures
 from robustiqa_core.metrics.scale import Scale
 from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard, RangeSource, Training
+from robustiqa_core.pruning import PruningPlan
+from robustiqa_core.scorer import Scorer
 from robustiqa_core.training.last_layer import last_layer
 
 Value = TypeVar("Value")
 
+_TURNS = 25
+"""How often both models are timed, by turns: other work on the machine then slows both."""
 _SHOWN = ("absolute_gain", "r_score", "unmoved_share")
 """Figures of the short attack that pages show."""
 
@@ -117,7 +124,7 @@ def attacked(
     key = fingerprint(numbers_of(network), "attacked photos", network.settings, crops.key, spell_attack(attack))
     found = cache.find(key)
     if found is None:
-        images = to_images(crops.pixels, network.k.device)
+        images = from_8bit(crops.pixels, network.k.device)
         for record in run(attack, as_scorer(copy.deepcopy(network)), images):
             if isinstance(record, AttackStep):
                 yield Progressed("attacking", record.step, record.steps)
@@ -135,21 +142,27 @@ def attacked(
     return Attacked(clean, moved, tensors["adversarial"], figures)
 
 
-def attacked_figures(attack: Attack, crops: KeptCrops, before: Attacked, after: Attacked) -> dict[str, Any]:
+def attacked_figures(
+    network: QualityModel, crops: KeptCrops, before: Attacked, after: Attacked, *, attack: Attack
+) -> dict[str, Any]:
     """Return what a card says of an attack.
 
     Args:
-        attack: its configuration.
+        network: the hardened one, on the baseline's scale.
         crops: what was attacked.
-        before: what it made of them by the baseline.
+        before: what the attack made of them by the baseline.
         after: by the hardened network.
+        attack: its configuration.
     """
+    images = from_8bit(crops.pixels, network.k.device)
+    moved = transferred(as_scorer(copy.deepcopy(network)), images, before.adversarial.to(images))
     return {
         "attack": spell_attack(attack),
         "crops": len(crops),
         "side": crops.pixels.shape[-1],
         "baseline": before.figures.to_json(),
         "hardened": after.figures.to_json(),
+        "transferred": moved.to_json(),
     }
 
 
@@ -169,7 +182,7 @@ def attacked_again(
     cache, network.score_range = HardeningCache(), baseline.score_range
     crops = _result(kept_crops(data.validation, data.validation_samples[:count], cache, workers=0))
     before, after = (_result(attacked(each, crops, attack, cache)) for each in (baseline, network))
-    return attacked_figures(attack, crops, before, after)
+    return attacked_figures(network, crops, before, after, attack=attack)
 
 
 def _result(steps: Generator[Progressed, None, Value]) -> Value:
@@ -179,6 +192,104 @@ def _result(steps: Generator[Progressed, None, Value]) -> Value:
             next(steps)
         except StopIteration as end:
             return cast(Value, end.value)
+
+
+@dataclass(frozen=True, slots=True)
+class ShortAttack:
+    """What the baseline and the hardened network are attacked with, for a first impression.
+
+    Args:
+        attack: its configuration.
+        crops: held-out crops that are attacked.
+    """
+
+    attack: Attack
+    crops: int
+
+
+def measured(
+    network: QualityModel,
+    scores: Tensor,
+    *,
+    spread: float,
+    recipe: HardeningRecipe,
+    baseline: QualityModel,
+    pruning: PruningPlan,
+    holdout: Holdout,
+    short: ShortAttack,
+    cache: HardeningCache,
+) -> Generator[Progressed, None, tuple[dict[str, Any], Timing]]:
+    """Return the figures of a hardened network for its card, and how long its scores take.
+
+    Args:
+        network: as it will stay, on the baseline's scale.
+        scores: (N,), its scores of the holdout's crops.
+        spread: of the scores before they were brought to the baseline's, as a share of the baseline's.
+        recipe: how it was hardened.
+        baseline: what it was made from.
+        pruning: what went.
+        holdout: what it is held against.
+        short: the attack on both.
+        cache: where what the attack made is kept.
+    """
+    crops = holdout.crops.first(short.crops)
+    before = yield from attacked(baseline, crops, short.attack, cache)
+    after = yield from attacked(network, crops, short.attack, cache)
+    one, other = (as_scorer(copy.deepcopy(model)) for model in (baseline, network))
+    images = from_8bit(crops.pixels, network.k.device)
+    agreement, mos = agreements(scores, holdout.baseline, holdout.mos)
+    mos_before = agreements(holdout.baseline, holdout.baseline, holdout.mos)[1]
+    figures = {
+        "agreement": {"crops": len(scores), **asdict(agreement)},
+        "mos": None if mos is None else {"crops": len(scores), **asdict(mos)},
+        "mos_before": None if mos_before is None else {"crops": len(scores), **asdict(mos_before)},
+        "spread": round(spread, 4),
+        "filters": {"before": pruning.filters, "removed": pruning.removed},
+        "cost": {"before": asdict(pruning.before), "after": asdict(pruning.after)},
+        "block": _block_figures(network, recipe),
+        "attacked": attacked_figures(network, crops, before, after, attack=short.attack),
+    }
+    return figures, Timing(*time_by_turns(one, other, images[:1]), str(network.k.device))
+
+
+def transferred(scorer: Scorer, images: Tensor, adversarial: Tensor) -> RobustnessFigures:
+    """Return the figures of a hardened model under what was made to move its baseline.
+
+    Args:
+        scorer: the hardened model, with the baseline's score range.
+        images: (N, 3, H, W), on its device.
+        adversarial: likewise, after the attack on the baseline.
+    """
+    clean, moved = (score(scorer, batch).double().cpu().numpy() for batch in (images, adversarial))
+    return robustness_figures(clean, moved, Scale("baseline", scorer.score_range))
+
+
+def _block_figures(network: QualityModel, recipe: HardeningRecipe) -> dict[str, Any] | None:
+    """Return the size of a network's block, and by how much its singular values differ from 1 at most."""
+    if recipe.position is None or recipe.block is None:
+        return None
+    settings, block = recipe.block, block_at(network, recipe.position)
+    side = settings.grid or 8
+    return {
+        "parameters": sum(parameter.numel() for parameter in block.parameters()),
+        "orthogonality_error": orthogonality_error(block.get_submodule("convolution"), settings.width, side, side),
+    }
+
+
+def time_by_turns(one: Scorer, other: Scorer, images: Tensor) -> tuple[float, float]:
+    """Return the seconds that two models take to score images, in turns after one that is not counted.
+
+    The fastest turn of each counts: whatever else the machine does can only add to it.
+    """
+    taken: tuple[list[float], list[float]] = ([], [])
+    for turn in range(_TURNS + 1):
+        for scorer, times in zip((one, other), taken, strict=True):
+            began = time.perf_counter()
+            # Reading a score waits for devices that work on their own.
+            score(scorer, images).sum().item()
+            if turn:
+                times.append(time.perf_counter() - began)
+    return min(taken[0]), min(taken[1])
 
 
 def hardened_card(
@@ -191,6 +302,7 @@ def hardened_card(
     command: str,
     seconds: float,
     figures: Mapping[str, Any],
+    timing: Timing,
 ) -> ModelCard:
     """Return the card of a hardened network, without sha256.
 
@@ -203,6 +315,7 @@ def hardened_card(
         command: that repeats it.
         seconds: that it took.
         figures: what was measured, for `ModelCard.hardening`.
+        timing: of its scores, here.
     """
     return replace(
         start,
@@ -214,7 +327,7 @@ def hardened_card(
             start=f"{start.stem}, sha256 {start.sha256}" + ("" if donor is None else f"; {donor.words}"),
             command=command,
             seconds=round(seconds, 1),
-            settings={},
+            settings={"score_seconds": asdict(timing)},
         ),
         measurements=(),
         sha256="",

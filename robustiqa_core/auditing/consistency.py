@@ -3,8 +3,8 @@
 import torch
 
 from robustiqa_core.attacks.objective import score, score_gradient
-from robustiqa_core.audit.evidence import Evidence
-from robustiqa_core.audit.records import Figure, Measured, Work
+from robustiqa_core.auditing.evidence import Evidence
+from robustiqa_core.auditing.records import Figure, Measured, Work
 
 _TINY = 0.02 / 255
 _POINTS = 8
