@@ -7,7 +7,7 @@
     print(result.gain, result.ssim)
     result.save("adversarial.png")
 
-`docs/python.md` has the rest. What is named in `__all__` is imported when it is first used, so that importing the
+`docs/reference/python.md` has the rest. Names in `__all__` are imported when they are first used, so that importing the
 package takes no time, and not the seconds of torch.
 """
 
@@ -116,7 +116,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(importlib.import_module("robustiqa_core.public"), name)
     near = closest(name, __all__)
-    hint = f"did you mean {near}?" if near else "docs/python.md lists what there is"
+    hint = f"did you mean {near}?" if near else "docs/reference/python.md lists what there is"
     # With the name alone, so that the interpreter, which asks for the object too, adds no second guess.
     raise AttributeError(f"robustiqa_core has no {name}; {hint}", name=name)
 

@@ -1,7 +1,7 @@
 """What a hardened network is trained to minimise: its task's own loss, and terms that may be added for robustness.
 
 A term is a frozen dataclass whose fields are its settings; adding one is a class in `terms.py` and a line in `TERMS`.
-`docs/hardening.md` has the formulas.
+`docs/reference/hardening.md` has the formulas.
 """
 
 import dataclasses
