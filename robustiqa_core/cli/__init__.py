@@ -38,7 +38,7 @@ COMMANDS: dict[str, str] = {
     "audit": "say whether a model is robust or only looks so",
     "spectrum": "show in which frequencies and colours a perturbation's energy lies",
     "sensitivity": "measure how much waves of each frequency move a model's score",
-    "amplification": "follow a perturbation through a model's layers, beside noise of its size",
+    "amplification": "follow a perturbation through a model's layers, next to noise of the same size",
     "import-checkpoint": "make a published checkpoint ready for the app",
     "selfcheck": "check this installation: weights, gradients, attacks on a problem with a known answer",
 }

@@ -80,7 +80,7 @@ CRITERIA: dict[str, Criterion] = {
         "He et al., Soft Filter Pruning for Accelerating Deep CNNs, IJCAI 2018, section 3.2",
         l2,
     ),
-    "random": Criterion("random", "Chance", "control", random),
+    "random": Criterion("random", "Random", "control", random),
     "pls_vip": Criterion(
         "pls_vip",
         "Importance in a PLS regression of quality",

@@ -131,7 +131,7 @@ def _first_of_folder(place: str, most: int) -> Photos | None:
         step=1,
         key=f"{place}{state.FOLDER_LIMIT}",
         persist_state="session",
-        help="The first ones by name of the folder that whoever runs this app has set up.",
+        help="The first ones by name in the folder that the operator of this app has set up.",
     )
     try:
         found = find_photos([str(_folder())], limit=limit)

@@ -19,7 +19,7 @@ def model_name(card: ModelCard) -> str:
 BLOCK, PRUNING, ADVERSARIAL, PART = "block", "pruning", "adversarial training", "partial adversarial training"
 VERSION_WORDS = {
     "baseline": "as it was trained, without any defence",
-    BLOCK: "a RobustBlock near its end lets no change grow",
+    BLOCK: "a RobustBlock near its end does not let changes grow",
     PRUNING: "some filters were removed",
     ADVERSARIAL: "trained on attacked photos",
     PART: "weights between those trained on attacked photos and the baseline's",
