@@ -32,7 +32,7 @@ class APGD(BallAttack):
 
     At each of its `checkpoints` an image whose value rose in fewer than SUCCESS of the steps since the one before, or
     whose step size and best value have both not changed since then, has its step halved and goes back to its best
-    point. Steps follow the accumulated gradient of MI-FGSM, which begins anew there; the published ones follow the
+    point. Steps follow the accumulated gradient of MI-FGSM, which restarts there; the published ones follow the
     newest gradient and then go on as before by a quarter. On the score of a bundled baseline what is accumulated
     gained as much or more, on each of the three, in ten and in thirty steps; see docs/notebook/attacks.md.
 

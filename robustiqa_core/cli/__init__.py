@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A pipe that was closed early, as by `| head`, ends the program quietly, as it does others.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    # Imported here, since they import torch, and the overview shall not wait for that.
+    # Imported here, since they import torch, which the overview does not need.
     importlib.import_module("robustiqa_core.device").keep_freed_memory()
     explain = importlib.import_module("robustiqa_core.files").explain
     try:

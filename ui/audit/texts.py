@@ -92,7 +92,7 @@ def cost_text(cost: tuple[float, float]) -> str:
 
 
 def conclusion(findings: Sequence[Finding]) -> str:
-    """Return what that means for whoever wants to rely on the attack's figures."""
+    """Return what that means for relying on the attack's figures."""
     doubts = {finding.name for finding in findings if finding.verdict == "doubt"}
     if not doubts:
         return (

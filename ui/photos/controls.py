@@ -136,7 +136,7 @@ def _first_of_folder(place: str, most: int) -> Photos | None:
     try:
         found = find_photos([str(_folder())], limit=limit)
     except RobustIQAError:
-        # The message of the core names the folder, which is the business of whoever runs the server.
+        # The message of the core names the folder, which only concerns the operator of the server.
         st.error(f"The folder that {plain(FOLDER_VARIABLE)} names has no photos, or is not there.")
         return None
     paths = found.paths

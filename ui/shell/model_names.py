@@ -26,7 +26,7 @@ VERSION_WORDS = {
 }
 """What the parts of a version's name mean."""
 _BUNDLED = ("hardened", "hardened-at", "hardened-plus")
-"""Variants whose names tell nobody what they are; any other name is the choice of whoever made the model."""
+"""Variants whose names do not describe them; any other name was chosen by the model's maker."""
 _TRAINED_ON_ATTACKED = "hardened-at"
 
 
