@@ -44,7 +44,7 @@ def measure(network: QualityModel, size: tuple[int, int], options: argparse.Name
     for ratio in options.ratios:
         for multiple in options.multiples:
             made = plan(network, PruningSettings("l1", ratio, multiple=multiple))
-            name = f"{ratio:.0%}, multiples of {multiple}" if multiple > 1 else f"{ratio:.0%}, to the letter"
+            name = f"{ratio:.0%}, multiples of {multiple}" if multiple > 1 else f"{ratio:.0%}, exact ratio"
             shares[name], costs[name] = made.removed / made.filters, made.after
             scorers[name] = as_scorer(bake(network, made))
     # Folding changes the network, so that the whole one comes last.

@@ -17,7 +17,7 @@ audit_controls.prepare()
 jobs = session.jobs()
 
 st.markdown(
-    "A model can look robust because the attack on it failed. Each check here asks for one of the usual reasons, in "
+    "A model can look robust because the attack on it failed. Each check here looks for one of the usual reasons, in "
     "plain words and with a figure."
 )
 

@@ -19,7 +19,7 @@ jobs = session.jobs()
 
 st.markdown(
     f"Choose a place in the model and a RobustBlock for it. {controls.press('Harden')}: the copy with the block is "
-    "tuned on this server, then attacked beside the baseline."
+    "tuned on this server, then attacked next to the baseline."
 )
 live.draw_way()
 # What runs, and what came of it, stand above the controls: that is where one looks after pressing the button.

@@ -18,7 +18,7 @@ jobs = session.jobs()
 
 st.markdown(
     "One photo proves little. Attack several with the same settings, and see how far the scores of each model move, "
-    "beside random noise of the same size."
+    "next to random noise of the same size."
 )
 
 with st.sidebar:

@@ -11,8 +11,7 @@ navigation.through_app()
 
 st.title("Ideas", anchor=False)
 st.markdown(
-    "Three ideas are behind all that this app shows. Move the sliders; everything is computed at once. "
-    "Each ends with a question."
+    "Three ideas explain everything in this app. Move the sliders; results update at once. Each ends with a question."
 )
 wrong = controls.complaints(st.query_params.to_dict(), SIDES)
 if wrong:

@@ -13,7 +13,7 @@ view.follow_old_address()
 st.title("Can a photo fool the model that rates it?", anchor=False)
 st.markdown(
     "Cameras, video services and image generators ask networks how good a photo looks. Here you see how easily such a "
-    "score is faked, what helps against it, and how much."
+    "score can be faked, what helps against it, and how much."
 )
 view.draw_pictures()
 

@@ -7,9 +7,9 @@
     print(result.gain, result.ssim)
     result.save("adversarial.png")
 
-`docs/python.md` has the rest. What is named in `__all__` is imported when it is first used, so that importing the
-package takes no time, and not the seconds of torch. No room of the package may have a name of `__all__`: once imported
-it would hide what that name stands for.
+`docs/reference/python.md` has the rest. Names in `__all__` are imported when they are first used, so that importing the
+package takes no time, and not the seconds of torch. No subpackage may share a name with `__all__`: once imported, it
+would hide what that name stands for.
 """
 
 import importlib
@@ -115,7 +115,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(importlib.import_module("robustiqa_core.public"), name)
     near = closest(name, __all__)
-    hint = f"did you mean {near}?" if near else "docs/python.md lists what there is"
+    hint = f"did you mean {near}?" if near else "docs/reference/python.md lists what there is"
     # With the name alone, so that the interpreter, which asks for the object too, adds no second guess.
     raise AttributeError(f"robustiqa_core has no {name}; {hint}", name=name)
 

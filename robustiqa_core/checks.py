@@ -134,6 +134,6 @@ class Configuration:
     __slots__ = ()
 
     def __new__(cls, *values: object, **settings: object) -> Self:
-        """Refuse a setting that there is none of; all else is the dataclass's own."""
+        """Reject an unknown setting; everything else is left to the dataclass."""
         check_keywords(cls.__name__, settings, [field.name for field in dataclasses.fields(cast(Any, cls))])
         return super().__new__(cls)

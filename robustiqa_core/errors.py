@@ -17,7 +17,7 @@ class ConfigurationError(RobustIQAError, ValueError):
 
 
 class UnknownSettingError(ConfigurationError, TypeError):
-    """A keyword argument that there is none of; a TypeError too, which Python raises for these."""
+    """An unknown keyword argument; a TypeError too, which Python raises for these."""
 
 
 class MissingWeightsError(RobustIQAError, FileNotFoundError):

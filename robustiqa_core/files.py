@@ -75,7 +75,7 @@ def check_output(path: Path, *, option: str = "--out", endings: Collection[str] 
         overwrite: whether a file that is there may be replaced.
 
     Raises:
-        ConfigurationError: the place is a folder, a device or a file that is there already, its name is too long, no
+        ConfigurationError: the place is a folder, a device or an existing file, its name is too long, no
             UTF-8 or has another ending, or no file can be made there.
 
     Example:

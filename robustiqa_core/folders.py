@@ -8,7 +8,7 @@ CHECKPOINTS_VARIABLE = "ROBUSTIQA_CHECKPOINTS"
 
 
 def checkpoints_root() -> Path:
-    """Return the folder of checkpoints: the environment's, else `checkpoints/` beside the package."""
+    """Return the folder of checkpoints: the environment's, else `checkpoints/` next to the package."""
     named = os.environ.get(CHECKPOINTS_VARIABLE)
     return Path(named) if named else Path(__file__).parents[1] / "checkpoints"
 

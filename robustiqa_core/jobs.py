@@ -144,7 +144,7 @@ class JobQueue:
                 adds nothing.
             heartbeat: seconds without `touch` after which the job is cancelled.
             key: under which `join` finds it, besides its id.
-            about: what it computes, for whoever joins.
+            about: what it computes, for those who join.
             lasting: whether it outlives its last owner by `GRACE` seconds.
 
         Raises:

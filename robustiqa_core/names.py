@@ -39,11 +39,11 @@ SYNONYMS: dict[str, str] = {
 
 
 def closest(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that a wrong one was probably meant to be; None if none is near.
+    """Return the known name that a wrong one was probably meant to be; None if none is close.
 
     Args:
         name: as it was written.
-        known: the names that there are.
+        known: the valid names.
 
     Example:
         >>> closest("PDG", ["FGSM", "PGD", "APGD"]), closest("iterations", ["eps", "steps"]), closest("x", ["eps"])

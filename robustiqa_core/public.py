@@ -199,7 +199,7 @@ class Evaluation:
         fixed_range: tuple[float, float] | None = None,
         resamples: int = 1000,
     ) -> Summary:
-        """Return the figures of each model under each attack with 95 % intervals, and what `docs/metrics.md` explains.
+        """Return the figures of each model under each attack with 95 % intervals; see `docs/reference/metrics.md`.
 
         Args:
             convention: by which range scores are scaled: `own`, `baseline`, `fixed` or `photos`.
@@ -304,7 +304,7 @@ def audit(
     reference: Scorer | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
-    """Ask whether a model is robust or only looks so, by the checks of `docs/audit.md`; it takes a minute or so.
+    """Ask whether a model is robust or only looks so, by the checks of `docs/reference/audit.md`; takes about a minute.
 
     Args:
         model: what is audited.

@@ -53,7 +53,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is known of a model beside its baseline.
+    """What is known of a model compared with its baseline.
 
     Args:
         movements: one for each direction that was tried.

@@ -1,7 +1,7 @@
 """Figures in the documentation name the weights that they were measured on, and these are the bundled ones.
 
-The rule is mechanical. A section (from one heading to the next) of README.md or docs/*.md in which a number with a
-decimal point or a percentage stands outside code must have a comment
+The rule is mechanical. A section (from one heading to the next) of README.md or of a page below docs/ in which a
+number with a decimal point or a percentage stands outside code must have a comment
 
     <!-- weights: linearity-baseline c1f808bc, tres-baseline c334bbd0 -->
     <!-- weights: old linearity-baseline 8eb13ad0 -->      figures of earlier weights: the text names the digest as well
@@ -21,7 +21,15 @@ from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.models.card import ModelCard
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+
+
+def pages(docs: Path) -> list[Path]:
+    """Return every page below `docs`, on whatever shelf."""
+    return sorted(docs.rglob("*.md"))
+
+
+PAGES = [ROOT / "README.md", *pages(DOCS)]
 NAMES = {"Linearity": "linearity", "DBCNN": "dbcnn", "TReS": "tres"}
 FIGURE = re.compile(r"\d\.\d|\d\s?%")
 COMMENT = re.compile(r"<!-- weights: (.*?) -->", re.DOTALL)
@@ -90,7 +98,7 @@ def cards() -> dict[str, ModelCard]:
     return {card.stem: card for card in list_cards(ROOT / "checkpoints")}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_figures_name_the_weights_that_are_bundled(page: Path, cards: dict[str, ModelCard]) -> None:
     found = {
         section.place: wrong
@@ -126,6 +134,16 @@ def test_the_rule_finds_figures_without_weights_and_weights_that_are_not_bundled
     page = "# A page\n\n" + text.replace("DIGEST", cards["linearity-baseline"].sha256[:8])
     (found,) = (faults(section, cards) for section in sections("page", page)[1:])
     assert (not found) if wrong is None else wrong in " ".join(found), found
+
+
+def test_pages_are_found_on_every_shelf_and_a_figure_without_weights_there_is_a_fault(
+    tmp_path: Path, cards: dict[str, ModelCard]
+) -> None:
+    assert {page.parent.name for page in pages(DOCS)} == {"docs", "guide", "reference", "notebook"}
+    (tmp_path / "shelf" / "deeper").mkdir(parents=True)
+    (tmp_path / "shelf" / "deeper" / "page.md").write_text("# A page\n\nLinearity gains 0.62.\n", encoding="utf-8")
+    (page,) = pages(tmp_path)
+    assert any(faults(section, cards) for section in sections(page.name, page.read_text(encoding="utf-8")))
 
 
 def test_a_hash_within_a_fence_is_no_heading() -> None:

@@ -27,7 +27,7 @@ from robustiqa_core.images.samples import sample_path
 from robustiqa_core.scorer import ScoreRange
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "python.md"
+PAGE = ROOT / "docs" / "reference" / "python.md"
 
 
 class Tiny(nn.Module):
@@ -119,7 +119,7 @@ def test_a_wrong_name_suggests_the_right_one(wrong: str, right: str) -> None:
 
 
 def test_a_name_near_no_other_one_points_to_the_page() -> None:
-    with pytest.raises(AttributeError, match=r"docs/python\.md"):
+    with pytest.raises(AttributeError, match=r"docs/reference/python\.md"):
         rq.qqqqqq  # noqa: B018
 
 

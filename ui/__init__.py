@@ -7,6 +7,6 @@ import os
 # the one that it waits for from running: a row of a comparison took half a minute instead of half a second. To sleep
 # at once is no better: the small steps of a tuning are over before a thread has woken up (a hardening of TReS took a
 # fifth longer). So they wait busily for some ten microseconds, and then sleep. Read by OpenMP when torch is imported,
-# which is why it stands here; whoever sets them before keeps those values.
+# which is why it stands here; values set beforehand are kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")

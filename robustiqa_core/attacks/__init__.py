@@ -48,7 +48,7 @@ def make_attack(name: str, settings: Mapping[str, object]) -> Attack:
 
     Args:
         name: a key of ATTACKS.
-        settings: values by field name; what is left out keeps its default.
+        settings: values by field name; omitted settings keep their default.
 
     Raises:
         ConfigurationError: unknown name or setting (the valid ones are listed), or a value out of its range.

@@ -32,9 +32,9 @@ class APGD(BallAttack):
 
     At each of its `checkpoints` an image whose value rose in fewer than SUCCESS of the steps since the one before, or
     whose step size and best value have both not changed since then, has its step halved and goes back to its best
-    point. Steps follow the accumulated gradient of MI-FGSM, which begins anew there; the published ones follow the
+    point. Steps follow the accumulated gradient of MI-FGSM, which restarts there; the published ones follow the
     newest gradient and then go on as before by a quarter. On the score of a bundled baseline what is accumulated
-    gained as much or more, on each of the three, in ten and in thirty steps; see docs/attacks.md.
+    gained as much or more, on each of the three, in ten and in thirty steps; see docs/notebook/attacks.md.
 
     Args:
         eps: size of the ball; see `BallAttack` for this, `norm`, `direction` and `target`.
@@ -78,7 +78,7 @@ class APGD(BallAttack):
         The published 2 * eps suits classifiers and a hundred steps. On the score of a bundled baseline it gained less
         than PGD in ten or twenty steps, and eps / 4 more than PGD and than any other size. There the score bends
         within one level of 255; a first step is no longer than LONGEST where the border can be reached all the same,
-        so that a larger ball hardly ever gains less. See docs/attacks.md.
+        so that a larger ball hardly ever gains less. See docs/notebook/attacks.md.
         """
         if self.step_size is not None:
             return self.step_size

@@ -43,7 +43,7 @@ class BallAttack(CallableAttack):
 
     @property
     def goal(self) -> Goal:
-        """Where the score shall go."""
+        """Where the score should go."""
         return Goal(self.direction, self.target)
 
     def project(self, adversarial: Tensor, images: Tensor) -> Tensor:

@@ -30,5 +30,5 @@ class DirectedAttack(CallableAttack):
 
     @property
     def goal(self) -> Goal:
-        """Where the score shall go."""
+        """Where the score should go."""
         return Goal(self.direction, self.target)

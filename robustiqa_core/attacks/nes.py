@@ -20,7 +20,7 @@ class NES(BallAttack):
     """PGD from the photo, along the mean of (s(x + sigma z) - s(x - sigma z)) z / (2 sigma) over random normal z.
 
     Each z is tried with both signs (antithetic). All images of a batch get the same z. A mean over n draws of m numbers
-    shows about the share n/m of the gradient's energy, which for each value of a photo by itself is next to nothing; so
+    shows about the share n/m of the gradient's energy, which is negligible for each value of a photo by itself; so
     the values of a cell share a number.
 
     Args:

@@ -124,7 +124,7 @@ class Ascent:
         """Keep what the goal is measured by; the photos are scored where it depends on their clean scores.
 
         Args:
-            goal: where the scores shall go.
+            goal: where the scores should go.
             scorer: the model.
             images: (N, 3, H, W), the clean photos.
         """

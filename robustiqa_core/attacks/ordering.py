@@ -100,7 +100,7 @@ def lower_correlation(
         attack: any with a direction, which is not used.
         scorer: the model, in evaluation mode.
         photos: each (1, 3, H, W), float, RGB in [0, 1], of any size.
-        raised: (N,), bool, for each photo whether its score shall rise; see `away_from_order`.
+        raised: (N,), bool, for each photo whether its score should rise; see `away_from_order`.
 
     Raises:
         ConfigurationError: the attack has no direction.

@@ -55,7 +55,7 @@ class PGD(BallAttack):
         With that every point of the ball can be reached from every other, with some steps to spare (Madry et al.,
         section 5). From the photo half of the way is enough; there a step is no longer than LONGEST where the border
         can be reached all the same. Without this limit ten steps gained less at 8/255 than at 4/255; see
-        docs/attacks.md.
+        docs/notebook/attacks.md.
         """
         if self.step_size is not None:
             return self.step_size

@@ -33,7 +33,7 @@ class Attack(Protocol):
 
     @property
     def goal(self) -> Goal | None:
-        """Where the scores shall go; the best trial of each image is kept. None keeps the newest, better or worse."""
+        """Where the scores should go; the best trial of each image is kept. None keeps the newest, better or worse."""
         ...
 
     def iterate(self, scorer: Scorer, images: Tensor, /) -> Iterator[Trial]:

@@ -10,7 +10,7 @@ from torch import Tensor
 def warp(images: Tensor, flow: Tensor) -> Tensor:
     """Return images whose pixel (x, y) shows what the photo has at (x + flow_x, y + flow_y), bilinearly.
 
-    Beyond the border the photo goes on with its outermost pixels. A flow of 0 returns the photo to the last bit, in
+    Beyond the border the outermost pixels are repeated. A flow of 0 returns the photo to the last bit, in
     every size: whole pixels and fractions are kept apart, where `F.grid_sample` rounds their sum, by up to 1e-4
     pixels at a side of 2048.
 

@@ -106,7 +106,7 @@ CHECKS: dict[str, Check] = {
     ),
     "batch": Check(
         "Does a photo's score depend on the photos beside it?",
-        "A photo scores the same alone and in company.",
+        "A photo scores the same alone and in a batch.",
         "Scores depend on the batch, as where a normalisation runs in training mode: an attack on a batch "
         "does not hold for the photo alone.",
         "Put the model into evaluation mode; replace statistics over the batch.",

@@ -1,4 +1,4 @@
-"""Checks that a score is one number of one photo: repeatable, alone or in company, whoever asks, finely graded."""
+"""Checks that a score depends on the photo alone: repeatable, the same in a batch, the same without gradient, fine."""
 
 import torch
 
@@ -20,7 +20,7 @@ def repeats(evidence: Evidence) -> Work[Measured]:
 
 
 def batches(evidence: Evidence) -> Work[Measured]:
-    """Measure how far a photo's score moves with the photos beside it."""
+    """Measure how far a photo's score depends on the other photos of its batch."""
     images = evidence.images
     companions = torch.cat([images, images.flip(0), 1.0 - images])
     together = score(evidence.scorer, companions)[: len(images)]

@@ -31,7 +31,7 @@ def audit(
         images: (N, 3, H, W), float, RGB in [0, 1]; four photos at 224 px are usual.
         plan: the attack in use and the budgets; by default APGD with 40 steps at 4/255.
         reference: a model to compare with, such as the baseline of a hardened one.
-        checks: keys of CHECKS, in the order in which they shall run.
+        checks: keys of CHECKS, in the order in which to run them.
 
     Raises:
         InputError: at once, if the images are not what they should be or a model is in training mode.

@@ -44,7 +44,7 @@ def insert(network: Network, point_name: str, settings: BlockSettings) -> Networ
         settings: the block.
 
     Raises:
-        ConfigurationError: no such place, a block is there already, or this one does not fit.
+        ConfigurationError: no such place, the place has a block, or this block does not fit.
     """
     points = {point.name: point for point in insertion_points(network)}
     point = points[check_choice("insertion point", point_name, points)]

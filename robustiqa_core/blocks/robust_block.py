@@ -117,7 +117,7 @@ class RobustBlock(nn.Module, ABC):
         return self.multiply(x) if small else self.transform(x)
 
     def fold(self) -> None:
-        """Make of the weights, which shall not change any more, what is needed once; scores move by rounding only.
+        """Precompute what depends on the weights, which must not change any more; scores move by rounding only.
 
         A call in which a weight asks for a gradient unfolds the block. Moves and conversions are noticed, and kept
         tensors made anew; a write into a weight is not: unfold the block before.
@@ -181,7 +181,7 @@ class PaperBlock(RobustBlock):
 
     R is a 1 x 1 convolution from C to r channels, the pool averages to a square grid, Q is an orthogonal convolution
     from r back to C channels, and the result is spread to the map's size by bilinear interpolation. What R and the
-    pool drop is lost, so that a trained network must learn anew what follows; only Q keeps lengths. The block as a
+    pool drop is lost, so that a trained network must relearn what follows; only Q keeps lengths. The block as a
     whole is not bounded: R may have any norm, and interpolation lengthens a map. `identity` in Q's place fills
     channels with zeros.
 

@@ -114,7 +114,7 @@ def _in_order(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
     return tuple(
         sorted(
             cards,
-            # A card of an architecture that is no more is listed, and refused when it is loaded.
+            # Cards of removed architectures are listed; loading them raises.
             key=lambda card: (
                 places.index(card.model) if card.model in places else len(places),
                 card.model,
@@ -158,7 +158,7 @@ def load_network(
     Args:
         model: architecture, such as `linearity`.
         variant: `baseline` or a hardened version.
-        device: where its weights shall lie.
+        device: where to put its weights.
         root: folder of the checkpoints.
 
     Raises:
@@ -218,7 +218,7 @@ def as_scorer(network: QualityModel) -> QualityModel:
 
 
 def save_card(card: ModelCard, *, root: Path) -> None:
-    """Write a card beside its weights, which stay as they are."""
+    """Write a card next to its weights, which are not touched."""
     write_json(root / f"{card.stem}.json", card.to_json())
 
 

@@ -39,7 +39,7 @@ COMMANDS: dict[str, str] = {
     "audit": "say whether a model is robust or only looks so",
     "spectrum": "show in which frequencies and colours a perturbation's energy lies",
     "sensitivity": "measure how much waves of each frequency move a model's score",
-    "amplification": "follow a perturbation through a model's layers, beside noise of its size",
+    "amplification": "follow a perturbation through a model's layers, next to noise of the same size",
     "import-checkpoint": "make a published checkpoint ready for the app",
     "selfcheck": "check this installation: weights, gradients, attacks on a problem with a known answer",
 }
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A pipe that was closed early, as by `| head`, ends the program quietly, as it does others.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    # Imported here, since they import torch, and the overview shall not wait for that.
+    # Imported here, since they import torch, which the overview does not need.
     importlib.import_module("robustiqa_core.device").keep_freed_memory()
     explain = importlib.import_module("robustiqa_core.files").explain
     try:

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reference",
         metavar="MODEL-VARIANT",
-        help="model to compare with, or none (default: the model's baseline, where that is not what is audited)",
+        help="model to compare with, or none (default: the model's baseline, unless that is being audited)",
     )
     parser.add_argument(
         "--defence",

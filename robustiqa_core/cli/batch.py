@@ -1,4 +1,4 @@
-"""Many photos in one command: it goes on past those that fail, names them, and its exit status says so."""
+"""Many photos in one command: it skips those that fail, names them, and its exit status says so."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -28,7 +28,7 @@ _ROUNDING = 1e-5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("models", nargs="*", metavar="MODEL-VARIANT", help="checkpoints (default: all that there are)")
+    parser.add_argument("models", nargs="*", metavar="MODEL-VARIANT", help="checkpoints (default: all)")
     add_data(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the draw of 2,000 training photos; baselines have 0")
     parser.add_argument("--out", type=Path, help="folder of the checkpoints (default: where the app looks)")

@@ -76,8 +76,8 @@ def check_architecture(model: str, task: str) -> str:
     if find_own_model(model) is not None:
         raise ConfigurationError(
             f"{task} needs a model whose layers are known here, {', '.join(ARCHITECTURES)}, got {model}, a model of "
-            "your own, which can be scored, attacked, compared and audited; docs/adding_a_model.md says how to make it "
-            "an architecture"
+            "your own, which can be scored, attacked, compared and audited; docs/guide/adding_a_model.md says how "
+            "to make it an architecture"
         )
     return check_choice("--model", model, ARCHITECTURES)
 

@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="linearity", choices=ARCHITECTURES, help="whose baseline is refitted")
     add_data(parser)
     parser.add_argument(
-        "--weight", type=float, default=_DEFAULTS.weight, help="of the order beside the MOS (default: %(default)s)"
+        "--weight",
+        type=float,
+        default=_DEFAULTS.weight,
+        help="weight of the order relative to the MOS (default: %(default)s)",
     )
     parser.add_argument(
         "--margin",

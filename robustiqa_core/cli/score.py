@@ -85,7 +85,7 @@ def failures(skipped: Sequence[Skipped]) -> list[dict[str, Any]]:
 
 def csv_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
     """Return rows as CSV with these columns; lists are joined, and what a row lacks is empty."""
-    # Imported here: a score on the screen shall not wait for it.
+    # Imported here: a score on the screen does not need it.
     import pandas as pd
 
     cells = [

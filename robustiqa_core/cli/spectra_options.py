@@ -48,7 +48,11 @@ def add_spectra(parser: argparse.ArgumentParser) -> None:
     """Add --model and its kin, --compare, --max-side, --json, --png and --overwrite."""
     add_model(parser)
     parser.add_argument(
-        "--compare", action="append", default=[], metavar="MODEL-VARIANT", help="another model, beside; may be repeated"
+        "--compare",
+        action="append",
+        default=[],
+        metavar="MODEL-VARIANT",
+        help="another model to compare with; may be repeated",
     )
     parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
     add_json(parser)

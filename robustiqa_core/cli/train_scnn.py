@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=_DEFAULTS.rate, help="learning rate")
     parser.add_argument("--run-dir", type=Path, default=Path("runs/scnn"), help="state to resume from")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/scnn/scnn.safetensors"), help="the weights; a JSON file goes beside them"
+        "--out",
+        type=Path,
+        default=Path("runs/scnn/scnn.safetensors"),
+        help="the weights; a JSON file is written next to them",
     )
     add_overwrite(parser)
     add_device(parser)

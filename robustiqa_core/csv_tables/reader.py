@@ -1,6 +1,6 @@
 """The one reader of tables that people bring, forgiving in form and strict in content.
 
-`docs/tables.md` lists what is read. All that can be told apart safely is accepted (separators, decimal marks,
+`docs/reference/tables.md` lists what is read. All that can be told apart safely is accepted (separators, decimal marks,
 encodings, common names of columns); what could be read in two ways is refused with its line.
 """
 

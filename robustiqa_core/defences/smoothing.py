@@ -33,8 +33,8 @@ class MedianSmoothing:
         sigma: deviation of the noise, as a fraction of [0, 1].
         samples: draws; an odd number has one median.
         gradient: what an attack gets. `mean`: the gradient of the mean score, an average over all draws, which is a
-            stand-in and makes the stronger attack (docs/defences.md has figures). `median`: the true gradient, which
-            is that of the one draw whose score is the median.
+            surrogate and makes the stronger attack (figures: docs/notebook/defences.md). `median`: the true gradient,
+            which is that of the one draw whose score is the median.
         seed: of the noise.
         chunk: noisy photos that go through the model at a time. Their activations are computed again in the backward
             pass, so that memory grows with this and not with `samples`.

@@ -1,7 +1,7 @@
 """What a hardened network is trained to minimise: its task's own loss, and regularizers that make it robust.
 
 A regularizer is a frozen dataclass whose fields are its settings; adding one is a class in `regularizers.py` and a line
-in `REGULARIZERS`. `docs/hardening.md` has the formulas.
+in `REGULARIZERS`. `docs/reference/hardening.md` has the formulas.
 """
 
 import dataclasses

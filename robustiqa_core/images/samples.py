@@ -49,7 +49,7 @@ class SamplePhoto:
 
     @property
     def credit(self) -> str:
-        """What to show beside the photo: title, author, licence and changes, as CC BY and CC BY-SA ask."""
+        """What to show next to the photo: title, author, licence and changes, as CC BY and CC BY-SA ask."""
         return f"{self.title}. Photo: {self.author}, {self.licence} ({self.licence_url}); {self.changes}."
 
 
@@ -57,7 +57,7 @@ def list_samples(root: Path | None = None) -> tuple[SamplePhoto, ...]:
     """Return the sample photos, the default one first.
 
     Args:
-        root: folder with the photos and their table; without it `assets/samples` beside the package.
+        root: folder with the photos and their table; without it `assets/samples` next to the package.
 
     Raises:
         InputError: the folder lacks its table, as where the package was installed without the assets, or the table

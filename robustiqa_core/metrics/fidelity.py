@@ -122,7 +122,7 @@ def haarpsi(images: Tensor, adversarial: Tensor) -> Tensor:
         Reisenhofer, Bosse, Kutyniok and Wiegand, "A Haar wavelet-based perceptual similarity index for image quality
         assessment", Signal Processing: Image Communication 61, 2018; computed by piq.
     """
-    # Imported here, since piq imports all of torchvision, which takes a second that nobody else shall wait.
+    # Imported here, since piq imports all of torchvision, which takes a second that other imports are spared.
     import piq
 
     x, y = _checked_pair(images, adversarial)

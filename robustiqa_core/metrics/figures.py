@@ -31,7 +31,7 @@ PARTLY, NOTHING = 0.05, 0.5
 class RobustnessFigures:
     """The figures of one model under one attack of one strength.
 
-    None stands for a figure that is not defined on these scores. `docs/metrics.md` explains each.
+    None stands for a figure that is not defined on these scores. `docs/reference/metrics.md` explains each.
 
     Args:
         scale: whose range is 0 to 1 in all figures but the rank correlations, `flip_rate`, `range_ratio`,

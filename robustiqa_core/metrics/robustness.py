@@ -1,7 +1,7 @@
 """How far an attack moved the scores of photos: pure functions of clean and attacked scores.
 
 `clean` and `attacked` are (N,), finite, of the same photos in the same order, and on one scale (`Scale.apply`) unless
-it says that the scale does not matter. `docs/metrics.md` explains each figure with an example.
+it says that the scale does not matter. `docs/reference/metrics.md` explains each figure with an example.
 """
 
 from collections.abc import Sequence

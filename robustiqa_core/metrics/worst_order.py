@@ -1,7 +1,7 @@
-"""Worst-case order: what is left of the order of photos when each of them is attacked against its rank.
+"""Worst-case order: how much of the order of photos survives when each of them is attacked against its rank.
 
 People use a quality score to rank. So a photo of the lower half is attacked upwards and one of the upper half
-downwards, each by the strongest attack that there is, and what counts is whether the order survives. A scale cannot
+downwards, each by the strongest attack available, and what counts is whether the order survives. A scale cannot
 be gamed here: all figures stay the same when the scores are narrowed, shifted or stretched.
 """
 
@@ -91,7 +91,7 @@ def strongest(attacked: npt.ArrayLike, directions: npt.ArrayLike) -> Array:
 def worst_order(
     clean: npt.ArrayLike, attacked: npt.ArrayLike, reference: npt.ArrayLike, *, apart: float = 0.0
 ) -> WorstOrder:
-    """Return what is left of the order of photos that were attacked against their rank.
+    """Return how much of the order survives for photos that were attacked against their rank.
 
     Args:
         clean: (N,), scores before the attack.

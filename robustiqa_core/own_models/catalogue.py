@@ -79,7 +79,7 @@ class OwnModel:
                 raise ConfigurationError(f"{self.name}: mean must be finite numbers, got {mean:g}; correct it")
 
     def signed(self, score_range: ScoreRange) -> ScoreRange:
-        """Return the range of the scores from that of the network's output, which is as it was or turned round."""
+        """Return the range of the scores from that of the network's output, which is kept or negated."""
         return score_range if self.higher_is_better else ScoreRange(-score_range.high, -score_range.low)
 
     def card(self, score_range: ScoreRange, sha256: str = "") -> ModelCard:

@@ -101,7 +101,7 @@ def resolve_scorer(model: str = "linearity", variant: str = "baseline", *, devic
     Args:
         model: the name of a model of your own (listed in ROBUSTIQA_MODELS), the source of one, or an architecture.
         variant: of an architecture: `baseline` or a hardened version. One's own models have no variants.
-        device: where it shall compute.
+        device: where to run it.
 
     Raises:
         RobustIQAError: there is no such model, or one's own is not what a Scorer must be; see `load_own_scorer`.
@@ -158,7 +158,7 @@ def load_own_scorer(own: OwnModel, *, device: torch.device) -> OwnScorer:
 
     Args:
         own: what is known of it.
-        device: where it shall compute.
+        device: where to run it.
 
     Raises:
         ConfigurationError: its source cannot be found or called, or its score is the same for different photos.

@@ -31,7 +31,7 @@ def open_source(source: str, device: torch.device) -> Network:
 
     Args:
         source: `module:callable`, `file.py:callable`, or the file of a TorchScript or exported program.
-        device: where it shall compute.
+        device: where to run it.
 
     Raises:
         ConfigurationError: no such module or callable, or one that needs other arguments than none or a device.

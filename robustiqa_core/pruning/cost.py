@@ -60,7 +60,7 @@ class _MultiplyAdds(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torc
 @torch.no_grad()
 def network_cost(network: QualityModel) -> Cost:
     """Return what a network costs; nothing is computed, and the network is not touched."""
-    # Imported here, since it takes a moment, and whoever only loads a network does without.
+    # Imported here, since it takes a moment, and loading a network does not need it.
     from torch.utils.flop_counter import flop_registry
 
     shape = on_meta(network).eval()

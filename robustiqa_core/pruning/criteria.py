@@ -64,7 +64,7 @@ def random(evidence: Evidence) -> Tensor:
 
 
 def pls_vip(evidence: Evidence) -> Tensor:
-    """Return how much each channel's activation has to do with quality: VIP of a PLS regression, two components."""
+    """Return how well each channel's activation predicts quality: VIP of a PLS regression with two components."""
     if evidence.activations is None or evidence.responses is None:
         raise ConfigurationError("pls_vip looks at activations and got none; give it photos")
     return variable_importance(evidence.activations, evidence.responses)
@@ -80,7 +80,7 @@ CRITERIA: dict[str, Criterion] = {
         "He et al., Soft Filter Pruning for Accelerating Deep CNNs, IJCAI 2018, section 3.2",
         l2,
     ),
-    "random": Criterion("random", "Chance", "control", random),
+    "random": Criterion("random", "Random", "control", random),
     "pls_vip": Criterion(
         "pls_vip",
         "Importance in a PLS regression of quality",

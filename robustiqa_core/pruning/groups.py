@@ -1,4 +1,4 @@
-"""Which channels of a network can go: those between two layers inside a unit, of which nobody outside sees the number.
+"""Which channels of a network can go: those between two layers inside a unit, whose number no other layer depends on.
 
 Found from the modules' types and order, not by tracing, since the architectures are ours. The maps between units, the
 taps, the insertion points that have a block, the products of DBCNN and the tokens of TReS keep their channels.

@@ -83,7 +83,7 @@ def pooled_activations(
         groups: of the network.
         images: batches (n, 3, H, W).
     """
-    # Hooks on the network itself would be called by whoever else is using it.
+    # Hooks on the network itself would also run for its other users.
     watched = weight_sharing_copy(network).eval()
     fold_blocks(watched)
     seen: dict[str, list[Tensor]] = {group.name: [] for group in groups}

@@ -25,7 +25,7 @@ class PruningSettings(Configuration):
         scope: `layer` takes that share of each group; `global` the least important filters of all groups together,
             their importances first divided by the root mean square of their group's.
         multiple: the channels that stay in a group are rounded to the nearest multiple of this, since processors
-            compute in blocks; 1 takes the ratio to the letter.
+            compute in blocks; 1 follows the ratio exactly.
         seed: of the criterion `random`.
 
     Raises:

@@ -32,7 +32,7 @@ from robustiqa_core.training.steps import TrainingRecord
 
 @dataclass(frozen=True, slots=True)
 class BaselinePlan:
-    """What to train, and what its card shall say.
+    """What to train, and what goes into its card.
 
     Args:
         model: architecture, a key of `ARCHITECTURES`.
@@ -128,7 +128,7 @@ def train_baseline(
 
     Args:
         network: from `new_network`; trained in place.
-        photos: of all splits; a validation split is made where there is none.
+        photos: of all splits; a validation split is made if there is none.
         plan: what to train.
         run_dir: where the state lies, to go on from after an interruption.
         stop_after: see `train`.

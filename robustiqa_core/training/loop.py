@@ -122,7 +122,7 @@ def train(
 ) -> Iterator[TrainingRecord]:
     """Train `model` in place, yielding a record a step; at the end it holds the best averaged weights.
 
-    See `take_steps` for how it goes on after an interruption, what is kept and what is raised.
+    See `take_steps` for how it resumes after an interruption, what is kept and what is raised.
 
     Args:
         model: the network; on its device, changed in place.

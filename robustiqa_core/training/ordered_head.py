@@ -33,7 +33,7 @@ class OrderedHeadSettings:
     """What decides an ordered last layer besides the network and the photos.
 
     Args:
-        weight: of the order of the series beside the agreement with the MOS.
+        weight: of the order of the series, relative to the agreement with the MOS.
         margin: difference that two neighbouring levels should have, as a share of the MOS scale.
         softness: how gradually a difference that is too small counts, as a share of the scale.
         penalty: on the squared change of the layer's weights, the more the fewer photos it is fitted to.

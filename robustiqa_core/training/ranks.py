@@ -3,7 +3,7 @@
 Each process (rank) takes its part of every batch. The losses see the outputs of all parts (`gather`), the gradients are
 added up, and the running statistics of normalisations are averaged. Starting from the same weights, all ranks so take
 the same steps. (torch's DistributedDataParallel averages the losses of the parts instead, which is not the loss of the
-batch where photos are compared with each other, and would have to be made anew when a frozen trunk begins to learn.)
+batch where photos are compared with each other, and would have to be rebuilt when a frozen trunk is unfrozen.)
 """
 
 import contextlib

@@ -54,7 +54,7 @@ def fit_ridge_head(
     The first of DBCNN's two published stages trains this layer alone, by gradient steps; this is where they lead,
     computed at once. TReS gets a start from which its transformer, random until then, need not unlearn anything. It
     is solved in its dual form, since DBCNN's features outnumber the photos. Of `PENALTIES` the one with the best SROCC
-    on the validation photos is taken. The features are kept in `run_dir`, so that a run that was killed goes on; they
+    on the validation photos is taken. The features are kept in `run_dir`, so that a killed run resumes; they
     are those of the whole photos, without crops.
 
     Args:

@@ -71,7 +71,7 @@ def expected_draws(mos: Sequence[float]) -> Tensor:
 
     The range of the MOS is cut into tenths. A photo of a tenth with n photos is shown min(c / n, 4) times, with c so
     that an epoch shows as many photos as there are: every tenth gets the same share, but no photo comes more than
-    four times, so that a handful of rare ones is not learnt by heart.
+    four times, so that a handful of rare ones is not memorised.
 
     Args:
         mos: of the training photos, in any unit.

@@ -62,7 +62,7 @@ class SCNNSettings(LoopSettings):
 
 @dataclass(frozen=True, slots=True)
 class SCNNCard:
-    """What is known of a trained S-CNN; a JSON file beside the weights.
+    """What is known of a trained S-CNN; a JSON file next to the weights.
 
     Args:
         classes: the distortions in the order of the outputs.
@@ -114,7 +114,7 @@ def train_scnn(
         command: the command that repeats it.
         device: to train on.
         run_dir: where the state lies, to go on from after an interruption.
-        classes: what the network shall tell apart.
+        classes: the distortions to tell apart.
         stop_after: see `take_steps`.
         workers: processes that decode and distort photos.
     """
@@ -176,7 +176,7 @@ def _card(
 
 
 def save_scnn(network: SCNN, card: SCNNCard, path: Path) -> SCNNCard:
-    """Write the weights to `path`, a safetensors file, and the card beside it; return the card with the sha256."""
+    """Write the weights to `path`, a safetensors file, and the card next to it; return the card with the sha256."""
     write_tensors(path, network.state_dict())
     written = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     write_json(path.with_suffix(".json"), asdict(written))

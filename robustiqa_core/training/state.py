@@ -1,4 +1,4 @@
-"""What a training goes on from after an interruption: settings, weights, their average and the optimiser."""
+"""What a training run resumes from after an interruption: settings, weights, their average and the optimiser."""
 
 import math
 from collections.abc import Callable

@@ -81,7 +81,7 @@ def take_steps(
     """Train the task's network in place, yielding a record a step; at the end it holds the best averaged weights.
 
     The state is saved in `run_dir` every `save_seconds` and at the end of every epoch; a call with the same arguments
-    goes on from there, to the same bits as without the interruption. What is kept is the moving average of the weights
+    resumes from there, to the same bits as without the interruption. What is kept is the moving average of the weights
     at the end of the epoch with the best figure. Started by `torchrun`, each process takes its part of every batch.
 
     Args:

@@ -50,7 +50,7 @@ def test_it_shows_every_model_card_the_glossary_and_the_credits_of_every_photo()
             figures = (attacked["hardened"]["absolute_gain"], attacked["baseline"]["absolute_gain"])
             assert gains == f"{figures[0]:.3f} ({figures[1]:.3f})"
             found = known_agreement(card)
-            assert agreement == f"{found:.3f}" + ("" if found >= LEAST_AGREEMENT else ", rates otherwise")
+            assert agreement == f"{found:.3f}" + ("" if found >= LEAST_AGREEMENT else ", rates photos differently")
         else:
             assert (gains, agreement) == ("", "")
     for word in glossary.WORDS:

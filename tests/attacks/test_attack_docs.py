@@ -1,4 +1,4 @@
-"""The attack in docs/adding_an_attack.md does what that page promises."""
+"""The attack in docs/guide/adding_an_attack.md does what that page promises."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from attack_scorers import EPS, SmallNet, linear, photos
 
 from robustiqa_core.attacks import Norm, complete
 
-PAGE = Path(__file__).parents[2] / "docs" / "adding_an_attack.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "adding_an_attack.md"
 
 
 @pytest.fixture

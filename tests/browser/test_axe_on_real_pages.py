@@ -14,7 +14,10 @@ SPECTRA = "/spectra?photos=cat&models=linearity-baseline&steps=2&grid=5&norms=no
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("address", "sign"),
-    [("/block_placement", re.compile("Paper's ratio")), ("/pruning?ratio=0.3", re.compile(r"filters go \(30 %\)"))],
+    [
+        ("/block_placement", re.compile("Paper's ratio")),
+        ("/pruning?ratio=0.3", re.compile(r"filters are pruned \(30 %\)")),
+    ],
 )
 def test_axe_finds_nothing_serious_before_a_run(
     app: str, visit: Visit, address: str, sign: re.Pattern[str], scheme: str

@@ -18,14 +18,14 @@ LONG = 3 * WAIT
 
 def test_from_the_plan_to_a_pruned_model_that_is_attacked(app: str, visit: Visit, tmp_path: Path) -> None:
     page = visit(f"{app}/pruning?ratio=0.3&tuning=0")
-    sentence = page.get_by_text(re.compile(r"[\d,]+ of [\d,]+ filters go \(30 %\)"))
+    sentence = page.get_by_text(re.compile(r"[\d,]+ of [\d,]+ filters are pruned \(30 %\)"))
     expect(sentence).to_be_visible(timeout=WAIT)
     expect(page.get_by_text("Press Run the sweep")).to_be_visible(timeout=WAIT)
     assert serious_faults(page) == []
 
     # The plan follows the slider at once, and the address follows the plan.
     press(page.get_by_role("slider", name="Pruning ratio"), *["ArrowRight"] * 5)
-    expect(page.get_by_text(re.compile(r"filters go \(35 %\)"))).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text(re.compile(r"filters are pruned \(35 %\)"))).to_be_visible(timeout=WAIT)
     expect(page).to_have_url(re.compile("ratio=0.35"))
 
     # The curve fills while it runs, and its numbers are those of the file.

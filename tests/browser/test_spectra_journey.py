@@ -30,7 +30,7 @@ def test_the_three_views_show_their_numbers_in_words_and_figures(app: str, visit
     page = visit(app + ADDRESS)
     (run,) = numbers(page, "perturbation", tmp_path)["runs"]
     expect(page.get_by_text(f"lies {run['band_shares']['high']:.0%} of the energy")).to_be_visible()
-    expect(page.get_by_text(f"from {run['flow']['mean']:.2f} px away in the mean")).to_be_visible()
+    expect(page.get_by_text(f"from {run['flow']['mean']:.2f} px away on average")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(4)
     assert 0.0 < run["flow"]["mean"] < run["flow"]["maximum"]
     assert serious_faults(page) == []

@@ -8,6 +8,6 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("page", ["metrics.md"])
 def test_the_numbers_in_the_documentation_are_right(page: str) -> None:
-    result = doctest.testfile(str(ROOT / "docs" / page), module_relative=False)
+    result = doctest.testfile(str(ROOT / "docs" / "reference" / page), module_relative=False)
     assert result.attempted > 10
     assert result.failed == 0

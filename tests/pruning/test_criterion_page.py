@@ -1,4 +1,4 @@
-"""The criterion in docs/adding_a_criterion.md does what that page promises."""
+"""The criterion in docs/guide/adding_a_criterion.md does what that page promises."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from pruning_networks import lively, photos
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.pruning import CRITERIA, Criterion, Evidence, PruningSettings, plan
 
-PAGE = Path(__file__).parents[2] / "docs" / "adding_a_criterion.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guide" / "adding_a_criterion.md"
 
 
 @pytest.fixture

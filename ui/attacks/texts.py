@@ -24,17 +24,17 @@ class AttackText:
 TEXTS: dict[str, AttackText] = {
     "pgd": AttackText("PGD", "Follows the model's gradient in many small steps. The usual strong attack."),
     "apgd": AttackText(
-        "APGD", "Follows all gradients so far in steps that halve where they stop to help. The strongest."
+        "APGD", "Follows all gradients so far, and halves its steps when they stop helping. The strongest."
     ),
     "mi_fgsm": AttackText("MI-FGSM", "PGD with a memory of earlier gradients, which carries over to other models."),
     "fgsm": AttackText("FGSM", "One big step along the model's gradient. Quick and crude."),
     "noise": AttackText("Noise", "Random changes of the same size, blind to the model. What an attack has to beat."),
-    "uap": AttackText("Universal", "One change, made beforehand, for every photo. It needs no model any more."),
+    "uap": AttackText("Universal", "One change, made in advance, for every photo. It needs no access to the model."),
     "stadv": AttackText("stAdv", "Moves the pixels instead of changing their colours, by less than a pixel or so."),
-    "perceptual": AttackText("Perceptual", "As far as the photo stays alike to the eye, measured by SSIM."),
-    "texture": AttackText("Texture-aware", "Hides the changes in busy parts of the photo, where they are not seen."),
+    "perceptual": AttackText("Perceptual", "As strong as a limit on SSIM, a measure of visible change, allows."),
+    "texture": AttackText("Texture-aware", "Hides the changes in busy parts of the photo, where they are hard to see."),
     "colour": AttackText("Colour", "Changes the colours of the whole photo smoothly; no pixel noise at all."),
-    "low_frequency": AttackText("Low frequency", "A smooth pattern of broad waves, without any fine grain."),
+    "low_frequency": AttackText("Low frequency", "A smooth pattern of broad waves, without fine detail."),
     "square": AttackText("Square", "Asks the model for scores only and tries random squares. No gradient needed."),
     "nes": AttackText("NES", "Asks the model for scores only and estimates the gradient from them."),
 }

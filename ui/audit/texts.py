@@ -33,8 +33,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "The gradient, which attacks follow": ("gradient", "finite differences", "reach"),
     "The score of a photo": ("repeat", "batch", "same path", "resolution"),
     "The scale of the scores": ("score range", "degradations", "squeezed scores"),
-    "The attack keeps its word": ("canary", "best point", "budget"),
-    "The attack is as strong as it can be": (
+    "The attack does what it claims": ("canary", "best point", "budget"),
+    "The attack is strong enough": (
         "order",
         "larger budget",
         "more steps",
@@ -92,23 +92,23 @@ def cost_text(cost: tuple[float, float]) -> str:
 
 
 def conclusion(findings: Sequence[Finding]) -> str:
-    """Return what that means for whoever wants to rely on the attack's figures."""
+    """Return what that means for relying on the attack's figures."""
     doubts = {finding.name for finding in findings if finding.verdict == "doubt"}
     if not doubts:
         return (
-            "Nothing speaks against the figures of this attack on this model. That is no proof of robustness: it says "
-            "that the usual ways to fool oneself were looked for."
+            "No check found a reason to doubt the figures of this attack on this model. That does not prove "
+            "robustness; it rules out the usual mistakes."
         )
     parts = []
     if doubts - _ABOUT_THE_ATTACK - _ABOUT_THE_SCALE:
-        parts.append("Some attacks stop early on this model: its figures may flatter it.")
+        parts.append("Some attacks stop early on this model: its figures may be too good.")
     if doubts & _ABOUT_THE_ATTACK:
-        parts.append("The attack does not find all there is: its figures make the model look better than it is.")
+        parts.append("The attack is weaker than it could be: its figures make the model look better than it is.")
     if doubts & _ABOUT_THE_SCALE:
         parts.append("The scale is in doubt: figures cannot be compared with those of another model.")
     if found := costs(findings):
         told = "; ".join(f"{name}, {cost_text(cost)}" for name, cost in found.items())
-        parts.append(f"What each doubt costs, as the attack's gain and the larger one that was found: {told}.")
+        parts.append(f"Cost of each doubt, as the attack's gain and the larger gain found: {told}.")
     return " ".join(parts) + " The checks in doubt say what to do."
 
 
@@ -122,7 +122,7 @@ def figure_text(figure: Figure) -> str:
         'below 0.001 %'
     """
     if not math.isfinite(figure.value):
-        return "no end to it"
+        return "unbounded"
     if 0 < abs(figure.value) < _SMALLEST:
         return f"below {_SMALLEST:g} {figure.unit}".strip()
     number = f"{figure.value:,.0f}" if abs(figure.value) >= 1000 else f"{figure.value:.3g}"

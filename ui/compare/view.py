@@ -101,9 +101,7 @@ def _reading(outcome: CompareOutcome) -> Reading | None:
         convention: Convention = st.session_state[f"{PLACE}{session.CONVENTION}"]
         baseline = _baseline(outcome)
         low, high = _fixed() if convention == "fixed" else (NOMINAL.low, NOMINAL.high)
-    st.caption(
-        f"Scores are measured on this scale: {MEANING[convention]}. Switching computes anew, nothing is attacked."
-    )
+    st.caption(f"Scores are measured on this scale: {MEANING[convention]}. Switching attacks nothing again.")
     if convention == "own":
         for stem, words in unmeasured_ranges(cache.cards().values(), outcome.recipe.models).items():
             st.caption(plain(f"The own range of {model_names()[stem]} is {words}."))

@@ -23,7 +23,7 @@ _UNMOVED = 0.1
 """Share of crops that an attack did not move from which on its gain says little."""
 CONTROLS = ("plain", "identity", "contraction")
 VARIANT_NAMES = {"isometric": "Isometric", "paper": "The paper's"}
-CRITERION_NAMES = {"random": "Chance", "l1": "Weights (l1)", "l2": "Weights (l2)", "pls_vip": "Photos (PLS-VIP)"}
+CRITERION_NAMES = {"random": "Random", "l1": "Weights (l1)", "l2": "Weights (l2)", "pls_vip": "Photos (PLS-VIP)"}
 """The criteria of pruning from the one that knows nothing to the one that looks at photos."""
 COLUMNS = {
     "number": "Trial",
@@ -118,7 +118,7 @@ def overview_row(card: ModelCard) -> dict[str, str]:
 def _agreement(found: float | None) -> str:
     if found is None:
         return ""
-    return f"{found:.3f}" if rates_as_before(found) else f"{found:.3f}, rates otherwise"
+    return f"{found:.3f}" if rates_as_before(found) else f"{found:.3f}, rates photos differently"
 
 
 def block_text(trial: Trial) -> str:

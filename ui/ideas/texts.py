@@ -53,7 +53,7 @@ QUESTIONS: dict[str, Question] = {
     "lipschitz": Question(
         "A model has the Lipschitz constant 3. An attack moves its input by 0.1, and the score moves by only 0.05. "
         "Is the constant wrong?",
-        ("Yes, the score had to move by 0.3", "No, 0.3 is only the most that could happen", "That cannot be told"),
+        ("Yes, the score had to move by 0.3", "No, 0.3 is only the most that could happen", "There is no way to tell"),
         "No, 0.3 is only the most that could happen",
         "The constant is a promise, not a forecast: never more than 3 × 0.1 = 0.3. Where the curve is flat, or the "
         "attack is weak, less happens. Only a score that moves by more than 0.3 would prove the constant wrong.",
@@ -62,8 +62,8 @@ QUESTIONS: dict[str, Question] = {
         "A change of length 0.1 goes through ten orthogonal layers, one after the other. How long is it then?",
         ("Shorter than 0.1", "0.1", "Longer than 0.1"),
         "0.1",
-        "Each layer keeps the length, so ten of them do. An orthogonal layer does not remove a change, it only lets it "
-        "not grow. Ten layers that stretch by 1.5 would make 0.1 × 1.5¹⁰ = 5.8 of it.",
+        "Each layer keeps the length, so ten of them do. An orthogonal layer does not remove a change, it "
+        "only keeps it from growing. Ten layers that stretch by 1.5 would make 0.1 × 1.5¹⁰ = 5.8 of it.",
     ),
     "regression": Question(
         "A photo's score is 0.50, and an attack brings it to 0.47. Did the attack succeed?",

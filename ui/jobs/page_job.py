@@ -248,7 +248,9 @@ def draw_away(noun: str, *, public: bool = True) -> None:
         public: whether a page that is loaded anew finds it again.
     """
     if public:
-        st.caption(f"You may go to another page, or load this one anew; a closed page ends the {noun} in a minute.")
+        st.caption(
+            f"You may go to another page or reload this one; closing the page cancels the {noun} after a minute."
+        )
     else:
         st.caption(f"You may go to another page and come back; closing or reloading this one ends the {noun}.")
 

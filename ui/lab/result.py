@@ -231,7 +231,7 @@ def _figures(outcome: Outcome) -> None:
     grid.metric(
         "Total change (l2)",
         f"{report.rounded_l2:.2f}",
-        help=f"Euclidean length of the change over all values in [0, 1]; {mean_change:.2f}/255 as root mean square. "
+        help=f"Euclidean length of the change over all values in [0, 1]; {mean_change:.2f}/255 RMS. "
         f"Before rounding to 8 bits: {report.l2:.2f}.",
     )
     grid.metric(

@@ -49,7 +49,7 @@ def draw_sweep(shown: BatchRecipe) -> None:
         return
     outcome = cast(SweepOutcome | None, page_job.shown_result(jobs))
     if outcome is None or _apart(outcome.recipe) != _apart(recipe):
-        st.markdown("Run the same attack on this photo in all strengths, with random noise beside it.")
+        st.markdown("Run the same attack on this photo at all strengths, next to random noise.")
         st.button("Try all strengths", key="sweep_run", icon=":material/show_chart:", on_click=jobs.ask)
         return
     _draw_done(outcome)

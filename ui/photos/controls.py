@@ -131,12 +131,12 @@ def _first_of_folder(place: str, most: int) -> Photos | None:
         step=1,
         key=f"{place}{state.FOLDER_LIMIT}",
         persist_state="session",
-        help="The first ones by name of the folder that whoever runs this app has set up.",
+        help="The first ones by name in the folder that the operator of this app has set up.",
     )
     try:
         found = find_photos([str(_folder())], limit=limit)
     except RobustIQAError:
-        # The message of the core names the folder, which is the business of whoever runs the server.
+        # The message of the core names the folder, which only concerns the operator of the server.
         st.error(f"The folder that {plain(FOLDER_VARIABLE)} names has no photos, or is not there.")
         return None
     paths = found.paths

@@ -23,7 +23,7 @@ Source = Literal["samples", "uploads", "folder"]
 class NamedPhoto(PosixPath):
     """The path of a photo that has a name of ours, wherever its bytes are: in memory, or in another file.
 
-    The core reads photos from paths. An upload has none and shall not be written to a disk, and where a bundled photo
+    The core reads photos from paths. An upload has none and must not be written to disk, and where a bundled photo
     lies on the server is not what its figures should be called by.
     """
 

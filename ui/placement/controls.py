@@ -102,7 +102,7 @@ def model_control() -> str:
         format_func=lambda name: controls.model_title(f"{name}-baseline"),
         key=MODEL,
         persist_state="session",
-        help="The baseline that is hardened. It stays as it is; a copy gets the block.",
+        help="The baseline to harden. It stays unchanged; a copy gets the block.",
     )
     if st.session_state[POSITION] not in [point.name for point in points_of(model)]:
         st.session_state[POSITION] = default_position(points_of(model))

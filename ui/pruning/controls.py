@@ -131,7 +131,7 @@ def expected_seconds(recipe: PruningRecipe) -> float:
 
 
 def ask_for(recipe: PruningRecipe, ratio: float) -> None:
-    """Note that one more ratio shall be measured on the curve that is shown."""
+    """Request one more ratio for the curve that is shown."""
     jobs = session.jobs()
     jobs.ask()
     st.session_state[MORE] = recipe.with_ratio(ratio)

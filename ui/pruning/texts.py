@@ -140,7 +140,7 @@ def findings(points: Sequence[Point]) -> list[str]:
     """Return what the figures say about robustness, agreement and speed, a sentence or two each."""
     pruned = [point for point in points if point.removed]
     if not pruned:
-        return ["No filter went at these ratios, so there is nothing to compare. Choose a larger ratio."]
+        return ["No filter was pruned at these ratios, so there is nothing to compare. Choose a larger ratio."]
     return [_robustness(pruned), _agreement(pruned), _speed(pruned)]
 
 
@@ -165,12 +165,12 @@ def symptoms(point: Point) -> tuple[Symptom, ...]:
 def plan_sentence(plan: PruningPlan) -> str:
     """Return what goes and what that saves, in a sentence."""
     if not plan.removed:
-        return "No filter goes at this ratio."
+        return "No filter is pruned at this ratio."
     saved = {
         name: 1 - getattr(plan.after, name) / getattr(plan.before, name) for name in ("parameters", "multiply_adds")
     }
     return (
-        f"{plan.removed:,} of {plan.filters:,} filters go ({_share(plan.removed / plan.filters)}). That saves "
+        f"{plan.removed:,} of {plan.filters:,} filters are pruned ({_share(plan.removed / plan.filters)}). That saves "
         f"{_share(saved['parameters'])} of the parameters and {_share(saved['multiply_adds'])} of the multiply-adds."
     )
 
@@ -235,7 +235,7 @@ def _agreement(pruned: Sequence[Point]) -> str:
 def _speed(pruned: Sequence[Point]) -> str:
     fastest = min(pruned, key=lambda point: point.time_ratio)
     if fastest.time_ratio > _FASTER:
-        return "**Speed.** No pruned model is faster than the whole one by more than a clock can tell."
+        return "**Speed.** No pruned model is measurably faster than the whole one."
     return (
         f"**Speed.** At {_percents([fastest])} a score takes {fastest.milliseconds:.1f} ms instead of "
         f"{fastest.baseline_milliseconds:.1f} ms, {fastest.time_ratio:.2f} of the time."

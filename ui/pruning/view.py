@@ -75,11 +75,11 @@ def draw_plan(recipe: PruningRecipe, ratio: float, plan: PruningPlan) -> None:
         alt=f"Filters of each of {len(rows)} layers that stay and that go: {plan_sentence(plan)}",
         file="pruning-plan",
     )
-    st.markdown("**Importance of the filters that go beside those that stay**", help=WORDS["Importance"])
+    st.markdown("**Importance of the filters that go and of those that stay**", help=WORDS["Importance"])
     draw_chart(
         importance_figure(rows, colour=colour),
         key="pruning_importance",
-        alt="Importance of the filters that go beside those that stay, in each layer; the table has the numbers",
+        alt="Importance of the filters that go and of those that stay, by layer; the table has the numbers",
         file="pruning-importance",
     )
     st.caption(

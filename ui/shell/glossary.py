@@ -4,7 +4,7 @@ WORDS: dict[str, str] = {
     "Usual range": "The lowest and the highest score that a model gave to the photos that it was trained on, or to "
     "ordinary photos. Changes of scores are given as shares of it.",
     "Hardened": "Changed so that attacks move the scores less: with a block, by training on attacked photos, or both.",
-    "Adversarial training": "Training on attacked photos beside the clean ones. Partial: weights between those and the "
+    "Adversarial training": "Training on attacked photos as well as clean ones. Partial: weights between those and the "
     "baseline's.",
     "Baseline": "A model as it was trained, without any defence. Hardened models were made from it.",
     "Quality model": "A network that says how good a photo looks, from the photo alone (no-reference image quality "
@@ -14,7 +14,7 @@ WORDS: dict[str, str] = {
     "PGD": "Projected gradient descent: many small steps along the model's gradient, each pulled back into the allowed "
     "change. The usual strong attack.",
     "FGSM": "Fast gradient sign method: a single step of full size along the sign of the gradient.",
-    "Random noise": "Changes of the same size drawn at random. What an attack has to beat to be called one.",
+    "Random noise": "Changes of the same size drawn at random. What an attack has to beat.",
     "Strength (eps)": "How far a colour value may move. 4/255 means four of the 255 steps from black to white.",
     "l∞ and l2": "Two ways to measure a change: the largest change of any value, or the length of all together.",
     "PSNR": "Peak signal-to-noise ratio in decibels: how small the mean squared change is; higher = more alike.",
@@ -25,7 +25,7 @@ WORDS: dict[str, str] = {
     "PLCC": "Pearson's correlation between scores (after a fitted curve) and human ratings; 1 at best.",
     "Audit": "Small checks of a model and an attack: is it robust, or does it only look so because the attack failed?",
     "Reference": "A model to compare with, usually the baseline that a hardened model was made from.",
-    "Defence": "Something put in front of a model, or built into it, that is to make attacks harder.",
+    "Defence": "Something put in front of a model, or built into it, to make attacks harder.",
     "Gain (AbsGain)": "The mean change of the score by an attack, as a share of a scale from 0 to 1. Near 0 = robust.",
     "R-score": "How much farther a score could have moved than it did, as a power of ten: 1 means a tenth of the way. "
     "Higher = more robust. A photo that did not move at all counts as 6.",
@@ -35,47 +35,48 @@ WORDS: dict[str, str] = {
     "Unmoved photos": "The share of photos whose score moved by less than a thousandth of the scale: the attack did "
     "nothing there, which is not robustness by itself.",
     "Scale convention": "Whose lowest and highest clean score become 0 and 1: each model's own, over photos of all "
-    "kinds; its own over these photos alone (the strictest: who gives all of them one score has won nothing); the "
-    "baseline's (a model that squeezes its scores looks robust); or a fixed scale.",
+    "kinds; its own over these photos alone (the strictest: giving them all one score gains nothing); the "
+    "baseline's (a model that compresses its scores looks robust); or a fixed scale.",
     "Bootstrap interval": "Where a mean would lie with other photos of the same kind: 95 % of a thousand draws of the "
     "photos, with replacement.",
-    "Black box": "The attacker can ask the model for scores, and knows nothing else of it.",
-    "Transfer": "A change that was made against one model moves another one, too. It needs no look into that model.",
-    "Hidden gradients": "A model whose gradients lead an attack astray looks robust, although other changes move it.",
-    "White box": "The attacker knows the model with all its weights.",
+    "Black box": "The attacker can query the model for scores, and knows nothing else about it.",
+    "Transfer": "A change made against one model also moves another one. It needs no access to that model.",
+    "Hidden gradients": "A model whose gradients lead an attack astray looks robust, although other changes "
+    "still move it.",
+    "White box": "The attacker knows the model, including all its weights.",
     "Spectrum": "How much of a change lies in waves of each frequency, from coarse to fine, found by the Fourier "
     "transform.",
     "Cycles per pixel": "How fine a wave is: at 1/4 cycle per pixel it repeats every 4 pixels. 1/2 is the finest along "
     "a row.",
     "White noise": "Random changes, independent from pixel to pixel. All frequencies have the same energy on average.",
-    "Root mean square": "The usual mean size of a change: the square root of the mean of all squares.",
-    "Luma and chroma": "Luma is brightness, chroma is colour at equal brightness. Their energies add up to all of it.",
+    "Root mean square": "The usual average size of a change: the square root of the mean of the squares.",
+    "Luma and chroma": "Luma is brightness, chroma is colour at equal brightness. Their energies add up to the total.",
     "Flow": "How an attack that moves pixels does it: arrows point to where each pixel's colour comes from.",
-    "Largest singular value": "By how much a stage can lengthen a small change at most: its local Lipschitz constant.",
+    "Largest singular value": "The most by which a stage can lengthen a small change: its local Lipschitz constant.",
     "Paper's ratio": "Values that leave a stage for each value that enters it. The paper uses it to choose a place for "
-    "a block; it counts and measures nothing.",
+    "a block; it is a count, not a measurement.",
     "Filter": "One of the small pattern detectors of a layer. It makes one channel of what the next layer sees.",
-    "Pruning ratio": "The share of the filters that goes. What stays in a layer is rounded to a multiple of 8.",
-    "Importance": "What a criterion says a filter is worth; those with the lowest importance go first.",
-    "Parameters": "The numbers of a network that training has found; fewer = a smaller file and less memory.",
-    "Multiply-adds": "Multiplications with an addition that one photo costs; fewer = less work.",
+    "Pruning ratio": "The share of the filters that is removed. What stays in a layer is rounded to a multiple of 8.",
+    "Importance": "How much a filter matters by the criterion; the least important are removed first.",
+    "Parameters": "The numbers that training sets in a network; fewer = a smaller file and less memory.",
+    "Multiply-adds": "Multiplications followed by an addition for one photo; fewer = less work.",
     "Agreement": "Spearman's rank correlation with the scores of the model that was changed: 1 = it orders photos as "
     "before.",
-    "Fine-tuning": "Training a changed model again for a while, so that it finds back to its old scores.",
-    "Baking": "Cutting the chosen filters out of the weights for good. The model is smaller and faster afterwards.",
+    "Fine-tuning": "Training a changed model a little longer, so that it recovers its old scores.",
+    "Baking": "Cutting the chosen filters out of the weights for good, which makes the model smaller and faster.",
     "RobustBlock": "An orthogonal convolution between two stages of a trained model. Isometric: keeps what it does "
     "not touch and starts as the identity. The paper's: shrinks the map, convolves and enlarges it again, "
-    "and sets no bound to a change.",
-    "Orthogonal": "A layer that changes no lengths: what an attack has put into the signal is as long behind it as "
+    "and does not bound a change.",
+    "Orthogonal": "A layer that preserves lengths: what an attack has put into the signal is as long after it as "
     "before.",
     "Control": "Something harmless in the block's place: a plain convolution, nothing at all, or a factor below 1. "
     "A block that does not beat its controls has shown nothing.",
-    "Blend": "How much of the block's change is made: 1 all of it, which keeps lengths; below 1 a mean with the "
-    "signal as it was.",
+    "Blend": "How much of the block's change is applied: 1 is all of it, which preserves lengths; below 1 is a mean "
+    "with the original signal.",
     "Epoch": "One pass over all crops in fine-tuning.",
-    "Distillation": "Learning from another model's scores, here the baseline's own, where there are no human ratings.",
+    "Distillation": "Learning from another model's scores, here the baseline's own, when there are no human ratings.",
     "Ratio of dimensions": "The paper's c_out s_out² / (c_in s_in²): values in a stage's output for one in its "
-    "input. It counts places and measures nothing.",
+    "input. It is a count, not a measurement.",
     "Amplification": "By how much the share of a change in the signal has grown from the photo to a place, measured "
     "on a sample photo. Above 1 = the change stands out more than in the photo.",
 }

@@ -19,14 +19,14 @@ def model_name(card: ModelCard) -> str:
 BLOCK, PRUNING, ADVERSARIAL, PART = "block", "pruning", "adversarial training", "partial adversarial training"
 VERSION_WORDS = {
     "baseline": "as it was trained, without any defence",
-    BLOCK: "a RobustBlock near its end lets no change grow",
+    BLOCK: "a RobustBlock near its end does not let changes grow",
     PRUNING: "some filters were removed",
     ADVERSARIAL: "trained on attacked photos",
     PART: "weights between those trained on attacked photos and the baseline's",
 }
 """What the parts of a version's name mean."""
 _BUNDLED = ("hardened", "hardened-at", "hardened-plus")
-"""Variants whose names tell nobody what they are; any other name is the choice of whoever made the model."""
+"""Variants whose names do not describe them; any other name was chosen by the model's maker."""
 _TRAINED_ON_ATTACKED = "hardened-at"
 
 

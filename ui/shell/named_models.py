@@ -35,7 +35,7 @@ class NamedModels:
         with self._lock:
             if len(self._models) >= self._most:
                 raise ConfigurationError(
-                    f"{self._most} models are kept on this server, and no more fit; download this one instead"
+                    f"{self._most} models are kept on this server, which is the limit; download this one instead"
                 )
             self._models[card.stem] = (card, scorer)
             self._owners[card.stem] = owner
@@ -48,7 +48,7 @@ class NamedModels:
         """
         with self._lock:
             if self._owners.get(stem, owner) != owner:
-                raise ConfigurationError(f"{stem} was kept by somebody else; only they can forget it")
+                raise ConfigurationError(f"{stem} was kept by another visitor; only they can delete it")
             self._models.pop(stem, None)
             self._owners.pop(stem, None)
 

@@ -64,7 +64,7 @@ PAGES: tuple[AppPage, ...] = (
         "Spectra",
         ":material/graphic_eq:",
         "pages/spectra.py",
-        "Look inside a change: which waves it is made of, and how it grows on its way through a model.",
+        "Look inside a change: which waves it is made of, and how it grows through a model.",
     ),
     PLACEMENT,
     AppPage(

@@ -8,7 +8,7 @@ import streamlit as st
 NOT_YOUR_PHOTOS = (
     "Your photos and their result are in no address: they stay on this machine, and only while this page is open."
 )
-KEPT_AN_HOUR = "It is kept here for an hour after somebody looked at it, and computed again after that."
+KEPT_AN_HOUR = "It is kept for an hour after the last visit and recomputed after that."
 
 
 def draw_share(noun: str, parameters: Mapping[str, str], note: str = "", *, own_photos: bool = False) -> None:

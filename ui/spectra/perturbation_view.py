@@ -43,7 +43,7 @@ def draw(outcome: PerturbationOutcome) -> None:
         draw_figure(
             profile_figure(changes, colours=colours(), names=model_names()),
             key="profile",
-            alt="Energy density against the frequency, beside white noise",
+            alt="Energy density against frequency, compared with white noise",
             reading=profile_reading(figures, model_names()),
         )
     with right:
@@ -51,7 +51,7 @@ def draw(outcome: PerturbationOutcome) -> None:
         draw_figure(
             shares_figure(figures, colours=colours(), names=model_names()),
             key="bands",
-            alt="Shares of the energy by band, luma and chroma, beside white noise",
+            alt="Shares of the energy by band, luma and chroma, compared with white noise",
             reading=bands_reading(figures, model_names()),
         )
 

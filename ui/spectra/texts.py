@@ -23,7 +23,7 @@ QUESTIONS = {
     "perturbation": "Where does the change of an attack lie: in coarse waves or in fine ones, in brightness or in "
     "colour?",
     "sensitivity": "Which waves move the score? Waves of one size but different frequency are added to the photos.",
-    "layers": "How does a change grow on its way through the model? An attack is followed beside noise of its size.",
+    "layers": "How does a change grow through the model? An attack is compared with noise of the same size.",
 }
 """By view."""
 VIEW_NAMES = {"perturbation": "Perturbation", "sensitivity": "Sensitivity", "layers": "Layers"}
@@ -42,7 +42,7 @@ def perturbation_conclusion(figures: Mapping[str, SpectrumFigures], names: Mappi
     bands = {band for band, _ in tops.values()}
     if len(bands) == 1:
         beside = _joined([f"{ratio:.1f} times noise's share for {names[stem]}" for stem, (_, ratio) in tops.items()])
-        text = f"Beside white noise, the attack prefers {_BAND_WORDS[bands.pop()]}: {beside}"
+        text = f"Compared with white noise, the attack prefers {_BAND_WORDS[bands.pop()]}: {beside}"
     else:
         beside = _joined(
             [
@@ -50,7 +50,7 @@ def perturbation_conclusion(figures: Mapping[str, SpectrumFigures], names: Mappi
                 for stem, (band, ratio) in tops.items()
             ]
         )
-        text = f"Beside white noise, the attack prefers {beside}"
+        text = f"Compared with white noise, the attack prefers {beside}"
     words = {_beside(found.luma_share, WHITE_LUMA_SHARE) for found in known.values()}
     preference = {"more than": ", and brightness to colour", "less than": ", and colour to brightness"}
     return f"{text}{preference.get(words.pop(), '') if len(words) == 1 else ''}."
@@ -62,7 +62,7 @@ def sensitivity_conclusion(maps: Mapping[str, SensitivityMap], names: Mapping[st
     tops = {stem: _BAND_WORDS[_most_sensitive(found)] for stem, found in maps.items()}
     if len(maps) == 1:
         (stem,) = maps
-        return f"{names[stem]} is moved most by {tops[stem]}: waves move its score by {means[stem]:.1%} in the mean."
+        return f"{names[stem]} is moved most by {tops[stem]}: waves move its score by {means[stem]:.1%} on average."
     first, second = maps
     most = _joined([f"{names[stem]} by {tops[stem]}" for stem in maps])
     most = f"both by {tops[first]}" if tops[first] == tops[second] else most
@@ -88,7 +88,7 @@ def change_reading(change: Change, name: str, *, width: float) -> str:
     """
     moved = (change.rounded_score - change.clean_score) / width
     return (
-        f"{name}: {255 * change.figures.rms:.2f}/255 in the root mean square; the score went from "
+        f"{name}: {255 * change.figures.rms:.2f}/255 RMS; the score went from "
         f"{change.clean_score:.3f} to {change.rounded_score:.3f}, {moved:+.0%} of its usual range."
     )
 
@@ -134,7 +134,7 @@ def bands_reading(figures: Mapping[str, SpectrumFigures], names: Mapping[str, st
 def flow_reading(flow: FlowFigures, name: str, *, gain: float) -> str:
     """Return how far pixels were moved."""
     return (
-        f"{name}: pixels come from {flow.mean:.2f} px away in the mean and from {flow.maximum:.2f} px at most; "
+        f"{name}: pixels come from {flow.mean:.2f} px away on average and {flow.maximum:.2f} px at most; "
         f"arrows are means of cells, drawn {gain:g} times as long."
     )
 
@@ -156,7 +156,7 @@ def radius_reading(maps: Mapping[str, SensitivityMap], names: Mapping[str, str])
     for stem, found in maps.items():
         means = _measured_means(found)
         most, least = _most_sensitive(found), min(means, key=means.__getitem__)
-        text = f"{names[stem]} is moved most by {_BAND_WORDS[most]} ({means[most]:.1%} in the mean)"
+        text = f"{names[stem]} is moved most by {_BAND_WORDS[most]} ({means[most]:.1%} on average)"
         if most != least:
             text += f" and least by {_BAND_WORDS[least]} ({means[least]:.1%})"
         sentences.append(f"{text}.")

@@ -172,7 +172,7 @@ def setting_words(baseline: Answer, hardened: Answer | None, levels: float) -> s
     )
     if hardened is None:
         return text
-    return f"{text} {hardened.name} is attacked itself, with the same strength and full knowledge of it."
+    return f"{text} {hardened.name} is attacked directly, with the same strength and full access."
 
 
 def hardened_words(baseline: Answer, hardened: Answer) -> str:

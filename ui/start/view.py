@@ -82,7 +82,7 @@ def draw_pictures() -> None:
             alt="A photo goes through the layers of a network and then through a block near the end to its score",
         )
         st.markdown(
-            "A **hardened** model has a block near its end that lets no change grow on its way through, or was trained "
+            "A **hardened** model has a block near its end that does not let changes grow, or was trained "
             "on attacked photos, or both."
         )
 
@@ -110,8 +110,8 @@ def draw_outcome(outcome: BatchOutcome) -> None:
     if len(first) == 1:
         _no_hardened()
     st.caption(
-        "One photo proves little, and so do two; and the scores were pushed up only. The page Compare takes many "
-        "photos, and pushes their scores down as well."
+        "One photo proves little, and so do two; and the scores were only pushed up. The page Compare takes many "
+        "photos, and also pushes their scores down."
     )
     _take_away(outcome, [answer for answers in photos for answer in answers])
 
@@ -162,7 +162,7 @@ def _photo(run: Outcome, answers: Sequence[Answer], number: int) -> None:
 def _no_hardened() -> None:
     page = next((page for page in listed_pages() if page is PLACEMENT), None)
     st.info(
-        "There is no hardened model here yet, so the baseline stands alone. One can be made in the app, on the page "
+        "There is no hardened model here yet, so the baseline stands alone. You can make one on the page "
         f"{PLACEMENT.title}."
     )
     if page is not None:
@@ -199,5 +199,5 @@ def _take_away(outcome: BatchOutcome, answers: Sequence[Answer]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         _link(LAB, "Open this in the Attack lab", outcome.recipe.address())
         st.button("Compute it again", key="start_again", icon=":material/replay:", on_click=session.jobs().ask)
-        draw_share("page, and computes the same numbers anew", {})
+        draw_share("page, and recomputes the same numbers", {})
     st.caption(f"Computed for this visit in {seconds:.1f} s of attacks, on {outcome.first.report.device}.")

@@ -76,8 +76,8 @@ def save_perturbation(perturbation: Tensor, card: PerturbationCard, root: Path |
 def perturbed(images: Tensor, perturbation: Tensor) -> Tensor:
     """Return images (N, 3, H, W) plus the perturbation (1, 3, h, w), repeated from the upper left corner; in [0, 1].
 
-    A perturbation lives in its finest structure: enlarged to the size of the photo it does next to nothing, repeated
-    it keeps its strength (`docs/attacks.md` has the measurement). A photo smaller than it gets its upper left part.
+    A perturbation lives in its finest structure: enlarged to the size of the photo it has almost no effect, repeated
+    it keeps its strength (measured in `docs/notebook/attacks.md`). A photo smaller than it gets its upper left part.
 
     Example:
         >>> perturbed(torch.zeros(1, 3, 1, 3), torch.tensor([0.1, 0.2]).expand(1, 3, 1, 2))[0, 0]

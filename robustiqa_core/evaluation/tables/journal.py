@@ -14,7 +14,7 @@ _HEADER = "robustiqa_table"
 
 
 def journal_path(out: Path) -> Path:
-    """Return where the journal of the table `out` lies: beside it.
+    """Return where the journal of the table `out` is: next to it.
 
     Example:
         >>> journal_path(Path("results/table.parquet")).name
@@ -56,7 +56,7 @@ class Journal:
         self._file.close()
 
     def append(self, row: TableRow) -> None:
-        """Write a row, unless it is there already, and wait until it is on the disk."""
+        """Write a row unless it exists, and wait until it is on disk."""
         if row.key not in self.rows:
             self._write(row.to_json())
             self.rows[row.key] = row

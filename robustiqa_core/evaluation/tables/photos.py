@@ -147,7 +147,7 @@ def _no_photo(folder: Path, left_out: Sequence[LeftOut]) -> str:
 def batches(paths: Iterable[Path], *, batch_size: int, max_side: int) -> Iterator[tuple[OpenPhoto, ...] | Skipped]:
     """Yield batches of photos of one size, and each photo that cannot be read or is too small.
 
-    A photo waits until `batch_size` of its size are there, or until more wait than memory shall hold. The order is
+    A photo waits until `batch_size` of its size are there, or until more wait than fit in memory. The order is
     the same in every run.
 
     Args:

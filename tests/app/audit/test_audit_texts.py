@@ -17,7 +17,7 @@ def test_the_headline_begins_with_the_doubts_and_says_what_they_cost() -> None:
     ]
     assert summary(findings) == "In doubt: 2 of 6 checks (a gain of 22.7 % to 26.3 % of the range); 1 not run."
     told = conclusion(findings)
-    assert told.startswith("Some attacks stop early on this model: its figures may flatter it.")
+    assert told.startswith("Some attacks stop early on this model: its figures may be too good.")
     assert "order, 22.7 % to 26.3 %; worst case, 22.7 % to 24.1 %" in told
     assert "mislead" not in told
 

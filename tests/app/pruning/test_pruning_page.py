@@ -89,7 +89,7 @@ def test_the_plan_is_drawn_before_anything_runs_and_follows_the_sliders(capsys: 
     page = open_page()
     assert not page.exception
     made = prune_plan(capsys, next(code.value for code in page.code if "prune-plan" in code.value))
-    assert f"{made.removed:,} of {made.filters:,} filters go" in text(page)
+    assert f"{made.removed:,} of {made.filters:,} filters are pruned" in text(page)
     shown = {metric.label: metric.value for metric in page.metric}
     assert shown["Filters"] == f"{made.filters:,} → {made.filters - made.removed:,}"
     table = page.dataframe[0].value
@@ -97,7 +97,7 @@ def test_the_plan_is_drawn_before_anything_runs_and_follows_the_sliders(capsys: 
     assert list(table["Filters"]) == [layer.filters for layer in made.layers]
 
     page.slider(key="pruning_ratio").set_value(0).run()
-    assert "No filter goes at this ratio." in text(page)
+    assert "No filter is pruned at this ratio." in text(page)
     page.slider(key="pruning_ratio").set_value(50).run()
     page.segmented_control(key="pruning_criterion").set_value("random").run()
     assert not page.exception
@@ -260,7 +260,7 @@ def test_what_is_said_of_robustness_follows_from_the_figures() -> None:
     assert "At 50 % the model no longer rates photos as before" in robustness
     assert "as before at 30 % only" in agreement and "0.400, at 50 %" in agreement
     assert "6.0 ms instead of 10.0 ms, 0.60 of the time" in speed
-    assert "No filter went" in findings([whole])[0]
+    assert "No filter was pruned" in findings([whole])[0]
 
 
 @given(agreement=st.floats(-1.0, 1.0), gain=st.floats(-1.0, 1.0))
@@ -291,12 +291,12 @@ def test_known_failures_are_named_and_a_sound_model_has_none() -> None:
 def test_a_curve_has_its_points_the_whole_models_and_its_unit() -> None:
     points = [replace(POINT, ratio=ratio, gain=ratio) for ratio in RATIOS[:3]]
     figure = curve_figure(
-        CURVES["gain"], points, name="l1", colour="#111111", whole="#222222", others={"Chance": [POINT]}
+        CURVES["gain"], points, name="l1", colour="#111111", whole="#222222", others={"Random": [POINT]}
     )
     drawn = {trace.name: (list(trace.x), list(trace.y)) for trace in figure.data}
     assert drawn["l1"] == ([0, 10, 20], [0.0, 0.1, 0.2])
     assert drawn["whole model"] == ([0, 10, 20], [0.4] * 3)
-    assert drawn["Chance"] == ([30], [0.4])
+    assert drawn["Random"] == ([30], [0.4])
     assert "0 = most robust" in figure.layout.yaxis.title.text
     line = next(csv.DictReader(io.StringIO(points_csv([POINT]).decode())))
     assert (line["ratio"], line["gain"], line["milliseconds"]) == ("0.3", "0.4", "6.0")

@@ -142,7 +142,7 @@ def test_the_attack_that_moves_pixels_is_drawn_with_arrows() -> None:
     assert isinstance(found, PerturbationOutcome)
     flow = found.changes[0].flow
     assert flow is not None
-    assert f"from {flow.mean:.2f} px away in the mean and from {flow.maximum:.2f} px at most" in text(page)
+    assert f"from {flow.mean:.2f} px away on average and {flow.maximum:.2f} px at most" in text(page)
     assert len(page.get("plotly_chart")) == 4
 
 
@@ -157,7 +157,7 @@ def test_two_models_stand_side_by_side_and_the_hardened_one_is_chosen_by_itself(
     assert page.multiselect(key="spectra_models").value == [CARD.stem, HARDENED.stem]
     finish(page, jobs("perturbation"))
     assert len(page.get("plotly_chart")) == 4
-    assert text(page).count("in the root mean square") == 2
+    assert text(page).count("/255 RMS") == 2
     assert page.code[-1].value.count("--compare linearity-hardened-plus") == 1
 
 
