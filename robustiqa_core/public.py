@@ -38,10 +38,13 @@ from robustiqa_core.attacks import (
 )
 from robustiqa_core.auditing import AuditPlan, AuditReport, read_photos
 from robustiqa_core.auditing import audit as audit_records
+from robustiqa_core.auditing.comparison import symptoms, verdicts
+from robustiqa_core.auditing.diagnosis import Symptom
 from robustiqa_core.blocks import BlockSettings, fold_blocks, insert
 from robustiqa_core.checkpoints.storage import (
     as_scorer,
     is_folded,
+    list_cards,
     load_card,
     load_network,
     network_of,
@@ -63,8 +66,7 @@ from robustiqa_core.evaluation.tables.output import table_frame, write_table
 from robustiqa_core.evaluation.tables.photos import find_photos
 from robustiqa_core.evaluation.tables.plan import TableModel, TablePlan, in_order
 from robustiqa_core.evaluation.tables.rows import Skipped, TableRow
-from robustiqa_core.evaluation.tables.runs import runs_of_rows, worst_runs
-from robustiqa_core.evaluation.tables.summary import Summary, summarise
+from robustiqa_core.evaluation.tables.summary import Summary, summarise_rows
 from robustiqa_core.files import read_json
 from robustiqa_core.hardening import Hardened, HardeningRecipe, TuningData
 from robustiqa_core.images.photo import MAX_SIDE, Photo, read_image
@@ -76,6 +78,7 @@ from robustiqa_core.models.card import ModelCard
 from robustiqa_core.own_models import OWN, resolve_scorer
 from robustiqa_core.pruning import PruningPlan, PruningSettings, Scope
 from robustiqa_core.scorer import Scorer, ScoreRange
+from robustiqa_core.verdict import Verdict
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -209,8 +212,20 @@ class Evaluation:
         """
         fixed = None if fixed_range is None else ScoreRange(*fixed_range)
         named = None if baseline is None else "-".join(split_name(baseline))
-        reference, runs = table_reference(self.plan, baseline=named, fixed=fixed), runs_of_rows(self.rows)
-        return summarise([*runs, *worst_runs(runs)], reference, [convention], resamples=resamples)[0]
+        reference = table_reference(self.plan, baseline=named, fixed=fixed)
+        return summarise_rows(self.rows, reference, convention, resamples=resamples)
+
+    def verdicts(self, convention: Convention = "own") -> dict[str, tuple[str, Verdict]]:
+        """Return the baseline and the verdict of each hardened model whose baseline was attacked too."""
+        return verdicts(self.rows, self.summary(convention), _cards())
+
+    def symptoms(self) -> dict[str, tuple[Symptom, ...]]:
+        """Return the known failures of hardened models that the table shows, by the stem of the model."""
+        return symptoms(self.rows, _cards())
+
+
+def _cards() -> dict[str, ModelCard]:
+    return {card.stem: card for card in list_cards()}
 
 
 @_told

@@ -31,11 +31,8 @@ from robustiqa_core.device import choose_device
 from robustiqa_core.evaluation.report import attack_name, attack_words
 from robustiqa_core.files import write_bytes
 from robustiqa_core.images.photo import Photo
-from robustiqa_core.spectra import NORMS, Growth, Norms, PointSummary, measure_amplification, summarise
-from robustiqa_core.spectra.probes import measuring_points, noise_of_size
-
-_CONTROL = "noise"
-"""Kind of the perturbation that an attack is compared with: noise of the same root mean square."""
+from robustiqa_core.spectra import NORMS, Growth, Norms, PointSummary, follow_change, summarise
+from robustiqa_core.spectra.probes import measuring_points
 
 _CELL = 10
 
@@ -80,23 +77,20 @@ def _follow(
 ) -> Iterator[Growth]:
     """Yield what is measured of each photo, which may be of different sizes."""
     network = cast(nn.Module, model.scorer)
-    points = measuring_points(network)
     for index, photo in enumerate(photos):
         images = photo.images.to(device)
         steps = progress(run_attack(attack, model.scorer, images), total=attack.steps + 2, label=photo.name)
         adversarial = cast(AttackResult, deque(steps, maxlen=1).pop()).adversarial
-        noisy = noise_of_size(images, adversarial, seed=getattr(attack, "seed", 0))
-        perturbed = {attack_name(attack): adversarial}
-        perturbed.setdefault(_CONTROL, noisy)
-        records = measure_amplification(
+        records = follow_change(
             network,
-            points,
             images,
-            perturbed,
+            adversarial,
+            kind=attack_name(attack),
             score_range=model.scorer.score_range,
             norms=norms,
+            seed=getattr(attack, "seed", 0),
         )
-        for growth in progress(records, total=len(points) + 2, label=f"{photo.name}, layers"):
+        for growth in progress(records, total=len(measuring_points(network)) + 2, label=f"{photo.name}, layers"):
             yield replace(growth, photo=index)
 
 

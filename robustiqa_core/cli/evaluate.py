@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from robustiqa_core.attacks.settings import format_fraction
+from robustiqa_core.auditing.comparison import comparison_json
 from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.checks import check_choice, check_count
 from robustiqa_core.cli.batch import finish
@@ -25,8 +26,7 @@ from robustiqa_core.evaluation.tables.output import ENDINGS, write_table
 from robustiqa_core.evaluation.tables.photos import find_photos
 from robustiqa_core.evaluation.tables.plan import TablePlan, in_order
 from robustiqa_core.evaluation.tables.rows import Skipped, TableRow
-from robustiqa_core.evaluation.tables.runs import runs_of_rows, worst_runs
-from robustiqa_core.evaluation.tables.summary import Summary, summarise
+from robustiqa_core.evaluation.tables.summary import Summary, summarise_rows
 from robustiqa_core.files import check_output
 from robustiqa_core.images.photo import MAX_SIDE
 from robustiqa_core.metrics.scale import CONVENTIONS
@@ -98,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "command": _command(arguments, plan.device, figures=True),
                 "unmeasured_ranges": unmeasured,
                 **summary.to_json(),
+                **comparison_json(rows, summary, {card.stem: card for card in list_cards()}),
             }
         )
     else:
@@ -188,8 +189,7 @@ def _summarise(rows: list[TableRow], plan: TablePlan, arguments: argparse.Namesp
     stems = dict(zip(_names(arguments), [model.stem for model in plan.models], strict=True))
     baseline = None if arguments.baseline is None else stems[arguments.baseline]
     reference = table_reference(plan, baseline=baseline, fixed=_fixed(arguments))
-    runs = runs_of_rows(rows)
-    return summarise([*runs, *worst_runs(runs)], reference, [arguments.convention], resamples=arguments.resamples)[0]
+    return summarise_rows(rows, reference, arguments.convention, resamples=arguments.resamples)
 
 
 def _names(arguments: argparse.Namespace) -> list[str]:

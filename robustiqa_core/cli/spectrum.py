@@ -5,12 +5,11 @@ import shlex
 import statistics
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from robustiqa_core.attacks import Attack, AttackResult
 from robustiqa_core.attacks import run as run_attack
@@ -36,34 +35,23 @@ from robustiqa_core.spectra import (
     BANDS,
     WHITE_LUMA_SHARE,
     WINDOWS,
-    RadialProfile,
-    Spectrum,
-    SpectrumFigures,
+    FlowFigures,
+    MeasuredChange,
     Window,
     arrows,
     combine_figures,
-    flow_figures,
-    radial_profile,
-    spectrum,
-    spectrum_figures,
+    measure_change,
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """The perturbation of one photo as a PNG file stores it and its spectrum.
-
-    The scores are known where a model was attacked, the flow (1, 2, H, W) where the attack moves pixels.
-    """
+    """The perturbation of one photo as a PNG file stores it; the scores are known where a model was attacked."""
 
     image: str
-    perturbation: Tensor
-    spectrum: Spectrum
-    figures: SpectrumFigures
-    profile: RadialProfile
+    change: MeasuredChange
     clean_score: float | None = None
     rounded_score: float | None = None
-    flow: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +103,9 @@ def _read_pair(arguments: argparse.Namespace) -> Run:
             f"expected two images of one size, got {clean.size} and {adversarial.size}; compare a photo with itself"
         )
     label = f"{adversarial.name} less {clean.name}"
-    return Run(label, None, [_measure(clean, adversarial.images, arguments.window)])
+    return Run(
+        label, None, [Measured(clean.name, measure_change(clean.images, adversarial.images, window=arguments.window))]
+    )
 
 
 def _attack_all(arguments: argparse.Namespace, attack: Attack) -> list[Run]:
@@ -134,16 +124,8 @@ def _attack_all(arguments: argparse.Namespace, attack: Attack) -> list[Run]:
 def _attack(attack: Attack, model: NamedScorer, photo: Photo, window: Window, device: torch.device) -> Measured:
     records = run_attack(attack, model.scorer, photo.images.to(device))
     result = cast(AttackResult, deque(progress(records, total=attack.steps + 2, label=photo.name), maxlen=1).pop())
-    found = _measure(photo, result.rounded.cpu(), window)
-    scores = (result.clean_scores.item(), result.rounded_scores.item())
-    return replace(found, clean_score=scores[0], rounded_score=scores[1], flow=result.flow)
-
-
-def _measure(photo: Photo, changed: Tensor, window: Window) -> Measured:
-    perturbation = changed - photo.images
-    found = spectrum(perturbation, window=window)
-    profile = radial_profile(found.energies[0])
-    return Measured(photo.name, perturbation[0], found, spectrum_figures(found)[0], profile)
+    change = measure_change(photo.images, result.rounded.cpu(), window=window, flow=result.flow)
+    return Measured(photo.name, change, result.clean_scores.item(), result.rounded_scores.item())
 
 
 def _command(arguments: argparse.Namespace, attack: Attack | None) -> str:
@@ -168,19 +150,19 @@ def _report(window: Window, runs: Sequence[Run], attack: Attack | None, command:
                 "label": one.label,
                 "model": None if one.model is None else one.model.model,
                 "variant": None if one.model is None else one.model.variant,
-                "mean": asdict(combine_figures([each.figures for each in one.measured], statistics.fmean)),
+                "mean": asdict(combine_figures([each.change.figures for each in one.measured], statistics.fmean)),
                 "photos": [
                     {
                         "image": each.image,
                         "clean_score": each.clean_score,
                         "rounded_score": each.rounded_score,
-                        **asdict(each.figures),
-                        "profile": each.profile.relative.tolist(),
-                        "flow": None if each.flow is None else asdict(flow_figures(each.flow)[0]),
+                        **asdict(each.change.figures),
+                        "profile": each.change.profile.relative.tolist(),
+                        "flow": _json(each.change.flow_figures),
                     }
                     for each in one.measured
                 ],
-                "profile_radius": one.measured[0].profile.radius.tolist(),
+                "profile_radius": one.measured[0].change.profile.radius.tolist(),
             }
             for one in runs
         ],
@@ -188,10 +170,14 @@ def _report(window: Window, runs: Sequence[Run], attack: Attack | None, command:
     }
 
 
+def _json(flow: FlowFigures | None) -> dict[str, Any] | None:
+    return None if flow is None else asdict(flow)
+
+
 def _print_table(one: Run) -> None:
     """Print shares in percent: of the waves of more than 8 px, of 4 to 8 px and of less, and of luma."""
     names = [band.name for band in BANDS]
-    rows = [(each.image, each.figures) for each in one.measured]
+    rows = [(each.image, each.change.figures) for each in one.measured]
     if len(rows) > 1:
         rows += [
             ("mean", combine_figures([figures for _, figures in rows], statistics.fmean)),
@@ -202,7 +188,7 @@ def _print_table(one: Run) -> None:
     for image, figures in rows:
         shares = [*figures.band_shares.values(), figures.luma_share]
         print("".join(f"{100 * share:8.1f}" for share in shares) + f"{255 * figures.rms:10.3f}  {image}")
-    white = one.measured[0].figures.white_band_shares.values()
+    white = one.measured[0].change.figures.white_band_shares.values()
     print("".join(f"{100 * share:8.1f}" for share in (*white, WHITE_LUMA_SHARE)) + f"{'':10}  white noise")
 
 
@@ -213,11 +199,11 @@ def _save_figure(path: Path, runs: Sequence[Run], command: str) -> None:
     panels = [
         SpectrumPanel(
             one.label,
-            one.measured[0].perturbation,
-            one.measured[0].spectrum,
-            [each.figures for each in one.measured],
-            [each.profile for each in one.measured],
-            None if one.measured[0].flow is None else arrows(one.measured[0].flow),
+            one.measured[0].change.perturbation,
+            one.measured[0].change.spectrum,
+            [each.change.figures for each in one.measured],
+            [each.change.profile for each in one.measured],
+            None if one.measured[0].change.flow is None else arrows(one.measured[0].change.flow),
         )
         for one in runs
     ]

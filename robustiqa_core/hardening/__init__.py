@@ -5,7 +5,7 @@ from robustiqa_core.hardening.cut import Cut, Maps, Prefix, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
 from robustiqa_core.hardening.donors import Trunk, Weights, load_trunk, load_weights, read_variants
 from robustiqa_core.hardening.objectives import OBJECTIVES, REGULARIZERS, Objective, parse_objective, spell_objective
-from robustiqa_core.hardening.pipeline import SHORT_ATTACK, harden, prepare
+from robustiqa_core.hardening.pipeline import SHORT_ATTACK, filter_importance_for, harden, prepare
 from robustiqa_core.hardening.recipe import (
     DISTILLATION,
     LOSSES,
@@ -71,6 +71,7 @@ __all__ = [
     "attacked_again",
     "check_hardened_card",
     "distillation_data",
+    "filter_importance_for",
     "find_cut",
     "harden",
     "labelled_data",

@@ -20,6 +20,7 @@ from robustiqa_core.hardening.cache import (
     KeptCrops,
     TeacherOutputs,
     fingerprint,
+    kept_crops,
     kept_maps,
     numbers_of,
     teacher_outputs,
@@ -286,19 +287,33 @@ def _plan(network: QualityModel, inputs: Inputs) -> Generator[Progressed, None, 
     if not CRITERIA[settings.criterion].needs_photos or settings.ratio == 0:
         return plan(network, settings)
     crops = yield from inputs.training_crops()
-    return plan_from(network, settings, importance_on(network, settings, crops))
+    return plan_from(network, settings, _importance_on(network, settings, crops))
 
 
-def importance_on(network: QualityModel, settings: PruningSettings, crops: KeptCrops) -> dict[str, Tensor]:
-    """Return the importance of every filter as a hardening finds it: by the first crops, and their labels if any.
+def filter_importance_for(
+    network: QualityModel, settings: PruningSettings, data: TuningData, cache: HardeningCache, *, seed: int = 0
+) -> dict[str, Tensor]:
+    """Return the importance of every filter, as a hardening finds it; `pruning.plan_from` says which of them go.
 
     Args:
-        network: not folded; not touched.
+        network: that is hardened, not folded; not touched.
         settings: whose criterion and seed count.
-        crops: of the first epoch; none are looked at where the criterion needs no photos.
+        data: whose first crops a criterion looks at, where it looks at any.
+        cache: where the crops are kept.
+        seed: of the hardening.
     """
     if not CRITERIA[settings.criterion].needs_photos:
         return filter_importance(network, settings.criterion, seed=settings.seed)
+    records = kept_crops(data.training, data.training_samples(0, seed), cache, workers=0)
+    while True:
+        try:
+            next(records)
+        except StopIteration as end:
+            return _importance_on(network, settings, end.value)
+
+
+def _importance_on(network: QualityModel, settings: PruningSettings, crops: KeptCrops) -> dict[str, Tensor]:
+    """Return the importance of every filter by the first crops, and by their labels where there are any."""
     known = crops.first(_CRITERION_CROPS)
     pixels, mos = known.pixels, known.targets
     labelled = mos.isfinite()

@@ -36,10 +36,12 @@ from robustiqa_core.spectra.sensitivity import (
     measure_sensitivity,
 )
 from robustiqa_core.spectra.singular import largest_singular_value
+from robustiqa_core.spectra.study import NOISE, MeasuredChange, follow_change, measure_change
 
 __all__ = [
     "BANDS",
     "INPUT_POINT",
+    "NOISE",
     "NORMS",
     "SCORE_POINT",
     "WHITE_LUMA_SHARE",
@@ -50,6 +52,7 @@ __all__ = [
     "FlowFigures",
     "FrequencyResponse",
     "Growth",
+    "MeasuredChange",
     "Norms",
     "PointSummary",
     "RadialProfile",
@@ -69,8 +72,10 @@ __all__ = [
     "displacement",
     "divergence",
     "flow_figures",
+    "follow_change",
     "largest_singular_value",
     "measure_amplification",
+    "measure_change",
     "measure_sensitivity",
     "radial_profile",
     "spectrum",

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from robustiqa_core.evaluation.tables.summary import RunSummary, Summary
+from robustiqa_core.evaluation.tables.summary import RunSummary, Summary, is_single
 from ui.compare.job import Point
-from ui.compare.texts import attack_and_strength, attack_label, axis_title, is_single, value_of
+from ui.compare.texts import attack_and_strength, attack_label, axis_title, value_of
 from ui.shell.figures import DASHES, SYMBOLS
 
 LEVELS = 255

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from robustiqa_core.auditing.comparison import verdicts
 from robustiqa_core.evaluation.tables.summary import Summary
 from ui.compare.job import CompareOutcome
 from ui.compare.texts import movements
-from ui.compare.verdicts import verdicts
 from ui.shell import cache
 from ui.shell.markdown import plain
 from ui.shell.verdicts import reservation, sentence
@@ -21,7 +21,7 @@ def draw_headline(outcome: CompareOutcome, summary: Summary, names: Mapping[str,
         summary: its figures under a convention.
         names: what people call each model, by its stem.
     """
-    said = verdicts(outcome.rows, summary, cache.cards(), direction=outcome.recipe.attacks.direction)
+    said = verdicts(outcome.rows, summary, cache.cards())
     moved = movements(summary, [(stem, names[stem]) for stem in outcome.recipe.models])
     sentences = [
         sentence(verdict, name=names[stem], baseline=names[baseline]) for stem, (baseline, verdict) in said.items()

@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from robustiqa_core.evaluation.tables.models import reference_of
 from robustiqa_core.evaluation.tables.output import table_frame
 from robustiqa_core.evaluation.tables.rows import Skipped, TableRow
-from robustiqa_core.evaluation.tables.runs import runs_of_rows, worst_runs
-from robustiqa_core.evaluation.tables.summary import Reference, RunSummary, Summary, summarise
+from robustiqa_core.evaluation.tables.summary import RunSummary, Summary, is_noise, is_transfer, summarise_rows
 from robustiqa_core.metrics.scale import Convention
 from robustiqa_core.scorer import ScoreRange
-from ui.compare.texts import FIGURES, attack_label, is_noise, is_transfer, remark, value_of
+from ui.compare.texts import FIGURES, attack_label, remark, value_of
 
 
 def summary_of(
@@ -36,12 +36,8 @@ def summary_of(
         RobustIQAError: as `summarise`.
     """
     own = {row.stem: row.score_range for row in rows}
-    known = {**ranges, **own}
-    baselines = {row.stem: baseline or f"{row.report.model}-baseline" for row in rows}
-    baselines = {stem: other if other in known else stem for stem, other in baselines.items()}
-    runs = runs_of_rows(rows)
-    reference = Reference(own, baselines, known, fixed)
-    return summarise([*runs, *worst_runs(runs)], reference, [convention])[0]
+    models = {row.stem: row.report.model for row in rows}
+    return summarise_rows(rows, reference_of(models, own, ranges, baseline=baseline, fixed=fixed), convention)
 
 
 def summary_table(summary: Summary, names: Mapping[str, str]) -> pd.DataFrame:

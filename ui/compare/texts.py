@@ -7,7 +7,7 @@ from robustiqa_core.attacks import parse_attack
 from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.evaluation.tables.attack_grid import attack_grid
 from robustiqa_core.evaluation.tables.rows import TableRow
-from robustiqa_core.evaluation.tables.summary import RunSummary, Summary
+from robustiqa_core.evaluation.tables.summary import RunSummary, Summary, is_noise, is_worst_case, worst_of
 from robustiqa_core.metrics.scale import Convention
 from ui.attacks.texts import attack_text, attack_words
 from ui.shell.glossary import WORDS
@@ -49,9 +49,6 @@ CONVENTION_NAMES: dict[Convention, str] = {
 }
 
 
-_WORST = "worst of"
-
-
 def value_of(run: RunSummary, name: str) -> float | None:
     """Return a figure of a run; None where it is not defined."""
     value: object = run.figures
@@ -79,26 +76,11 @@ def attack_label(attack: str) -> str:
         >>> attack_label("pgd:steps=5"), attack_label("worst of 2")
         ('PGD', 'Worst attack for each photo')
     """
-    if attack.startswith(_WORST):
+    if is_worst_case(attack):
         return "Worst attack for each photo"
     name = attack.partition(" from ")[0].partition(":")[0]
     found = attack_text(name).name
     return found if found != name else found.capitalize()
-
-
-def is_transfer(attack: str) -> bool:
-    """Return whether an attack of a table was made on another model than the one that scores its photos."""
-    return " from " in attack
-
-
-def is_noise(attack: str) -> bool:
-    """Return whether it is the random noise that attacks have to beat."""
-    return attack.partition(":")[0].partition(" ")[0] == "noise"
-
-
-def is_single(attack: str) -> bool:
-    """Return whether it is one attack on the model itself: neither the worst of several nor made on another model."""
-    return not attack.startswith(_WORST) and not is_transfer(attack)
 
 
 def attack_and_strength(attack: str, strength: float | None) -> str:
@@ -143,12 +125,6 @@ def movements(summary: Summary, models: Sequence[tuple[str, str]]) -> list[str]:
             f"scale{control}."
         )
     return sentences
-
-
-def worst_of(summary: Summary, stem: str) -> RunSummary | None:
-    """Return the attack in the strength that moves a model most; None where it was not attacked itself."""
-    runs = [run for run in summary.runs if run.model == stem and is_single(run.attack)]
-    return max(runs, key=lambda run: abs(run.figures.absolute_gain), default=None)
 
 
 def attack_in_full(run: RunSummary) -> str:

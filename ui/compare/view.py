@@ -3,6 +3,7 @@
 import streamlit as st
 
 from robustiqa_core.attacks.settings import format_fraction
+from robustiqa_core.auditing.comparison import symptoms
 from robustiqa_core.errors import InputError
 from robustiqa_core.evaluation.tables.summary import Summary
 from robustiqa_core.metrics.scale import CONVENTIONS, MEANING, Convention
@@ -11,7 +12,6 @@ from robustiqa_core.scorer import ScoreRange
 from ui.compare import cache as compare_cache
 from ui.compare import pair, session
 from ui.compare.controls import CompareRequest, estimate_seconds
-from ui.compare.diagnosis import symptoms
 from ui.compare.figures import curve_figure, scatter_figure
 from ui.compare.headline import draw_headline
 from ui.compare.job import CompareOutcome, Point, point_of_row, recipe_of

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from robustiqa_core.attacks import AttackStep, run
 from robustiqa_core.hardening import SHORT_ATTACK
 from robustiqa_core.scorer import Scorer
-from robustiqa_core.spectra import PointSummary, measure_amplification, summarise
-from robustiqa_core.spectra.probes import measuring_points, noise_of_size
+from robustiqa_core.spectra import NOISE, PointSummary, follow_change, summarise
+from robustiqa_core.spectra.probes import measuring_points
 
 PHOTO = "mountain_path"
 """The sample that the change is made for."""
 SIDE = 256
 """Pixels of its longer side."""
-ATTACK_KIND, NOISE_KIND = "pgd", "noise"
+ATTACK_KIND, NOISE_KIND = "pgd", NOISE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,9 @@ def probe_records(model: str, scorer: Scorer, images: Tensor) -> Iterator[ProbeS
             yield ProbeStep(0.7 * record.step / record.steps)
         else:
             adversarial = record.adversarial
-    perturbed = {ATTACK_KIND: adversarial, NOISE_KIND: noise_of_size(images, adversarial, seed=0)}
     growths = []
     places = measuring_points(network)
-    for growth in measure_amplification(
-        network, places, images, perturbed, score_range=scorer.score_range, norms="none"
-    ):
+    for growth in follow_change(network, images, adversarial, kind=ATTACK_KIND, score_range=scorer.score_range):
         growths.append(growth)
         yield ProbeStep(0.7 + 0.3 * len(growths) / (len(places) + 2))
     yield ProbeOutcome(model, {summary.point: summary for summary in summarise(growths)})

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import streamlit as st
 import torch
 
-from robustiqa_core.hardening import TuningData
+from robustiqa_core.hardening import TuningData, filter_importance_for
 from robustiqa_core.pruning import PruningPlan, PruningSettings, plan_from
 from ui.hardening import cache as hardening_cache
-from ui.pruning.plan import importance_of
 
 
 @st.cache_resource(max_entries=16, show_spinner="Asking every filter how important it is")
@@ -21,9 +20,8 @@ def filter_importance(model: str, variant: str, criterion: str, _data: TuningDat
         criterion: that judges the filters.
         _data: crops that a criterion looks at; those of the page Pruning, always the same.
     """
-    return importance_of(
-        hardening_cache.network(model, variant), criterion, data=_data, cache=hardening_cache.computed()
-    )
+    network = hardening_cache.network(model, variant)
+    return filter_importance_for(network, PruningSettings(criterion), _data, hardening_cache.computed())
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

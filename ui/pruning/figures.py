@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from robustiqa_core.pruning import MAX_RATIO
-from ui.pruning.plan import LayerRow
+from robustiqa_core.pruning.rows import LayerRow
 from ui.pruning.texts import Point
 from ui.shell.figures import COLOURS, DASHES, SYMBOLS
 

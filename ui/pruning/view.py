@@ -11,6 +11,7 @@ from robustiqa_core.attacks import spell_attack
 from robustiqa_core.hardening import SHORT_ATTACK
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.pruning import PruningPlan
+from robustiqa_core.pruning.rows import layer_rows, plan_csv, plan_json
 from ui.hardening import cache as hardening_cache
 from ui.hardening.job import Trial
 from ui.hardening.texts import CRITERION_NAMES
@@ -20,7 +21,6 @@ from ui.pruning.controls import expected_seconds
 from ui.pruning.figures import CURVES, MOS, Curve, curve_figure, importance_figure, plan_figure
 from ui.pruning.job import PruningOutcome
 from ui.pruning.live import data_of
-from ui.pruning.plan import layer_rows, plan_csv, plan_json
 from ui.pruning.recipe import CROPS, HELD_OUT, SIDE, PruningRecipe
 from ui.pruning.texts import (
     SCOPE_NAMES,

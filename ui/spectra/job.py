@@ -22,18 +22,14 @@ from robustiqa_core.spectra import (
     arrows,
     assemble,
     density_map,
-    flow_figures,
-    measure_amplification,
+    follow_change,
+    measure_change,
     measure_sensitivity,
-    radial_profile,
-    spectrum,
-    spectrum_figures,
 )
-from robustiqa_core.spectra.probes import measuring_points, middles, noise_of_size
+from robustiqa_core.spectra.probes import measuring_points, middles
 from ui.photos.photo_set import NamedPhoto
 from ui.shell.model_names import model_title
 from ui.spectra.outcome import (
-    NOISE,
     Change,
     LayersOutcome,
     PerturbationOutcome,
@@ -103,8 +99,7 @@ def _changes(
 
 def _change(stem: str, place: str, photo: Photo, result: AttackResult) -> Change:
     stored = result.rounded.cpu()
-    found = spectrum(stored - photo.images)
-    energies = found.energies[0]
+    change = measure_change(photo.images, stored, flow=result.flow)
     return Change(
         model=stem,
         photo=place,
@@ -113,11 +108,11 @@ def _change(stem: str, place: str, photo: Photo, result: AttackResult) -> Change
         size=photo.size,
         clean_png=encode_png(photo.images[0]),
         adversarial_png=encode_png(stored[0]),
-        figures=spectrum_figures(found)[0],
-        profile=radial_profile(energies),
-        density=density_map(energies),
-        flow=None if result.flow is None else flow_figures(result.flow)[0],
-        arrows=None if result.flow is None else arrows(result.flow, along=20),
+        figures=change.figures,
+        profile=change.profile,
+        density=density_map(change.spectrum.energies[0]),
+        flow=change.flow_figures,
+        arrows=None if change.flow is None else arrows(change.flow, along=20),
     )
 
 
@@ -162,11 +157,15 @@ def _photo_growths(
     points = measuring_points(scorer)
     middle = begin + part * (1 - LAYERS_SHARE[question.norms])
     result = yield from _attacked(attack, scorer, images, begin, middle, title)
-    changed = {attack_name(attack): result.adversarial}
-    changed.setdefault(NOISE, noise_of_size(images, result.adversarial, seed=getattr(attack, "seed", 0)))
     growths: list[Growth] = []
-    for growth in measure_amplification(
-        scorer, points, images, changed, score_range=scorer.score_range, norms=question.norms
+    for growth in follow_change(
+        scorer,
+        images,
+        result.adversarial,
+        kind=attack_name(attack),
+        score_range=scorer.score_range,
+        norms=question.norms,
+        seed=getattr(attack, "seed", 0),
     ):
         growths.append(growth)
         share = middle + (begin + part - middle) * len(growths) / (len(points) + 2)

@@ -7,11 +7,10 @@ from typing import Any
 import plotly.graph_objects as go
 import torch
 
-from robustiqa_core.spectra import BANDS, PointSummary, SensitivityMap
+from robustiqa_core.spectra import BANDS, NOISE, PointSummary, SensitivityMap
 from ui.shell.figures import DASHES, SYMBOLS
 from ui.shell.model_names import place_name
 from ui.spectra.figures import CYCLES, GREY, LAYOUT, frequency_axes, log_axis
-from ui.spectra.outcome import NOISE
 from ui.spectra.texts import kind_label
 
 _FLOOR = 1e-3

@@ -13,9 +13,6 @@ from robustiqa_core.spectra import (
 )
 from ui.spectra.recipe import SpectraRecipe, View
 
-NOISE = "noise"
-"""Kind of the change that an attack is compared with: noise of the same root mean square."""
-
 
 @dataclass(frozen=True, slots=True)
 class SpectraStep:

@@ -9,6 +9,7 @@ import torch
 from robustiqa_core.metrics.correlation import spell_correlation, srocc
 from robustiqa_core.spectra import (
     BANDS,
+    NOISE,
     WHITE_LUMA_SHARE,
     FlowFigures,
     PointSummary,
@@ -17,7 +18,7 @@ from robustiqa_core.spectra import (
     band_means,
 )
 from ui.shell.model_names import place_name
-from ui.spectra.outcome import NOISE, Change
+from ui.spectra.outcome import Change
 
 QUESTIONS = {
     "perturbation": "Where does the change of an attack lie: in coarse waves or in fine ones, in brightness or in "

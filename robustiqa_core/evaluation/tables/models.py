@@ -1,5 +1,7 @@
 """The models of a table by their names, and the ranges of scores that its figures are scaled by."""
 
+from collections.abc import Mapping
+
 import torch
 
 from robustiqa_core.checkpoints.storage import list_cards
@@ -72,6 +74,27 @@ def table_reference(plan: TablePlan, *, baseline: str | None = None, fixed: Scor
         fixed: the nominal scale, where it is known.
     """
     own = {model.stem: model.scorer.score_range for model in plan.models}
-    ranges = {card.stem: card.score_range for card in list_cards()} | own
-    compared = {model.stem: baseline or f"{model.model}-{BASELINE}" for model in plan.models}
-    return Reference(own, {stem: other if other in ranges else stem for stem, other in compared.items()}, ranges, fixed)
+    ranges = {card.stem: card.score_range for card in list_cards()}
+    return reference_of({model.stem: model.model for model in plan.models}, own, ranges, baseline=baseline, fixed=fixed)
+
+
+def reference_of(
+    models: Mapping[str, str],
+    own: Mapping[str, ScoreRange],
+    ranges: Mapping[str, ScoreRange],
+    *,
+    baseline: str | None = None,
+    fixed: ScoreRange | None = None,
+) -> Reference:
+    """Return the ranges that the conventions need; a model without a known baseline is compared with itself.
+
+    Args:
+        models: architectures by stem.
+        own: ranges of their clean scores, by stem.
+        ranges: those of all models that there are.
+        baseline: stem of the model that all are compared with; by default the baseline of each architecture.
+        fixed: the nominal scale, where it is known.
+    """
+    known = {**ranges, **own}
+    compared = {stem: baseline or f"{model}-{BASELINE}" for stem, model in models.items()}
+    return Reference(own, {stem: other if other in known else stem for stem, other in compared.items()}, known, fixed)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from robustiqa_core.evaluation.tables.runs import ScoreRun, clean_ranges, common_images
+from robustiqa_core.evaluation.tables.rows import TableRow
+from robustiqa_core.evaluation.tables.runs import ScoreRun, clean_ranges, common_images, runs_of_rows, worst_runs
 from robustiqa_core.metrics.comparison import PairedTest, compare_paired
 from robustiqa_core.metrics.figures import RobustnessFigures, gain_intervals, rank_intervals, robustness_figures
 from robustiqa_core.metrics.robustness import area_under_curve
@@ -200,3 +201,52 @@ def _comparisons(
         test = compare_paired(first, second, resamples=resamples, seed=seed)
         comparisons.append(Comparison(run.model, baseline, run.attack, run.strength, convention, test))
     return tuple(comparisons)
+
+
+def summarise_rows(
+    rows: Sequence[TableRow], reference: Reference, convention: Convention, *, resamples: int = 1000
+) -> Summary:
+    """Return what rows say under a convention, with the worst of several attacks as a run of its own.
+
+    Args:
+        rows: of a table.
+        reference: ranges that the conventions need.
+        convention: of the scale.
+        resamples: bootstrap draws.
+
+    Raises:
+        RobustIQAError: as `summarise`.
+    """
+    runs = runs_of_rows(rows)
+    return summarise([*runs, *worst_runs(runs)], reference, [convention], resamples=resamples)[0]
+
+
+def is_transfer(attack: str) -> bool:
+    """Return whether an attack of a table was made on another model than the one that scores its photos.
+
+    Example:
+        >>> is_transfer("pgd from dbcnn-baseline"), is_transfer("pgd:steps=5")
+        (True, False)
+    """
+    return " from " in attack
+
+
+def is_noise(attack: str) -> bool:
+    """Return whether it is the random noise that attacks have to beat."""
+    return attack.partition(":")[0].partition(" ")[0] == "noise"
+
+
+def is_worst_case(attack: str) -> bool:
+    """Return whether it stands for the attack of several that moves each photo most."""
+    return attack.startswith("worst of")
+
+
+def is_single(attack: str) -> bool:
+    """Return whether it is one attack on the model itself: neither the worst of several nor made on another model."""
+    return not is_worst_case(attack) and not is_transfer(attack)
+
+
+def worst_of(summary: Summary, stem: str) -> RunSummary | None:
+    """Return the attack in the strength that moves a model most; None where it was not attacked itself."""
+    runs = [run for run in summary.runs if run.model == stem and is_single(run.attack)]
+    return max(runs, key=lambda run: abs(run.figures.absolute_gain), default=None)

@@ -78,7 +78,7 @@ def small(monkeypatch: pytest.MonkeyPatch, photos: Path) -> Iterator[None]:
     monkeypatch.setattr(controls, "new_recipe", small_recipe)
     monkeypatch.setattr(live, "tuning_data", lambda recipe, labelled: distillation_data(recipe, root=photos))
     monkeypatch.setattr(hardening_job, "ATTACKED", 2)
-    monkeypatch.setattr(hardening_job, "_TURNS", 1)
+    monkeypatch.setattr("robustiqa_core.hardening.trial._TURNS", 1)
     monkeypatch.setattr(placement_live, "prepared", lambda images, device: images[..., :64, :64])
     hardening_cache.trial_store.clear()
     cache.named_models.clear()

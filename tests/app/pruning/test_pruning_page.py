@@ -20,6 +20,7 @@ from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.hardening import HardeningRecipe
 from robustiqa_core.pruning import LayerPlan, PruningPlan
 from robustiqa_core.pruning.cost import Cost
+from robustiqa_core.pruning.rows import layer_rows, plan_csv
 from robustiqa_core.pruning.settings import PruningSettings
 from ui.hardening import cache as hardening_cache
 from ui.hardening.texts import CRITERION_NAMES
@@ -29,7 +30,6 @@ from ui.pruning import live
 from ui.pruning import recipe as pruning_recipe
 from ui.pruning.figures import CURVES, curve_figure, plan_figure
 from ui.pruning.job import PruningOutcome
-from ui.pruning.plan import layer_rows, plan_csv
 from ui.pruning.recipe import RATIOS, PruningRecipe, read_recipe
 from ui.pruning.texts import Point, broken_sentence, findings, headline, points_csv, symptoms
 from ui.shell import cache, state

@@ -19,7 +19,6 @@ from robustiqa_core.cli import spectra_options
 from robustiqa_core.scorer import InsertionPoint
 from ui.jobs import cache as jobs_cache
 from ui.shell import cache, state
-from ui.spectra import job as spectra_job
 from ui.spectra import live
 from ui.spectra.controls import default_models
 from ui.spectra.files import outcome_csv, outcome_json
@@ -63,7 +62,8 @@ def scorer(monkeypatch: pytest.MonkeyPatch) -> None:
 def network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a network with two stages in the place of the models."""
     use(monkeypatch, TinyNetwork())
-    monkeypatch.setattr(spectra_job, "measuring_points", lambda network: POINTS)
+    for module in ("ui.spectra.job", "robustiqa_core.spectra.study"):
+        monkeypatch.setattr(f"{module}.measuring_points", lambda network: POINTS)
 
 
 def open_page(view: str = "perturbation", **address: str) -> AppTest:

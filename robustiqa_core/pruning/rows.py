@@ -1,4 +1,4 @@
-"""Which filters would go, as rows and files. Knows nothing of Streamlit."""
+"""A pruning plan as rows and files: what goes from each layer, and how important it was."""
 
 import csv
 import io
@@ -7,13 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from robustiqa_core.hardening import HardeningCache, TuningData
-from robustiqa_core.hardening.cache import BATCH, from_8bit, kept_crops
-from robustiqa_core.models import QualityModel
-from robustiqa_core.pruning import CRITERIA, LayerPlan, PruningPlan, filter_importance
+from robustiqa_core.pruning.planning import LayerPlan, PruningPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +64,6 @@ def layer_name(group: str) -> str:
     """
     words = [word for word in group.split(".") if word not in ("features", "scnn", "expand", "conv", "layers")]
     return ".".join(words)
-
-
-def importance_of(
-    network: QualityModel, criterion: str, *, data: TuningData, cache: HardeningCache
-) -> dict[str, Tensor]:
-    """Return the importance of every filter, as a hardening with this data finds it.
-
-    Args:
-        network: not folded; not touched.
-        criterion: key of `CRITERIA`.
-        data: whose training crops a criterion looks at, where it looks at any.
-        cache: where the crops are kept.
-    """
-    if not CRITERIA[criterion].needs_photos:
-        return filter_importance(network, criterion)
-    records = kept_crops(data.training, data.training_samples(0, 0), cache, workers=0)
-    while True:
-        try:
-            next(records)
-        except StopIteration as end:
-            crops = end.value
-            break
-    images = (from_8bit(part, network.k.device) for part in torch.split(crops.pixels, BATCH))
-    return filter_importance(network, criterion, images=images, mos=crops.targets if data.labelled else None)
 
 
 def plan_csv(plan: PruningPlan) -> bytes:
