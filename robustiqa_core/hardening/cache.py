@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -304,3 +304,12 @@ def _check_memory(size: int, what: str) -> None:
             f"expected {what} of at most {_MOST_BYTES / GIB:.0f} GiB, got {size / GIB:.1f} GiB; choose fewer or "
             "smaller crops, a deeper position, or tune all layers"
         )
+
+
+def result_of(steps: Generator[Progressed, None, Value]) -> Value:
+    """Return what a generator returns; its progress is of no interest."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(Value, end.value)

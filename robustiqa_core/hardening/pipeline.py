@@ -23,6 +23,7 @@ from robustiqa_core.hardening.cache import (
     kept_crops,
     kept_maps,
     numbers_of,
+    result_of,
     teacher_outputs,
 )
 from robustiqa_core.hardening.cut import Cut, Suffix, find_cut
@@ -304,12 +305,8 @@ def filter_importance_for(
     """
     if not CRITERIA[settings.criterion].needs_photos:
         return filter_importance(network, settings.criterion, seed=settings.seed)
-    records = kept_crops(data.training, data.training_samples(0, seed), cache, workers=0)
-    while True:
-        try:
-            next(records)
-        except StopIteration as end:
-            return _importance_on(network, settings, end.value)
+    crops = result_of(kept_crops(data.training, data.training_samples(0, seed), cache, workers=0))
+    return _importance_on(network, settings, crops)
 
 
 def _importance_on(network: QualityModel, settings: PruningSettings, crops: KeptCrops) -> dict[str, Tensor]:

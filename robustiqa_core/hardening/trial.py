@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,15 @@ from robustiqa_core.attacks.objective import score
 from robustiqa_core.blocks import block_at, orthogonality_error
 from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.errors import ConfigurationError, InputError, NumericalError
-from robustiqa_core.hardening.cache import HardeningCache, KeptCrops, Stored, fingerprint, kept_crops, numbers_of
+from robustiqa_core.hardening.cache import (
+    HardeningCache,
+    KeptCrops,
+    Stored,
+    fingerprint,
+    kept_crops,
+    numbers_of,
+    result_of,
+)
 from robustiqa_core.hardening.data import TuningData
 from robustiqa_core.hardening.donors import Trunk, Weights
 from robustiqa_core.hardening.recipe import HardeningRecipe
@@ -30,8 +38,6 @@ from robustiqa_core.models.card import ModelCard, RangeSource, Training
 from robustiqa_core.pruning import PruningPlan
 from robustiqa_core.scorer import Scorer
 from robustiqa_core.training.last_layer import last_layer
-
-Value = TypeVar("Value")
 
 _TURNS = 25
 """How often both models are timed, by turns: other work on the machine then slows both."""
@@ -180,18 +186,9 @@ def attacked_again(
         count: of crops.
     """
     cache, network.score_range = HardeningCache(), baseline.score_range
-    crops = _result(kept_crops(data.validation, data.validation_samples[:count], cache, workers=0))
-    before, after = (_result(attacked(each, crops, attack, cache)) for each in (baseline, network))
+    crops = result_of(kept_crops(data.validation, data.validation_samples[:count], cache, workers=0))
+    before, after = (result_of(attacked(each, crops, attack, cache)) for each in (baseline, network))
     return attacked_figures(network, crops, before, after, attack=attack)
-
-
-def _result(steps: Generator[Progressed, None, Value]) -> Value:
-    """Return what a generator returns; its progress is of no interest."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return cast(Value, end.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def draw_findings(outcome: PruningOutcome) -> None:
     points = [point_of(trial) for trial in outcome.trials]
     st.header("What the figures say", anchor=False)
     st.markdown("\n\n".join(findings(points)))
-    recipe, device = outcome.recipe, outcome.trials[0].device
+    recipe, device = outcome.recipe, outcome.trials[0].timing.device
     tuning = f"tuned for {recipe.epochs} epochs of {CROPS} crops" if recipe.epochs else "not tuned"
     attacked = outcome.trials[0].card.hardening["attacked"]["crops"]
     st.caption(
