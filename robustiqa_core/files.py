@@ -248,15 +248,29 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_bytes(path, encode_text(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"))
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these pairs, no name of which may stand twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
+
+
+def _no_number(text: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not know."""
+    raise ValueError(f"{text} is no number")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`.
 
     Raises:
-        InputError: the file cannot be read or is not a JSON object.
+        InputError: the file cannot be read or is not a JSON object, it says something twice, or a number is none.
     """
     text = read_text(path, expected="JSON", remedy="restore the file")
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     # Python's parser gives up on numbers of thousands of digits and on brackets nested as deep.
     except (ValueError, RecursionError) as error:
         raise InputError(f"expected JSON in {path}, got something else ({error}); restore the file") from error

@@ -161,7 +161,10 @@ def test_a_file_name_that_is_no_text_survives_json(tmp_path: Path) -> None:
     assert os.fsencode(json.loads(encode_text(json.dumps(name, ensure_ascii=False)))) == b"caf\xe9 \xc3\xa9.png"
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, "[1]", "", "nul", '{"a": ' * 50_000])
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "1" * 10_000, "[1]", "", "nul", '{"a": ' * 50_000, '{"a": NaN}', '{"a": 1, "b": {"c": 1, "c": 2}}'],
+)
 def test_what_is_no_json_object_is_refused_in_one_way(tmp_path: Path, text: str) -> None:
     (tmp_path / "card.json").write_text(text)
     with pytest.raises(InputError, match=r"expected (a )?JSON.* in .*card\.json"):

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +32,7 @@ def user_code(source: str, task: str, remedy: str = "correct its code") -> Itera
     Raises:
         InputError: the code raised something, or called `sys.exit`; its error is the cause.
     """
-    with _STANDARD_ERROR:
+    with _STANDARD_ERROR, _kept_settings():
         try:
             yield
         # What is no fault of the code: our own refusals, Ctrl-C, and a machine that is too small.
@@ -43,6 +44,32 @@ def user_code(source: str, task: str, remedy: str = "correct its code") -> Itera
             raise InputError(f"expected {source!r} to {task}, got {describe(error)}; {remedy}") from error
 
 
+@contextlib.contextmanager
+def _kept_settings() -> Iterator[None]:
+    """Undo what foreign code may change for everybody: where relative paths begin, and how torch computes."""
+    folder, dtype = _folder(), torch.get_default_dtype()
+    threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        if folder is not None and _folder() != folder:
+            os.chdir(folder)
+        if torch.get_default_dtype() is not dtype:
+            torch.set_default_dtype(dtype)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        if torch.is_grad_enabled() != gradients:
+            torch.set_grad_enabled(gradients)
+
+
+def _folder() -> Path | None:
+    """Return the working folder; None where it was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
 def describe(error: BaseException) -> str:
     r"""Return the kind of an error and what it says, in one line.
 
@@ -50,7 +77,8 @@ def describe(error: BaseException) -> str:
         >>> describe(ValueError("too\n  large")), describe(SystemExit(3))
         ('ValueError: too large', 'SystemExit: 3')
     """
-    text = " ".join(str(error).split())
+    # Not str(error): an error's own words are foreign code too.
+    text = " ".join(str(traceback.TracebackException(type(error), error, None)).split())
     shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
     return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
 

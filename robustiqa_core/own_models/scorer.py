@@ -50,11 +50,16 @@ class OwnScorer:
 
         Raises:
             InputError: the network's code raises, or returns something else than one number a photo.
+            NumericalError: a score is NaN or infinite.
         """
         with torch.no_grad() if self.black_box else contextlib.nullcontext():
             x = self.prepared(check_model_input(images))
             parts = x.chunk(len(x)) if self.one_by_one else (x,)
             outputs = torch.cat([self._output(part) for part in parts])
+            if not outputs.isfinite().all():
+                raise NumericalError(
+                    f"expected finite scores of {self.model.source!r}, got {outputs.tolist()}; check its weights"
+                )
             return outputs if self.model.higher_is_better else -outputs
 
     def prepared(self, images: Tensor) -> Tensor:
@@ -81,9 +86,10 @@ class OwnScorer:
                 f"expected scores ({count},) or ({count}, 1) of a network, {_told(output)}; "
                 "wrap the network so that it returns one number a photo, as a tensor"
             )
-        scores = output.flatten().to(torch.promote_types(output.dtype, torch.float32))
-        # A scorer's scores lie where its photos do.
-        return scores.to(images.device)
+        with user_code(self.model.source, "return scores that can be read"):
+            scores = output.flatten().to(torch.promote_types(output.dtype, torch.float32))
+            # A scorer's scores lie where its photos do.
+            return scores.to(images.device)
 
 
 def _told(output: object) -> str:
@@ -218,8 +224,6 @@ def _checked_scores(scorer: OwnScorer, photos: Tensor) -> Tensor:
         scores, again = scorer(photos), scorer(photos)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
-    if not scores.isfinite().all():
-        raise NumericalError(f"expected finite scores of {source!r}, got {scores.tolist()}; check its weights")
     if not torch.allclose(scores, again, rtol=1e-4, atol=1e-6):
         raise NumericalError(
             f"expected the same scores of {source!r} on every call, got {scores.tolist()} and {again.tolist()}; "

@@ -140,7 +140,7 @@ def test_score_table_reads_one_column_a_strength_and_lower_is_better(
 ) -> None:
     table = folder / "niqe.csv"
     lines = [f"{place}.png;{place / 10:.1f};{place / 10 - 0.2:.1f};{place / 10 - 0.4:.1f}" for place in range(6)]
-    head = "image_name;clean_val;attacked_val_eps=2/255;attacked_val_eps=4/255\n"
+    head = "image_name;clear_val;attacked_val_eps=2/255;attacked_val_eps=4/255\n"
     table.write_text(head + "\n".join(lines).replace(".", ",").replace(",png", ".png"))
     words = ["score-table", str(table), "--resamples", "20"]
     assert cli.main([*words, "--json", "--lower-is-better", "--fixed-range", "0", "1"]) == 0

@@ -635,3 +635,68 @@ def test_a_changed_file_is_another_model_for_tables_and_cards(tmp_path: Path) ->
         digests.append(own_models.resolve_card(str(path), scorer=scorer).sha256)
     assert all(digests)
     assert digests[0] != digests[1]
+
+
+MISCHIEF = """
+import os
+import torch
+
+
+class Unreadable(Exception):
+    def __str__(self):
+        raise ValueError("no")
+
+
+def raises_unreadable():
+    def score(x):
+        raise Unreadable
+    return score
+def nowhere(): return lambda x: x.mean((1, 2, 3)).to("meta")
+def sparse(): return lambda x: x.mean((1, 2, 3)).to_sparse()
+def later():
+    calls = []
+    def score(x):
+        calls.append(x)
+        return x.mean((1, 2, 3)) * (float("nan") if len(calls) > LIMIT else 1)
+    return score
+def moves():
+    os.chdir("/")
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    return lambda x: x.mean((1, 2, 3))
+
+
+LIMIT = 12
+"""
+
+
+@pytest.fixture
+def mischief(tmp_path: Path) -> str:
+    path = tmp_path / "mischief.py"
+    path.write_text(MISCHIEF)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("raises_unreadable", "Unreadable: <exception str"), ("nowhere", "return scores that can be read")],
+)
+def test_what_foreign_code_does_to_be_unreadable_is_one_error(mischief: str, name: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        load(f"{mischief}:{name}")
+
+
+def test_a_score_that_becomes_nan_later_is_an_error_and_no_score(mischief: str, tmp_path: Path) -> None:
+    scorer = load(f"{mischief}:later")
+    with pytest.raises(NumericalError, match=r"finite scores of .*later"):
+        for _ in range(13):
+            scorer(photos())
+    (photo,) = [sample.path for sample in list_samples()][:1]
+    assert cli.main(["score", str(photo), "--model", f"{mischief}:later", "--device", "cpu"]) == 2
+
+
+def test_what_foreign_code_sets_for_everybody_is_undone(mischief: str) -> None:
+    before = Path.cwd(), torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
+    assert load(f"{mischief}:moves")(photos()).dtype == torch.float32
+    assert (Path.cwd(), torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()) == before

@@ -19,7 +19,19 @@ _MODEL = Column("model", others=("metric", "method_name", "iqa", "iqa_model"))
 _VARIANT = Column("variant", needed=False, filled=False)
 _IMAGE = Column("image", others=("file", *FILE.others))
 _CLEAN = Column(
-    "clean", "number", others=("clean_score", "clean_val", "clean_value", "score_clean", "original_score", "original")
+    "clean",
+    "number",
+    others=(
+        "clean_score",
+        "clean_val",
+        "clean_value",
+        "clear",
+        "clear_val",
+        "clear_score",
+        "score_clean",
+        "original_score",
+        "original",
+    ),
 )
 _ATTACKED = Column(
     "attacked",
