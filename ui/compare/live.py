@@ -15,6 +15,7 @@ from ui.compare.job import CompareOutcome, CompareRecord, CompareStep, NewRow, P
 from ui.compare.recipe import CompareRecipe
 from ui.jobs.page_job import AWAY_SECONDS, PageJob
 from ui.jobs.progress import STARTING, Progress
+from ui.photos import cache as photo_cache
 from ui.shell import cache, controls
 from ui.shell.charts import draw_live_chart
 from ui.shell.figures import model_colours
@@ -51,7 +52,7 @@ def follow() -> None:
 
 def photo_titles(recipe: CompareRecipe, places: Sequence[str]) -> dict[str, str]:
     """Return what people call each photo, by the name that it has in the rows."""
-    samples = cache.samples() if recipe.photos.source == "samples" else {}
+    samples = photo_cache.samples() if recipe.photos.source == "samples" else {}
     titles = [samples[name].title if name in samples else name for name in recipe.photos.names]
     return dict(zip(places, titles, strict=True))
 

@@ -13,6 +13,7 @@ from ui.compare import session
 from ui.compare.job import CompareOutcome, recipe_of, share_moved
 from ui.compare.texts import row_label
 from ui.jobs.page_job import LIVE_REGION
+from ui.photos import cache as photo_cache
 from ui.photos.credits import credit_line
 from ui.shell import cache
 from ui.shell.components.compare_slider import Picture, compare_slider
@@ -118,4 +119,4 @@ def _draw(result: Outcome, row: TableRow, outcome: CompareOutcome, title: str) -
 def credit(outcome: CompareOutcome, image: str) -> str:
     """Return the credit of a sample photo as markdown; the name of any other."""
     name = dict(zip(outcome.photos, outcome.recipe.photos.names, strict=True))[image]
-    return credit_line(cache.samples()[name]) if outcome.recipe.photos.source == "samples" else plain(name)
+    return credit_line(photo_cache.samples()[name]) if outcome.recipe.photos.source == "samples" else plain(name)

@@ -13,6 +13,7 @@ from ui.hardening.live import hardening_job
 from ui.jobs import cache as jobs_cache
 from ui.jobs.page_job import PageJob
 from ui.jobs.progress import Progress
+from ui.photos import cache as photo_cache
 from ui.placement import session
 from ui.placement.probe import PHOTO, ProbeOutcome, ProbeStep, prepared, probe_records
 from ui.shell import cache
@@ -43,7 +44,7 @@ def follow() -> None:
 
 def _prepare(stem: str) -> Callable[[], Iterator[ProbeStep | ProbeOutcome]]:
     card = cache.cards()[stem]
-    images = prepared(cache.sample_photo(PHOTO).images, cache.device())
+    images = prepared(photo_cache.sample_photo(PHOTO).images, cache.device())
     return partial(_records, stem, cache.scorer(card.model, card.variant), images)
 
 

@@ -15,8 +15,9 @@ from ui.attacks.live import NOUN, batch_records_of, kept_as
 from ui.attacks.recipe import PhotoChoice
 from ui.jobs.page_job import PageJob
 from ui.jobs.progress import Progress
+from ui.photos import cache as photo_cache
 from ui.photos.photo_set import from_root
-from ui.shell import cache, controls, state
+from ui.shell import controls, state
 from ui.shell.model_names import rival_of
 from ui.start import session
 
@@ -36,7 +37,7 @@ def start_recipe(cards: Mapping[str, ModelCard]) -> BatchRecipe:
     pairs = ((stem, rival_of(stem, cards)) for stem in baselines)
     alone = next(iter(baselines or cards))
     first, rival = next(((stem, rival) for stem, rival in pairs if rival is not None), (alone, None))
-    samples = cache.samples()
+    samples = photo_cache.samples()
     photos = [samples[name] for name in SHOWN if name in samples] or list(samples.values())[:1]
     return BatchRecipe(
         tuple(PhotoChoice("sample", sample.name, from_root(sample.path), MAX_SIDE) for sample in photos),
@@ -47,7 +48,7 @@ def start_recipe(cards: Mapping[str, ModelCard]) -> BatchRecipe:
 
 def start(recipe: BatchRecipe) -> None:
     """Submit the run for this visit."""
-    JOB.start(recipe, partial(batch_records_of, recipe, lambda choice: cache.sample_photo(choice.name)))
+    JOB.start(recipe, partial(batch_records_of, recipe, lambda choice: photo_cache.sample_photo(choice.name)))
 
 
 def settle() -> None:
@@ -67,7 +68,7 @@ def progress(snapshot: JobSnapshot, recipe: BatchRecipe) -> Progress:
     step = record.record.step if isinstance(record.record, AttackStep) else 0
     points = [point for point in cast(Sequence[CurvePoint], snapshot.trace) if point.run == record.run]
     photo, model = divmod(record.run, len(recipe.models))
-    title, name = cache.samples()[recipe.photos[photo].name].title, controls.model_title(recipe.stems[model])
+    title, name = photo_cache.samples()[recipe.photos[photo].name].title, controls.model_title(recipe.stems[model])
     return Progress(
         (record.run + step / steps) / len(recipe.runs()),
         f"{title}: attacking {name}, step {step} of {steps}. Score {points[0].score:.2f} → {points[-1].best_score:.2f}",
