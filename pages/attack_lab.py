@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from ui.jobs import page_job
 from ui.lab import controls, live, result, session, sweep_view
 from ui.shell import cache, navigation
 from ui.shell import controls as shell_controls
@@ -29,18 +28,18 @@ with st.sidebar:
 live.rejoin(request)
 if lab.asked and request is not None:
     live.start(request.recipe)
-live.settle()
+live.JOB.settle()
 live.restore()
 
-page_job.draw_notice(lab)
+live.JOB.draw_notice()
 if lab.active is not None or lab.shown is not None:
     st.query_params.from_dict({**live.address(), **sweep_view.address()})
 
 if lab.active is not None:
-    live.follow()
+    live.JOB.follow()
     st.stop()
 
-outcome = live.shown_outcome()
+outcome = live.JOB.result()
 if outcome is None:
     st.markdown(f"There is no result to show yet. Choose a photo. {shell_controls.press('Run the attack')}.")
     st.stop()

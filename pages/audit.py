@@ -4,7 +4,6 @@ import streamlit as st
 
 from ui.audit import controls as audit_controls
 from ui.audit import live, session, view
-from ui.jobs import page_job
 from ui.shell import cache, controls, navigation
 
 navigation.through_app()
@@ -26,15 +25,15 @@ with st.sidebar:
 
 if jobs.asked and request is not None:
     live.start(request)
-live.settle()
-live.restore(request)
-page_job.draw_notice(jobs)
+live.JOB.settle()
+live.JOB.restore_named(None if request is None else request.recipe)
+live.JOB.draw_notice()
 
 if jobs.active is not None:
     live.follow()
     st.stop()
 
-outcome = live.outcome()
+outcome = live.JOB.result()
 if outcome is None:
     view.draw_invitation(request)
     st.stop()

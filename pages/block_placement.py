@@ -1,5 +1,7 @@
 """Block placement: put a block into a model, fine-tune it here and now, and see what it changes."""
 
+from functools import partial
+
 import streamlit as st
 
 from ui.hardening import live
@@ -47,19 +49,20 @@ with st.sidebar:
         ahead.follow()
 
 if jobs.asked and recipe is not None:
-    live.start(jobs, recipe)
-live.settle(jobs)
-live.restore(jobs)
+    placement_live.JOB.start(recipe, partial(live.prepare, recipe))
+placement_live.JOB.settle()
+live.restore(placement_live.JOB)
 view.note_as_mine(jobs.shown)
 
-trial = live.outcome(jobs)
+trial = placement_live.JOB.result()
 is_shown = jobs.active is None and trial is not None and trial.recipe.model == model
 with above:
     view.draw_notice()
     if jobs.active is not None:
-        live.follow(jobs)
+        placement_live.JOB.follow()
+        placement_live.JOB.draw_away()
     elif trial is not None and is_shown:
-        st.query_params.from_dict(view.address(trial.recipe))
+        st.query_params.from_dict(live.address(trial.recipe))
         if recipe is not None and recipe != trial.recipe:
             st.info(f"The controls have changed since this trial. {controls.press('Harden')} to see their result.")
         view.draw_summary(trial)

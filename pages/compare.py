@@ -4,7 +4,6 @@ import streamlit as st
 
 from ui.compare import controls as compare_controls
 from ui.compare import live, session, view
-from ui.jobs import page_job
 from ui.shell import cache, controls, navigation
 
 navigation.through_app()
@@ -24,18 +23,18 @@ st.markdown(
 with st.sidebar:
     request = compare_controls.compare_controls()
 
-live.restore(request)
+live.JOB.restore_named(None if request is None else request.recipe)
 live.greet(request)
 if jobs.asked and request is not None:
     live.start(request)
-live.settle()
-page_job.draw_notice(jobs)
+live.JOB.settle()
+live.JOB.draw_notice()
 
 if jobs.active is not None:
     live.follow()
     st.stop()
 
-outcome = live.outcome()
+outcome = live.JOB.result()
 if outcome is None:
     view.draw_invitation(request)
     st.stop()

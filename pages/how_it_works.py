@@ -5,6 +5,7 @@ import streamlit as st
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.verdict import LEAST_AGREEMENT
 from ui.hardening.texts import hardened_by, overview_row, under_attack
+from ui.photos import cache as photo_cache
 from ui.photos.credits import credit_line
 from ui.shell import cache, glossary, navigation
 from ui.shell.markdown import plain
@@ -105,4 +106,4 @@ Everything can also be run without a browser: each result shows the command that
 )
 
 with st.expander("Credits of the sample photos"):
-    st.markdown("\n".join(f"- {credit_line(sample)}" for sample in cache.samples().values()))
+    st.markdown("\n".join(f"- {credit_line(sample)}" for sample in photo_cache.samples().values()))

@@ -28,10 +28,10 @@ with st.sidebar:
 
 if jobs.asked:
     live.start(pruning_controls.asked_for(recipe))
-live.settle()
-live.restore()
-page_job.draw_notice(jobs)
-outcome = live.outcome()
+live.JOB.settle()
+live.JOB.restore_named(None)
+live.JOB.draw_notice()
+outcome = live.JOB.result()
 kept = {page_job.RESULT: live.kept_as(outcome.recipe)} if outcome is not None else {}
 st.query_params.from_dict({**recipe.address(ratio), **kept})
 

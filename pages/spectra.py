@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from ui.jobs import page_job
 from ui.shell import cache, controls, navigation
 from ui.spectra import controls as spectra_controls
 from ui.spectra import live, session
@@ -25,14 +24,14 @@ live.restore(view, request)
 live.greet(view, request)
 if jobs.asked and request is not None:
     live.start(request)
-live.settle(view)
-page_job.draw_notice(jobs)
+live.job(view).settle()
+live.job(view).draw_notice()
 
 if jobs.active is not None:
     live.follow(view)
     st.stop()
 
-outcome = live.outcome(view)
+outcome = live.job(view).result()
 if outcome is None:
     if request is not None:
         st.query_params.from_dict(request.recipe.address())

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from ui.jobs import page_job
 from ui.shell import cache, navigation
 from ui.start import live, session, view
 
@@ -25,11 +24,11 @@ jobs = session.jobs()
 live.settle()
 if jobs.asked:
     live.start(live.start_recipe(cache.cards()))
-page_job.draw_notice(jobs)
+live.JOB.draw_notice()
 
-outcome = live.outcome()
+outcome = live.JOB.result()
 if jobs.active is not None:
-    live.follow()
+    live.JOB.follow()
 elif outcome is not None:
     view.draw_outcome(outcome)
 else:

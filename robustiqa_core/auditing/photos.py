@@ -9,6 +9,7 @@ from torch import Tensor
 from robustiqa_core.checks import MIN_SIDE, check_count
 from robustiqa_core.errors import InputError
 from robustiqa_core.images.photo import read_image, round_to_8bit
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.images.samples import sample_path
 from robustiqa_core.models.preprocessing import fit
 
@@ -17,7 +18,7 @@ SAMPLES = ("mountain_path", "two_dogs_at_a_window", "fig_in_a_red_bowl", "astron
 SIDE = 224
 
 
-def read_photos(paths: Sequence[Path] = (), *, side: int = SIDE) -> Tensor:
+def read_photos(paths: Sequence[PhotoFile | Path] = (), *, side: int = SIDE) -> Tensor:
     """Return photos (N, 3, side, side), reduced to the side and cropped to their middle, in whole grey levels.
 
     Args:

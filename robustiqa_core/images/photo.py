@@ -4,7 +4,6 @@ import hashlib
 import io
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,11 +14,10 @@ from robustiqa_core.checks import check_count, check_images, check_positive
 from robustiqa_core.errors import InputError
 from robustiqa_core.images.container import reduce_to_first_picture
 from robustiqa_core.images.decoding import decode, fitting_size
+from robustiqa_core.images.photo_file import MAX_BYTES, PhotoSource, as_photo_file
 
 MAX_SIDE = 2048
 """Longer side in pixels above which a photo is reduced."""
-MAX_BYTES = 200 * 1024**2
-"""Bytes that a file may have: enough for 8000 x 8000 px stored without compression."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,25 +105,18 @@ def _check_side(size: tuple[int, int], original: tuple[int, int], min_side: int)
     )
 
 
-def read_image(path: Path | str, *, max_side: int = MAX_SIDE, min_side: int = 1) -> Photo:
-    """Read and decode the photo at `path`; its file name becomes its name. See `decode_image`.
+def read_image(photo: PhotoSource, *, max_side: int = MAX_SIDE, min_side: int = 1) -> Photo:
+    """Read and decode a photo, or the one at a path; its file name becomes its name. See `decode_image`.
 
     Raises:
         InputError: no such file, it cannot be read, or it cannot be decoded; the message names the file.
     """
-    # A kind of path of its own (an upload that is none on the disk) stays what it is.
-    path = Path(path) if isinstance(path, str) else path
-    if not path.is_file():
-        raise InputError(f"expected an image file, got {path}, which is no file; check the path")
+    file = as_photo_file(photo)
+    data = file.read()
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"expected a readable file, got {path} ({error.strerror}); check its permissions") from error
-    try:
-        return decode_image(data, name=path.name, max_side=max_side, min_side=min_side)
+        return decode_image(data, name=file.name, max_side=max_side, min_side=min_side)
     except InputError as error:
-        raise InputError(f"{path.name}: {error}") from error
+        raise InputError(f"{file.name}: {error}") from error
 
 
 def encode_png(image: Tensor) -> bytes:

@@ -13,9 +13,10 @@ from torch import Tensor
 from robustiqa_core.checks import check_images
 from robustiqa_core.errors import InputError
 from robustiqa_core.images.photo import Photo, decode_image, read_image
+from robustiqa_core.images.photo_file import PhotoFile
 
-PhotoLike: TypeAlias = Tensor | Photo | Image.Image | npt.NDArray[np.generic] | Path | str
-"""A batch of images, a decoded photo, a PIL image, an array of pixels, or the path of a file."""
+PhotoLike: TypeAlias = Tensor | Photo | PhotoFile | Image.Image | npt.NDArray[np.generic] | Path | str
+"""A batch of images, a photo, decoded or not, a PIL image, an array of pixels, or the path of a file."""
 
 _EXPECTED = (
     "a photo: a path, a PIL image, a Photo, an array (H, W, 3), or a float tensor (N, 3, H, W) with values in [0, 1]"
@@ -43,7 +44,7 @@ def as_images(photo: PhotoLike) -> Tensor:
             return check_images(photo)
         case Photo():
             return photo.images
-        case str() | Path():
+        case str() | Path() | PhotoFile():
             return read_image(photo).images
         case Image.Image():
             return _decoded(photo)

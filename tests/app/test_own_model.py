@@ -14,6 +14,7 @@ from ui.attacks.batch_job import BatchOutcome
 from ui.audit.recipe import AuditRecipe
 from ui.jobs import cache as jobs_cache
 from ui.lab import session
+from ui.photos import cache as photo_cache
 from ui.photos.photo_set import PhotoSet
 from ui.pruning.recipe import PruningRecipe
 from ui.shell import cache
@@ -92,7 +93,7 @@ def test_a_model_whose_file_changes_is_read_again_and_shows_no_result_of_the_ear
 
 
 def test_audits_and_spectra_are_kept_by_the_weights_too() -> None:
-    photos = PhotoSet("samples", tuple(cache.samples())[:1])
+    photos = PhotoSet("samples", tuple(photo_cache.samples())[:1])
     audit = AuditRecipe("linearity", "own", photos, 224, PGD(), reference="dbcnn-baseline")
     assert audit.stems == ("linearity-own", "dbcnn-baseline")
     spectra = SpectraRecipe(photos, ("linearity-own",), 256, Layers(PGD(), "none"))
@@ -102,7 +103,7 @@ def test_audits_and_spectra_are_kept_by_the_weights_too() -> None:
 
 def test_its_card_has_the_range_that_it_gave_to_the_sample_photos(app: AppTest) -> None:
     (card,) = cache.cards().values()
-    brightness = [2 * cache.sample_photo(name).images.mean().item() for name in cache.samples()]
+    brightness = [2 * photo_cache.sample_photo(name).images.mean().item() for name in photo_cache.samples()]
     assert card.score_range.low == pytest.approx(-max(brightness))
     assert card.score_range.high == pytest.approx(-min(brightness))
     assert card.score_unit == "darkness, -2 to 0, negated so that larger is better"

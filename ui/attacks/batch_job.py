@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
-from robustiqa_core.attacks import AttackStep
+from robustiqa_core.attacks import AttackResult, AttackStep
 from robustiqa_core.attacks.objective import score
-from robustiqa_core.images.photo import Photo, decode_image
+from robustiqa_core.images.photo import Photo
 from robustiqa_core.scorer import Scorer
 from ui.attacks.batch_recipe import BatchRecipe
-from ui.attacks.job import CurvePoint, Outcome, Start, attack_records, curve_point
+from ui.attacks.job import CurvePoint, Outcome, Start, attack_results, curve_point, outcome_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +81,19 @@ def batch_records(
     done: list[PhotoOutcome] = []
     for place, photo in enumerate(photos):
         outcomes: list[Outcome] = []
+        stored: list[Tensor] = []
         curves: list[tuple[CurvePoint, ...]] = []
         for number, scorer in enumerate(scorers):
             run, points = place * count + number, []
-            for record in attack_records(recipes[run], scorer, photo, device):
-                if isinstance(record, Outcome):
-                    outcomes.append(record)
+            for record in attack_results(recipes[run], scorer, photo, device):
+                if isinstance(record, AttackResult):
+                    outcomes.append(outcome_of(recipes[run], photo, record))
+                    stored.append(record.rounded)
                 else:
                     points.append(curve_point(record))
                     yield RunRecord(run, record)
             curves.append(tuple(point for point in points if point is not None))
-        done.append(PhotoOutcome(tuple(outcomes), tuple(curves), _crossed(outcomes, scorers, device)))
+        done.append(PhotoOutcome(tuple(outcomes), tuple(curves), _crossed(outcomes, stored, scorers)))
     yield BatchOutcome(recipe, tuple(done))
 
 
@@ -103,15 +106,13 @@ def batch_point(record: RunRecord | BatchOutcome) -> CurvePoint | None:
 
 
 def _crossed(
-    outcomes: Sequence[Outcome], scorers: Sequence[Scorer], device: torch.device
+    outcomes: Sequence[Outcome], stored: Sequence[Tensor], scorers: Sequence[Scorer]
 ) -> tuple[tuple[float, ...], ...]:
-    """Return what each model gives to each stored photo; its own is known already."""
+    """Return what each model gives to each attacked photo as it is stored; its own is known already."""
     return tuple(
         tuple(
-            outcome.report.rounded_score
-            if number == own
-            else float(score(scorer, decode_image(outcome.adversarial_png).images.to(device)))
+            outcome.report.rounded_score if number == own else float(score(scorer, images))
             for number, scorer in enumerate(scorers)
         )
-        for own, outcome in enumerate(outcomes)
+        for own, (outcome, images) in enumerate(zip(outcomes, stored, strict=True))
     )

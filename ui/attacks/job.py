@@ -68,10 +68,10 @@ class CurvePoint:
     run: int = 0
 
 
-def attack_records(
+def attack_results(
     recipe: Recipe, scorer: Scorer, photo: Photo, device: torch.device
-) -> Iterator[Start | AttackStep | Outcome]:
-    """Yield the clean score, each step, and the outcome of an attack on one photo.
+) -> Iterator[Start | AttackStep | AttackResult]:
+    """Yield the clean score, each step, and the tensors of an attack on one photo.
 
     Args:
         recipe: what to run.
@@ -84,14 +84,25 @@ def attack_records(
     """
     images = photo.images.to(device)
     yield Start(float(score(scorer, images)))
-    for record in run(recipe.attack, scorer, images):
-        if isinstance(record, AttackStep):
-            yield record
-        else:
-            yield _outcome(recipe, photo, record)
+    yield from run(recipe.attack, scorer, images)
 
 
-def _outcome(recipe: Recipe, photo: Photo, result: AttackResult) -> Outcome:
+def attack_records(
+    recipe: Recipe, scorer: Scorer, photo: Photo, device: torch.device
+) -> Iterator[Start | AttackStep | Outcome]:
+    """Yield the clean score, each step, and the outcome of an attack on one photo; see `attack_results`."""
+    for record in attack_results(recipe, scorer, photo, device):
+        yield outcome_of(recipe, photo, record) if isinstance(record, AttackResult) else record
+
+
+def outcome_of(recipe: Recipe, photo: Photo, result: AttackResult) -> Outcome:
+    """Return the figures and the encoded images of an attack.
+
+    Args:
+        recipe: what was run.
+        photo: that was attacked.
+        result: what `attack_results` ended with.
+    """
     report = attack_report(
         result,
         recipe.attack,

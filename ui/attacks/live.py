@@ -2,27 +2,27 @@
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 import streamlit as st
 
-from robustiqa_core.attacks import Attack, AttackStep
+from robustiqa_core.attacks import AttackStep
 from robustiqa_core.images.photo import Photo, preview_png
 from robustiqa_core.jobs import JobSnapshot
-from ui.attacks.batch_job import RunRecord
+from ui.attacks.batch_job import BatchOutcome, RunRecord, batch_records
 from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.curve import curve_svg
 from ui.attacks.job import CurvePoint, Outcome, Start, attack_records, curve_point
-from ui.attacks.recipe import Recipe
-from ui.jobs import page_job
+from ui.attacks.recipe import PhotoChoice, Recipe
+from ui.jobs.page_job import PageJob
+from ui.jobs.progress import Progress
 from ui.shell import cache, controls
 from ui.shell.markdown import plain
 from ui.shell.state import PageJobs
 
 NOUN = "attack"
-
-
 PREVIEW_SIDE = 320
 
 
@@ -31,76 +31,121 @@ def kept_as(recipe: BatchRecipe) -> str | None:
     return recipe.key([cache.weights(stem) for stem in recipe.stems]) if recipe.public else None
 
 
-def start_attack(jobs: PageJobs[Recipe], recipe: Recipe, photo: Photo) -> None:
-    """Submit an attack on one photo as a job of any page.
+def attack_job(remembered: Callable[[], PageJobs[Recipe]], *, region: str) -> PageJob[Recipe, Outcome]:
+    """Return an attack on one photo as a job of any page.
 
     Args:
-        jobs: of the page.
-        recipe: what to run.
-        photo: the recipe's photo.
+        remembered: returns what this visit remembers of it.
+        region: name of its live region.
+    """
+    return PageJob(
+        noun=NOUN,
+        remembered=remembered,
+        recipe=Recipe,
+        outcome=Outcome,
+        progress=lambda snapshot, recipe: _progress(_single(snapshot, recipe)),
+        beside=lambda snapshot, recipe: _beside(_single(snapshot, recipe)),
+        cancelled=cancelled,
+        trace=curve_point,
+        queued=NOUN,
+        region=region,
+    )
+
+
+def attack_records_of(recipe: Recipe, photo: Photo) -> Callable[[], Iterator[Start | AttackStep | Outcome]]:
+    """Load the recipe's model, and return what gives the records of the attack on its photo."""
+    scorer = cache.scorer(recipe.model, recipe.variant)
+    return partial(attack_records, recipe, scorer, photo, cache.device())
+
+
+def batch_records_of(
+    recipe: BatchRecipe, photo_of: Callable[[PhotoChoice], Photo]
+) -> Callable[[], Iterator[RunRecord | BatchOutcome]]:
+    """Load the recipe's models and photos, and return what gives the records of the batch."""
+    scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
+    return partial(batch_records, recipe, scorers, [photo_of(choice) for choice in recipe.photos], cache.device())
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The attack that a job is at.
+
+    Args:
+        recipe: of this attack.
+        points: its curve so far.
+        step: its newest step; None before the first.
+        name: of its photo and model, where the job has several.
+        run: which one of the job's attacks it is.
+        runs: how many these are.
     """
 
-    def prepare() -> Callable[[], Iterator[Start | AttackStep | Outcome]]:
-        scorer = cache.scorer(recipe.model, recipe.variant)
-        return partial(attack_records, recipe, scorer, photo, cache.device())
+    recipe: Recipe
+    points: Sequence[CurvePoint]
+    step: AttackStep | None
+    name: str = ""
+    run: int = 0
+    runs: int = 1
 
-    page_job.start(jobs, recipe, prepare, noun=NOUN, trace=curve_point)
+
+def batch_progress(snapshot: JobSnapshot, recipe: BatchRecipe) -> Progress:
+    """Return how far a batch is: which attack of how many, and its step."""
+    return _progress(_of_batch(snapshot, recipe))
 
 
-def draw_batch(snapshot: JobSnapshot, recipe: BatchRecipe) -> None:
-    """Draw a batch that runs: which attack of how many, its photo and its curve so far."""
+def batch_beside(snapshot: JobSnapshot, recipe: BatchRecipe) -> Callable[[], None]:
+    """Return what draws the photo and the curve of the attack that a batch is at."""
+    return _beside(_of_batch(snapshot, recipe))
+
+
+def _single(snapshot: JobSnapshot, recipe: Recipe) -> _Running:
+    points = cast(Sequence[CurvePoint], snapshot.trace)
+    return _Running(recipe, points, snapshot.record if isinstance(snapshot.record, AttackStep) else None)
+
+
+def _of_batch(snapshot: JobSnapshot, recipe: BatchRecipe) -> _Running:
     record = snapshot.record if isinstance(snapshot.record, RunRecord) else None
-    run, count = 0 if record is None else record.run, len(recipe.runs())
+    run, runs = 0 if record is None else record.run, recipe.runs()
     points = [point for point in cast(Sequence[CurvePoint], snapshot.trace) if point.run == run]
     step = None if record is None else record.record
-    single = recipe.runs()[run]
     name = ""
     if len(recipe.photos) > 1:
         name += f"Photo {run // len(recipe.models) + 1} of {len(recipe.photos)}. "
     if len(recipe.models) > 1:
         name += f"{plain(controls.model_title(recipe.stems[run % len(recipe.models)]))}. "
-    draw_attack(
-        snapshot, single, points, step if isinstance(step, AttackStep) else None, name=name, run=run, runs=count
-    )
+    return _Running(runs[run], points, step if isinstance(step, AttackStep) else None, name, run, len(runs))
 
 
-def draw(snapshot: JobSnapshot, recipe: Recipe) -> None:
-    """Draw an attack on one photo that runs: its progress, the photo and the curve so far."""
-    points = cast(Sequence[CurvePoint], snapshot.trace)
-    draw_attack(snapshot, recipe, points, snapshot.record if isinstance(snapshot.record, AttackStep) else None)
+def _progress(running: _Running) -> Progress:
+    points, steps = running.points, running.recipe.attack.steps
+    if not points:
+        return Progress(0.0, f"{running.name}Scoring the photo")
+    done = 0 if running.step is None else running.step.step
+    text = f"{running.name}Step {done} of {steps}. Score {points[0].score:.3f} → {points[-1].best_score:.3f}"
+    return Progress((running.run + done / steps) / running.runs, text)
 
 
-def draw_attack(
-    snapshot: JobSnapshot,
-    recipe: Recipe,
-    points: Sequence[CurvePoint],
-    step: AttackStep | None,
-    *,
-    name: str = "",
-    run: int = 0,
-    runs: int = 1,
-) -> None:
-    """Draw run number `run` of `runs`, called `name`."""
-    done = 0 if step is None else step.step
-    share = (run + done / recipe.attack.steps) / runs
-    # What takes time is made before anything is drawn: elements fade while the page waits for their next version.
+def _beside(running: _Running) -> Callable[[], None]:
+    """Make the photo and the curve of an attack as it is now; return what draws them."""
+    recipe, points, step = running.recipe, running.points, running.step
     preview = None if step is None else _data_address(preview_png(step.adversarial[0], PREVIEW_SIDE))
     card = cache.cards()[f"{recipe.model}-{recipe.variant}"]
     curve = curve_svg(points, steps=recipe.attack.steps, score_range=card.score_range)
-    text = _progress_text(snapshot, done, recipe.attack, points, name)
-    page_job.draw_progress(snapshot, share, text + (page_job.time_left(snapshot, share) if points else ""))
-    left, right = st.columns([3, 2], gap="medium")
     best = f"The best score so far: {points[-1].best_score:.3f}" if points else "The score, once the attack begins"
-    right.image(_data_address(curve.encode(), "svg+xml"), width="stretch", alt=best)
-    if preview is None:
-        left.skeleton(height=320)
-    else:
-        left.image(
-            preview,
-            caption="The best adversarial photo so far (a preview; the result is shown in full)",
-            width="stretch",
-            alt="The adversarial photo as it is at this step",
-        )
+
+    def draw() -> None:
+        left, right = st.columns([3, 2], gap="medium")
+        right.image(_data_address(curve.encode(), "svg+xml"), width="stretch", alt=best)
+        if preview is None:
+            left.skeleton(height=320)
+        else:
+            left.image(
+                preview,
+                caption="The best adversarial photo so far (a preview; the result is shown in full)",
+                width="stretch",
+                alt="The adversarial photo as it is at this step",
+            )
+
+    return draw
 
 
 def _data_address(picture: bytes, kind: str = "png") -> str:
@@ -109,14 +154,6 @@ def _data_address(picture: bytes, kind: str = "png") -> str:
     Streamlit drops a picture as soon as the next one takes its place: a slow browser would ask for it in vain.
     """
     return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
-
-
-def _progress_text(snapshot: JobSnapshot, done: int, attack: Attack, points: Sequence[CurvePoint], name: str) -> str:
-    if snapshot.state == "queued":
-        return page_job.waiting_text(snapshot, NOUN)
-    if not points:
-        return f"{name}Scoring the photo"
-    return f"{name}Step {done} of {attack.steps}. Score {points[0].score:.3f} → {points[-1].best_score:.3f}"
 
 
 def cancelled(snapshot: JobSnapshot) -> str:

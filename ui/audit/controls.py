@@ -1,8 +1,6 @@
 """The controls of the audit: widgets in, a frozen request out."""
 
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
@@ -13,6 +11,7 @@ from robustiqa_core.checks import MIN_SIDE, check_choice
 from robustiqa_core.defences import parse_defence
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.images.photo import encode_png
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.models.card import ModelCard
 from ui.attacks.defence_widgets import defence_values, defence_widgets
 from ui.attacks.recipe import read_attack, read_count
@@ -22,7 +21,7 @@ from ui.audit.recipe import AuditRecipe
 from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import audit_calls, spoken
 from ui.photos.controls import photo_set_controls, prepare_photo_set
-from ui.photos.photo_set import NamedPhoto
+from ui.photos.request import PhotoRequest
 from ui.shell import cache, controls, state
 from ui.shell.markdown import sentence
 from ui.shell.model_names import rival_of
@@ -34,17 +33,7 @@ LEAST_QUERIES, MOST_QUERIES = 60, 2000
 AUTOMATIC, NO_REFERENCE = "automatic", "none"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRequest:
-    """What the controls ask for.
-
-    Args:
-        recipe: what would be run.
-        photos: the recipe's photos.
-    """
-
-    recipe: AuditRecipe
-    photos: tuple[NamedPhoto, ...]
+AuditRequest = PhotoRequest[AuditRecipe]
 
 
 def audit_controls() -> AuditRequest | None:
@@ -86,14 +75,7 @@ def prepare() -> None:
     """Give the widgets their first values: those of the address, where it has any, else the defaults."""
     if state.is_prepared(f"{PLACE}{state.MODEL}"):
         return
-    parameters = st.query_params.to_dict()
-    try:
-        _prepare(parameters)
-    except RobustIQAError as error:
-        session.jobs().notice = state.Notice(
-            "error", f"The address could not be followed, the default is shown. {sentence(error)}"
-        )
-        _prepare({})
+    controls.follow_address(_prepare, session.jobs)
 
 
 def estimate_seconds(recipe: AuditRecipe) -> float:
@@ -198,5 +180,5 @@ def _has_goal(name: str) -> bool:
     return ATTACKS[name]().goal is not None
 
 
-def _square(path: Path, *, side: int) -> bytes:
-    return encode_png(read_photos([path], side=side))
+def _square(photo: PhotoFile, *, side: int) -> bytes:
+    return encode_png(read_photos([photo], side=side))

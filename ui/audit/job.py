@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from robustiqa_core.attacks import spell_attack
 from robustiqa_core.auditing import AuditReport, AuditStep, Finding, audit, read_photos
 from robustiqa_core.defences import defend, parse_defence
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.scorer import Scorer
 from ui.audit.recipe import AuditRecipe
 
@@ -57,7 +57,7 @@ class AuditOutcome:
 
 
 def audit_records(
-    recipe: AuditRecipe, photos: Sequence[Path], scorer: Scorer, reference: Scorer | None, device: torch.device
+    recipe: AuditRecipe, photos: Sequence[PhotoFile], scorer: Scorer, reference: Scorer | None, device: torch.device
 ) -> Iterator[AuditStep | AuditOutcome]:
     """Yield each step of an audit, and its outcome.
 

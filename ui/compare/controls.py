@@ -1,15 +1,13 @@
 """The controls of the comparison: widgets in, a frozen request out."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
 from robustiqa_core.attacks import ATTACKS, SETTINGS
-from robustiqa_core.checks import MIN_SIDE, check_choice, check_images
+from robustiqa_core.checks import check_choice
 from robustiqa_core.errors import ConfigurationError, RobustIQAError
-from robustiqa_core.images.photo import encode_png, read_image
 from ui.attacks.texts import attack_text
 from ui.attacks.widgets import DIRECTION_NAMES, STEP_CHOICES, listed_attacks
 from ui.compare import session
@@ -18,8 +16,9 @@ from ui.compare.reading import read_reading
 from ui.compare.recipe import AttackChoice, CompareRecipe, read_attacks
 from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import attack_calls, spoken
-from ui.photos.controls import photo_set_controls, prepare_photo_set
-from ui.photos.photo_set import NamedPhoto, PhotoSet
+from ui.photos.controls import photo_set_controls, pixels_of, prepare_photo_set, work_size
+from ui.photos.photo_set import reduced_png
+from ui.photos.request import PhotoRequest
 from ui.shell import cache, controls, state
 from ui.shell.markdown import sentence
 from ui.shell.model_names import rival_of
@@ -46,17 +45,7 @@ DEFAULT_PHOTOS = (
 """Of different scenes, and as many as a paired test needs to tell anything: with five photos no p is below 0.06."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompareRequest:
-    """What the controls ask for.
-
-    Args:
-        recipe: what would be run.
-        photos: the recipe's photos.
-    """
-
-    recipe: CompareRecipe
-    photos: tuple[NamedPhoto, ...]
+CompareRequest = PhotoRequest[CompareRecipe]
 
 
 def compare_controls() -> CompareRequest | None:
@@ -66,27 +55,13 @@ def compare_controls() -> CompareRequest | None:
         PLACE,
         most=MOST_PHOTOS,
         purpose=f"{max_side} px",
-        prepare=partial(_reduced, max_side=max_side),
+        prepare=partial(reduced_png, max_side=max_side),
         with_folder=True,
     )
     if st.session_state[_key(state.SOURCE)] != "samples":
-        st.selectbox(
-            "Work size",
-            list(SIDE_NAMES),
-            format_func=SIDE_NAMES.__getitem__,
-            key=_key(state.MAX_SIDE),
-            persist_state="session",
-            help="Larger photos are reduced to this. Twice the side takes four times as long.",
-        )
-    models: list[str] = st.multiselect(
-        "Models",
-        list(cache.cards()),
-        format_func=controls.model_title,
-        select_all=False,
-        key=_key(state.MODELS),
-        persist_state="session",
-    )
-    controls.explain_versions(models)
+        text = "Larger photos are reduced to this. Twice the side takes four times as long."
+        work_size(_key(state.MAX_SIDE), SIDE_NAMES, text=text)
+    models = controls.choose_models(_key(state.MODELS))
     attacks = _attacks()
     request: CompareRequest | None = None
     if not models:
@@ -114,19 +89,12 @@ def prepare() -> None:
     """Give the widgets their first values: those of the address, where it has any, else the defaults."""
     if state.is_prepared(_key(state.MODELS)):
         return
-    parameters = st.query_params.to_dict()
-    try:
-        _prepare(parameters)
-    except RobustIQAError as error:
-        session.jobs().notice = state.Notice(
-            "error", f"The address could not be followed, the default is shown. {sentence(error)}"
-        )
-        _prepare({})
+    controls.follow_address(_prepare, session.jobs)
 
 
 def estimate_seconds(recipe: CompareRecipe) -> float:
     """Return how long a comparison will take on this server when nothing else runs."""
-    pixels, cards = _pixels(recipe.photos, recipe.max_side), cache.cards()
+    pixels, cards = pixels_of(recipe.photos, recipe.max_side), cache.cards()
     attacks = [attack_calls(attack) for attack in recipe.attacks.grid()]
     speeds = [jobs_cache.speed(cards[stem].model, cards[stem].variant) for stem in recipe.models]
     costs = [speed.seconds(calls, pixels) for speed in speeds for calls in attacks]
@@ -238,19 +206,6 @@ def _checked(request: CompareRequest) -> CompareRequest | None:
         "use the command robustiqa evaluate."
     )
     return None
-
-
-def _pixels(photos: PhotoSet, max_side: int) -> int:
-    """Return how many pixels the photos have together; 3 : 4 is assumed where they were not read yet."""
-    if photos.source != "samples":
-        return len(photos.names) * max_side**2 * 3 // 4
-    sizes = [cache.sample_photo(name).size for name in photos.names]
-    return sum(width * height for width, height in sizes)
-
-
-def _reduced(path: Path, *, max_side: int) -> bytes:
-    images = read_image(path, max_side=max_side).images
-    return encode_png(check_images(images, min_side=MIN_SIDE))
 
 
 def _key(name: str) -> str:

@@ -11,12 +11,12 @@ from robustiqa_core.evaluation.tables.evaluate import evaluate_steps
 from robustiqa_core.evaluation.tables.plan import TableModel, TablePlan, in_order
 from robustiqa_core.evaluation.tables.rows import Skipped, TableRow
 from robustiqa_core.images.photo import read_image
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.scorer import Scorer
 from ui.attacks import job
 from ui.attacks.recipe import PhotoChoice, Recipe
 from ui.compare.recipe import CompareRecipe
-from ui.photos.photo_set import NamedPhoto
 from ui.shell.memory import import_table_metrics
 
 WORST = 3
@@ -91,7 +91,7 @@ class CompareOutcome:
     rows: tuple[TableRow, ...]
     skipped: tuple[Skipped, ...]
     worst: tuple[job.Outcome, ...]
-    photos: Mapping[str, NamedPhoto]
+    photos: Mapping[str, PhotoFile]
     device: str
 
     @property
@@ -105,7 +105,7 @@ CompareRecord = CompareStep | NewRow | CompareOutcome
 
 def compare_records(
     recipe: CompareRecipe,
-    photos: Sequence[NamedPhoto],
+    photos: Sequence[PhotoFile],
     models: Sequence[tuple[ModelCard, Scorer]],
     device: torch.device,
 ) -> Iterator[CompareRecord]:
@@ -161,7 +161,7 @@ def _within_a_row(step: AttackStep, rows: int, recipe: CompareRecipe) -> Compare
 
 
 def _again(
-    row: TableRow, photo: NamedPhoto, scorer: Scorer, recipe: CompareRecipe, device: torch.device
+    row: TableRow, photo: PhotoFile, scorer: Scorer, recipe: CompareRecipe, device: torch.device
 ) -> Iterator[job.Start | AttackStep | job.Outcome]:
     read = read_image(photo, max_side=recipe.max_side)
     return job.attack_records(recipe_of(row, recipe), scorer, read, device)

@@ -13,12 +13,13 @@ from ui.compare.controls import CompareRequest, estimate_seconds
 from ui.compare.figures import scatter_figure
 from ui.compare.job import CompareOutcome, CompareRecord, CompareStep, NewRow, Point, compare_records, point_of
 from ui.compare.recipe import CompareRecipe
-from ui.jobs import page_job
+from ui.jobs.page_job import AWAY_SECONDS, PageJob
+from ui.jobs.progress import STARTING, Progress
+from ui.photos import cache as photo_cache
 from ui.shell import cache, controls
 from ui.shell.charts import draw_live_chart
 from ui.shell.figures import model_colours
 
-NOUN = "job"
 CHART_SECONDS = 3.0
 """A browser takes a good part of a second to draw it anew, which on a small machine is taken from the attack."""
 QUICK_SECONDS = 45.0
@@ -27,61 +28,31 @@ QUICK_SECONDS = 45.0
 
 def start(request: CompareRequest) -> None:
     """Submit a comparison for this visit; one that is still running for it is cancelled first."""
-    recipe = request.recipe
+    JOB.start(request.recipe, partial(_prepare, request))
 
-    def prepare() -> Callable[[], Iterator[CompareRecord]]:
-        cards = [cache.cards()[stem] for stem in recipe.models]
-        models = [(card, cache.scorer(card.model, card.variant)) for card in cards]
-        return partial(compare_records, recipe, request.photos, models, cache.device())
 
-    page_job.start(
-        session.jobs(),
-        recipe,
-        prepare,
-        noun="comparison",
-        trace=point_of,
-        heartbeat=page_job.AWAY_SECONDS,
-        keep_as=kept_as(recipe),
-    )
+def _prepare(request: CompareRequest) -> Callable[[], Iterator[CompareRecord]]:
+    cards = [cache.cards()[stem] for stem in request.recipe.models]
+    models = [(card, cache.scorer(card.model, card.variant)) for card in cards]
+    return partial(compare_records, request.recipe, request.photos, models, cache.device())
 
 
 def greet(request: CompareRequest | None) -> None:
     """Show a new visitor a comparison at once: one that is kept, or one that is run now if it does not take long."""
     seconds = None if request is None else estimate_seconds(request.recipe)
-    page_job.greet(session.jobs(), session.PREFIX, seconds, quick=QUICK_SECONDS)
-
-
-def settle() -> None:
-    """Take note of the end of the active comparison, if it has ended; without uploads it is kept for a reload."""
-    page_job.settle(session.jobs(), noun="comparison", cancelled=_cancelled, keep_as=kept_as)
-
-
-def restore(request: CompareRequest | None) -> None:
-    """Show the comparison that the address names, or the one that the controls ask for, if it is kept."""
-    named = st.query_params.get(page_job.RESULT)
-    keys = [named, None if request is None else kept_as(request.recipe)]
-    page_job.restore(session.jobs(), keys, CompareOutcome, of=CompareRecipe)
-
-
-def outcome() -> CompareOutcome | None:
-    """Return the outcome that is on the page; None if there is none, or it is no longer kept."""
-    return cast(CompareOutcome | None, page_job.shown_result(session.jobs()))
+    JOB.greet(session.PREFIX, seconds, quick=QUICK_SECONDS)
 
 
 def follow() -> None:
     """Draw the active comparison as it is now, again and again, until it has ended."""
-    jobs = session.jobs()
-    recipe = jobs.recipes[jobs.active or ""]
-    if recipe.photos.public:
-        st.query_params.from_dict(recipe.address())
-    page_job.follow(jobs, lambda snapshot: _draw_progress(snapshot, jobs.recipes[snapshot.id]))
+    JOB.follow()
     _follow_points()
-    page_job.draw_away("comparison", public=recipe.photos.public)
+    JOB.draw_away()
 
 
 def photo_titles(recipe: CompareRecipe, places: Sequence[str]) -> dict[str, str]:
     """Return what people call each photo, by the name that it has in the rows."""
-    samples = cache.samples() if recipe.photos.source == "samples" else {}
+    samples = photo_cache.samples() if recipe.photos.source == "samples" else {}
     titles = [samples[name].title if name in samples else name for name in recipe.photos.names]
     return dict(zip(places, titles, strict=True))
 
@@ -91,19 +62,17 @@ def model_names() -> dict[str, str]:
     return {stem: controls.model_title(stem) for stem in cache.cards()}
 
 
-def _draw_progress(snapshot: JobSnapshot, recipe: CompareRecipe) -> None:
+def _progress(snapshot: JobSnapshot, recipe: CompareRecipe) -> Progress:
     step = _step(snapshot)
-    share = 0.0 if step is None else min(0.99, step.done / step.total)
-    left = page_job.time_left(snapshot, share, expected=estimate_seconds(recipe))
-    text = page_job.waiting_text(snapshot, NOUN) if step is None else step.doing + left
-    page_job.draw_progress(snapshot, share, text)
+    if step is None:
+        return Progress(0.0, STARTING)
+    return Progress(step.done / step.total, step.doing, estimate_seconds(recipe))
 
 
 @st.fragment(run_every=CHART_SECONDS)
 def _follow_points() -> None:
     """Draw the scores so far, less often than the progress: a chart costs the job more of its time."""
-    jobs = session.jobs()
-    snapshot = None if jobs.active is None else page_job.active_snapshot(jobs)
+    snapshot = JOB.active()
     if snapshot is None:
         return
     points = cast(Sequence[Point], snapshot.trace)
@@ -137,3 +106,17 @@ def kept_as(recipe: CompareRecipe) -> str | None:
     """Return the key under which a comparison is kept for everybody; None where its photos are a visitor's own."""
     weights = [cache.weights(stem) for stem in recipe.models]
     return digest_of("compare", recipe.key(), weights) if recipe.photos.public else None
+
+
+JOB = PageJob(
+    noun="comparison",
+    remembered=session.jobs,
+    recipe=CompareRecipe,
+    outcome=CompareOutcome,
+    progress=_progress,
+    cancelled=_cancelled,
+    keep_as=kept_as,
+    address=CompareRecipe.address,
+    trace=point_of,
+    heartbeat=AWAY_SECONDS,
+)

@@ -1,7 +1,6 @@
 """One photo of a comparison, clean and attacked: chosen in the chart or from a list, and made again where needed."""
 
 from collections.abc import Mapping
-from typing import cast
 
 import streamlit as st
 
@@ -13,7 +12,8 @@ from ui.attacks.job import Outcome
 from ui.compare import session
 from ui.compare.job import CompareOutcome, recipe_of, share_moved
 from ui.compare.texts import row_label
-from ui.jobs import page_job
+from ui.jobs.page_job import LIVE_REGION
+from ui.photos import cache as photo_cache
 from ui.photos.credits import credit_line
 from ui.shell import cache
 from ui.shell.components.compare_slider import Picture, compare_slider
@@ -21,6 +21,7 @@ from ui.shell.markdown import plain, sentence
 
 KEY = f"{session.PREFIX}{session.PAIR}"
 GAIN = 20
+JOB = live.attack_job(session.pair_jobs, region=f"{LIVE_REGION}_pair")
 
 
 def choose(key: str) -> None:
@@ -65,8 +66,8 @@ def _pictures(outcome: CompareOutcome, row: TableRow) -> Outcome | None:
     known = next((worst for worst in outcome.worst if worst.recipe == recipe), None)
     if known is not None:
         return known
-    page_job.settle(jobs, noun=live.NOUN, cancelled=live.cancelled)
-    done = cast(Outcome | None, page_job.shown_result(jobs))
+    JOB.settle()
+    done = JOB.result()
     if done is not None and done.recipe == recipe:
         jobs.asked = False
         return done
@@ -76,10 +77,10 @@ def _pictures(outcome: CompareOutcome, row: TableRow) -> Outcome | None:
         except InputError as error:
             st.error(sentence(error))
             return None
-        live.start_attack(jobs, recipe, photo)
-    page_job.draw_notice(jobs, region=f"{page_job.LIVE_REGION}_pair")
+        JOB.start(recipe, lambda: live.attack_records_of(recipe, photo))
+    JOB.draw_notice()
     if jobs.active is not None:
-        page_job.follow(jobs, lambda snapshot: live.draw(snapshot, jobs.recipes[snapshot.id]))
+        JOB.follow()
     else:
         st.button("Attack this photo again", key="pair_again", icon=":material/replay:", on_click=jobs.ask)
     return None
@@ -118,4 +119,4 @@ def _draw(result: Outcome, row: TableRow, outcome: CompareOutcome, title: str) -
 def credit(outcome: CompareOutcome, image: str) -> str:
     """Return the credit of a sample photo as markdown; the name of any other."""
     name = dict(zip(outcome.photos, outcome.recipe.photos.names, strict=True))[image]
-    return credit_line(cache.samples()[name]) if outcome.recipe.photos.source == "samples" else plain(name)
+    return credit_line(photo_cache.samples()[name]) if outcome.recipe.photos.source == "samples" else plain(name)

@@ -18,13 +18,13 @@ from ui.hardening.progress import estimate_seconds
 from ui.hardening.recipe import address_of, key_of
 from ui.jobs import cache as jobs_cache
 from ui.jobs import page_job
+from ui.jobs.page_job import PageJob
+from ui.jobs.progress import STARTING, Progress
 from ui.shell import cache
 from ui.shell.charts import draw_live_chart
 from ui.shell.glossary import WORDS
 from ui.shell.markdown import plain, sentence
 from ui.shell.state import PageJobs
-
-NOUN = "job"
 
 
 def baselines() -> list[str]:
@@ -73,41 +73,44 @@ def expected_seconds(recipe: HardeningRecipe, *, prepared: bool = False) -> floa
     return estimate_seconds(recipe, card, jobs_cache.speed(card.model, card.variant), prepared=prepared)
 
 
-def start(jobs: PageJobs[HardeningRecipe], recipe: HardeningRecipe) -> None:
-    """Submit a hardening for this visit; one that is still running for the page is cancelled first."""
+def hardening_job(remembered: Callable[[], PageJobs[HardeningRecipe]]) -> PageJob[HardeningRecipe, Trial]:
+    """Return a hardening as a job of any page.
 
-    def prepare() -> Callable[[], Iterator[HardeningJobRecord]]:
-        return partial(hardening_records, recipe, source_of(recipe), hardening_cache.trial_store().put)
-
-    page_job.start(
-        jobs,
-        recipe,
-        prepare,
+    Args:
+        remembered: returns what this visit remembers of it.
+    """
+    return PageJob(
         noun="hardening",
-        trace=news_of,
+        remembered=remembered,
+        recipe=HardeningRecipe,
+        outcome=Trial,
+        progress=_progress,
+        beside=_beside,
+        cancelled=_cancelled,
+        keep_as=trial_key,
+        address=address,
+        trace=lambda record: news_of(record),
         heartbeat=page_job.AWAY_SECONDS,
-        keep_as=trial_key(recipe),
     )
 
 
-def settle(jobs: PageJobs[HardeningRecipe]) -> None:
-    """Take note of the end of the active hardening, if it has ended; its trial is kept for a reload of the page."""
-    page_job.settle(jobs, noun="hardening", cancelled=_cancelled, keep_as=trial_key)
+def prepare(recipe: HardeningRecipe) -> Callable[[], Iterator[HardeningJobRecord]]:
+    """Load what a recipe starts from, and return what gives the records of its hardening."""
+    return partial(hardening_records, recipe, source_of(recipe), hardening_cache.trial_store().put)
 
 
-def restore(jobs: PageJobs[HardeningRecipe]) -> None:
+def restore(job: PageJob[HardeningRecipe, Trial]) -> None:
     """Show the trial that the address names, if it is kept; what others tried is not what a visitor begins with."""
     named = st.query_params.get(page_job.RESULT)
     known = None if named is None else hardening_cache.trial_store().trial(named)
     if named is not None and known is not None:
         jobs_cache.shelf().put(named, known)
-    page_job.restore(jobs, [named], Trial, of=HardeningRecipe)
+    job.restore(named)
 
 
-def outcome(jobs: PageJobs[HardeningRecipe]) -> Trial | None:
-    """Return the trial that is on the page; None if there is none, or it is no longer kept."""
-    found = page_job.shown_result(jobs)
-    return found if isinstance(found, Trial) else None
+def address(recipe: HardeningRecipe) -> dict[str, str]:
+    """Return the query parameters that open the trial of a recipe."""
+    return {**address_of(recipe), page_job.RESULT: trial_key(recipe)}
 
 
 def trial_key(recipe: HardeningRecipe) -> str:
@@ -115,34 +118,29 @@ def trial_key(recipe: HardeningRecipe) -> str:
     return key_of(recipe, cache.cards()[f"{recipe.model}-{recipe.start}"].sha256)
 
 
-def follow(jobs: PageJobs[HardeningRecipe]) -> None:
-    """Draw the active hardening as it is now, again and again, until it has ended."""
-    recipe = jobs.recipes[jobs.active or ""]
-    st.query_params.from_dict({**address_of(recipe), page_job.RESULT: trial_key(recipe)})
-    page_job.follow(jobs, lambda snapshot: _draw(snapshot, jobs.recipes[snapshot.id]))
-    page_job.draw_away("hardening")
+def _progress(snapshot: JobSnapshot, recipe: HardeningRecipe) -> Progress:
+    step = snapshot.record
+    if not isinstance(step, HardeningStep):
+        return Progress(0.0, STARTING)
+    return Progress(step.share, step.doing, expected_seconds(recipe))
 
 
-def _draw(snapshot: JobSnapshot, recipe: HardeningRecipe) -> None:
+def _beside(snapshot: JobSnapshot, recipe: HardeningRecipe) -> Callable[[], None]:
+    """Make the curves of the epochs so far; return what draws them, and what else is known."""
     news = cast(Sequence[News], snapshot.trace)
     epochs = [one for one in news if isinstance(one, Epoch)]
     found = next((one for one in news if isinstance(one, Found)), None)
-    step = snapshot.record if isinstance(snapshot.record, HardeningStep) else None
-    share = 0.0 if step is None else min(0.99, step.share)
-    left = page_job.time_left(snapshot, share, expected=expected_seconds(recipe))
-    text = page_job.waiting_text(snapshot, NOUN) if step is None else step.doing + left
-    # What takes time is made before anything is drawn: elements fade while the page waits for their next version.
     figure = epoch_figure(epochs, epochs_in_all=recipe.epochs) if epochs else None
-    page_job.draw_progress(snapshot, share, text)
-    if found is not None:
-        _draw_found(found)
-    if figure is None:
-        return
-    draw_live_chart(
-        figure,
-        key="live_epochs",
-        alt=f"Loss and agreement with the baseline after {max(0, len(epochs) - 1)} of {recipe.epochs} epochs",
-    )
+
+    def draw() -> None:
+        if found is not None:
+            _draw_found(found)
+        if figure is not None:
+            done = max(0, len(epochs) - 1)
+            alt = f"Loss and agreement with the baseline after {done} of {recipe.epochs} epochs"
+            draw_live_chart(figure, key="live_epochs", alt=alt)
+
+    return draw
 
 
 def _draw_found(found: Found) -> None:

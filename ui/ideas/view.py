@@ -11,7 +11,7 @@ from ui.ideas import controls as ideas_controls
 from ui.ideas import figures, maths, texts
 from ui.ideas.controls import knob
 from ui.ideas.pictures import grey_picture, grey_png
-from ui.shell import cache
+from ui.photos import cache as photo_cache
 from ui.shell.charts import draw_chart
 
 _PICTURE_SAMPLE = "cat"
@@ -157,7 +157,7 @@ def _latex(matrix: Array) -> str:
 
 def _picture(side: int) -> Array:
     """Return a sample photo in so few pixels, grey, away from black and white."""
-    grey = grey_picture(cache.sample_photo(_PICTURE_SAMPLE).images, side)
+    grey = grey_picture(photo_cache.sample_photo(_PICTURE_SAMPLE).images, side)
     return np.clip(grey, _MARGIN, 1.0 - _MARGIN)
 
 

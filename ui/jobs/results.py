@@ -100,6 +100,4 @@ def held_bytes(value: object) -> int:
         return _OVERHEAD + sum(held_bytes(key) + held_bytes(part) for key, part in value.items())
     if isinstance(value, Sequence):
         return _OVERHEAD + sum(held_bytes(part) for part in value)
-    # A photo that was uploaded is a path with its bytes.
-    source = getattr(value, "source", None)
-    return _OVERHEAD + (len(source) if isinstance(source, bytes) else 0)
+    return _OVERHEAD

@@ -1,13 +1,12 @@
 """The controls of the attack lab: widgets in, a frozen request out."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
 
 import streamlit as st
 
-from robustiqa_core.checks import MIN_SIDE, check_images
 from robustiqa_core.errors import RobustIQAError
-from robustiqa_core.images.photo import MAX_SIDE, encode_png, read_image
+from robustiqa_core.images.photo import MAX_SIDE
 from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.presets import HELP, PRESETS, preset_of, preset_with
 from ui.attacks.recipe import PhotoChoice
@@ -15,8 +14,9 @@ from ui.attacks.widgets import attack_shown, attack_widgets, set_attack
 from ui.lab import session
 from ui.lab.address import read_lab_address
 from ui.lab.single_photo import photo_controls, photo_of
+from ui.photos import cache as photo_cache
 from ui.photos.controls import photo_set_controls, prepare_photo_set
-from ui.photos.photo_set import PhotoSet, from_root
+from ui.photos.photo_set import PhotoSet, from_root, reduced_png
 from ui.shell import cache, state
 from ui.shell.controls import explain_versions, model_title, run_button
 from ui.shell.markdown import sentence
@@ -64,7 +64,12 @@ def _single_photo() -> tuple[tuple[PhotoChoice, ...], int] | None:
 
 
 def _photo_set() -> tuple[tuple[PhotoChoice, ...], int] | None:
-    chosen = photo_set_controls(session.LAB_SET, most=MOST_PHOTOS, purpose="attack lab", prepare=_reduced)
+    chosen = photo_set_controls(
+        session.LAB_SET,
+        most=MOST_PHOTOS,
+        purpose="attack lab",
+        prepare=partial(reduced_png, max_side=state.DEFAULT_MAX_SIDE),
+    )
     st.caption(f"At most {MOST_PHOTOS}. For more photos, models and attacks at once there is the page Compare.")
     if chosen is None:
         return None
@@ -80,13 +85,8 @@ def _choices(photos: PhotoSet) -> tuple[PhotoChoice, ...]:
             PhotoChoice("upload", name, name, state.DEFAULT_MAX_SIDE, digest)
             for name, digest in zip(photos.names, photos.digests, strict=True)
         )
-    samples = cache.samples()
+    samples = photo_cache.samples()
     return tuple(PhotoChoice("sample", name, from_root(samples[name].path), MAX_SIDE) for name in photos.names)
-
-
-def _reduced(path: Path) -> bytes:
-    images = read_image(path, max_side=state.DEFAULT_MAX_SIDE).images
-    return encode_png(check_images(images, min_side=MIN_SIDE))
 
 
 def _models() -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def prepare() -> None:
     """Give the widgets their first values: those of the address, where it has any, else the defaults."""
     if state.is_prepared():
         return
-    cards, samples = cache.cards(), cache.samples()
+    cards, samples = cache.cards(), photo_cache.samples()
     found = read_lab_address(st.query_params.to_dict(), cards, samples, most=MOST_PHOTOS)
     lab = session.jobs()
     if found.problems:

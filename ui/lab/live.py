@@ -1,24 +1,23 @@
 """The attack lab's job: what is submitted, and what is drawn while it runs and after it."""
 
-from collections.abc import Callable, Iterator
 from functools import partial
-from typing import cast
 
 import streamlit as st
 
 from robustiqa_core.evaluation.report import AttackReport
-from ui.attacks.batch_job import BatchOutcome, RunRecord, batch_point, batch_records
+from ui.attacks.batch_job import BatchOutcome, batch_point
 from ui.attacks.batch_recipe import OWN_PHOTOS, BatchRecipe
-from ui.attacks.live import NOUN, cancelled, draw_batch, kept_as
-from ui.jobs import page_job
+from ui.attacks.live import NOUN, batch_beside, batch_progress, batch_records_of, cancelled, kept_as
 from ui.jobs.estimate import spoken
+from ui.jobs.page_job import AWAY_SECONDS, PageJob
 from ui.lab import session
 from ui.lab.controls import Request
 from ui.lab.single_photo import photo_of
-from ui.shell import cache, state
+from ui.lab.sweep_view import JOB as SWEEP
+from ui.shell import state
 from ui.shell.state import PageJobs
 
-JOB = "job"
+OWN_JOB = "job"
 """Query parameter that names a run of the visitor's own photos, for a reload; whoever has it sees them."""
 LOST_UPLOAD = (
     "Your own photos are not part of an address, and this page was loaded anew: they are gone, and so is their result. "
@@ -32,31 +31,9 @@ LONG_SECONDS = 10.0
 
 def start(recipe: BatchRecipe) -> None:
     """Submit the lab's run for this visit; one that is still running for it is cancelled first."""
-
-    def prepare() -> Callable[[], Iterator[RunRecord | BatchOutcome]]:
-        scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
-        photos = [photo_of(choice) for choice in recipe.photos]
-        return partial(batch_records, recipe, scorers, photos, cache.device())
-
-    key = kept_as(recipe)
     # The visitor's own sweep shall not stand in the way of what was asked for since.
-    if session.sweep_jobs().active is not None:
-        page_job.cancel(str(session.sweep_jobs().active))
-    page_job.start(
-        session.jobs(),
-        recipe,
-        prepare,
-        noun=NOUN,
-        trace=batch_point,
-        heartbeat=page_job.AWAY_SECONDS,
-        keep_as=key,
-        lasting=True,
-    )
-
-
-def settle() -> None:
-    """Take note of the end of the active job, if it has ended: its result is shown from now on."""
-    page_job.settle(session.jobs(), noun=NOUN, cancelled=cancelled, keep_as=kept_as)
+    SWEEP.cancel()
+    JOB.start(recipe, partial(batch_records_of, recipe, photo_of))
 
 
 def rejoin(request: Request | None) -> None:
@@ -69,9 +46,9 @@ def rejoin(request: Request | None) -> None:
     if _has_job(lab):
         return
     first = lab.asked or st.query_params.get(OWN_PHOTOS)
-    keys = [st.query_params.get(JOB), None if request is None else kept_as(request.recipe)] if first else []
-    page_job.restore(lab, keys, BatchOutcome, of=BatchRecipe)
-    outcome = shown_outcome()
+    keys = [st.query_params.get(OWN_JOB), None if request is None else kept_as(request.recipe)] if first else []
+    JOB.restore(*keys)
+    outcome = JOB.result()
     if outcome is not None:
         lab.recipes[str(lab.shown)] = outcome.recipe
     lab.asked = lab.asked and not _has_job(lab)
@@ -90,26 +67,21 @@ def address() -> dict[str, str]:
     if job is None:
         return {}
     recipe = lab.recipes[job]
-    return {**recipe.address(), **({} if recipe.public else {JOB: job})}
+    return {**recipe.address(), **({} if recipe.public else {OWN_JOB: job})}
 
 
 def restore() -> None:
     """Run what is shown again if its result is no longer kept, as after a lost connection."""
     lab = session.jobs()
-    if lab.active is not None or lab.shown is None or shown_outcome() is not None:
+    if lab.active is not None or lab.shown is None or JOB.result() is not None:
         return
     recipe, lab.shown = lab.recipes[lab.shown], None
     start(recipe)
 
 
-def shown_outcome() -> BatchOutcome | None:
-    """Return the outcome that the page shows; None if there is none, or it is no longer kept."""
-    return cast(BatchOutcome | None, page_job.shown_result(session.jobs()))
-
-
 def warn_if_long(request: Request) -> None:
     """Warn before a run that takes long, judged by the run that is shown: the cost grows with the pixels, or less."""
-    shown, recipe = shown_outcome(), request.recipe
+    shown, recipe = JOB.result(), request.recipe
     # Attacks differ in what a step costs: only a run of the same kind tells.
     if shown is None or type(shown.recipe.attack) is not type(recipe.attack):
         return
@@ -133,7 +105,17 @@ def estimate_seconds(report: AttackReport, *, done: int, steps: int, pixels: int
     return per_step * (steps + EXTRA_CALLS) * max(1.0, pixels / (report.width * report.height))
 
 
-def follow() -> None:
-    """Draw the active job as it is now, again and again, until it has ended."""
-    lab = session.jobs()
-    page_job.follow(lab, lambda snapshot: draw_batch(snapshot, lab.recipes[snapshot.id]))
+JOB = PageJob(
+    noun=NOUN,
+    remembered=session.jobs,
+    recipe=BatchRecipe,
+    outcome=BatchOutcome,
+    progress=batch_progress,
+    beside=batch_beside,
+    cancelled=cancelled,
+    keep_as=kept_as,
+    trace=batch_point,
+    heartbeat=AWAY_SECONDS,
+    lasting=True,
+    queued=NOUN,
+)

@@ -11,6 +11,7 @@ from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.texts import attack_words
 from ui.lab import duel, session
 from ui.lab.duel import Duel
+from ui.photos import cache as photo_cache
 from ui.shell import cache, controls
 from ui.shell.markdown import plain
 
@@ -24,7 +25,9 @@ def draw_table(outcome: BatchOutcome) -> int:
         outcome: of several photos.
     """
     recipe = outcome.recipe
-    names = [cache.samples()[photo.name].title if photo.source == "sample" else photo.name for photo in recipe.photos]
+    names = [
+        photo_cache.samples()[photo.name].title if photo.source == "sample" else photo.name for photo in recipe.photos
+    ]
     _draw_header(outcome)
     chosen = st.dataframe(
         _columns(outcome, names),

@@ -20,6 +20,7 @@ from ui.lab import duel as duel_texts
 from ui.lab.duel import Duel
 from ui.lab.files import lab_zip
 from ui.lab.suggestions import Suggestion, suggestions
+from ui.photos import cache as photo_cache
 from ui.photos.credits import credit_line
 from ui.shell import cache, charts, state
 from ui.shell import controls as shell_controls
@@ -206,7 +207,7 @@ def _gain_control() -> None:
 def _title(outcome: Outcome) -> str:
     """Return what the photo shows, for those who cannot see it; a file name is all that is known of an upload."""
     choice = outcome.recipe.photo
-    return choice.name if choice.source == "upload" else cache.samples()[choice.name].title
+    return choice.name if choice.source == "upload" else photo_cache.samples()[choice.name].title
 
 
 def _credits(outcome: Outcome) -> str:
@@ -214,7 +215,7 @@ def _credits(outcome: Outcome) -> str:
     width, height = outcome.size
     if choice.source == "upload":
         return f"{plain(choice.name)}, {width} × {height} px. {' '.join(outcome.notes)}"
-    return credit_line(cache.samples()[choice.name])
+    return credit_line(photo_cache.samples()[choice.name])
 
 
 def _figures(outcome: Outcome) -> None:
@@ -291,7 +292,7 @@ def _try_next(outcome: BatchOutcome) -> None:
     recipe = outcome.recipe
     st.markdown("**Try next**")
     with st.container(horizontal=True):
-        found = suggestions(recipe.attack, recipe.photos[0].name, list(cache.samples()))
+        found = suggestions(recipe.attack, recipe.photos[0].name, list(photo_cache.samples()))
         for number, suggestion in enumerate(found):
             if suggestion.photo is None or len(recipe.photos) == 1:
                 st.button(

@@ -1,17 +1,17 @@
 """Choosing a photo: a sample from the grid, or one of the visitor's own."""
 
-import hashlib
-
 import streamlit as st
 
 from robustiqa_core.errors import InputError
 from robustiqa_core.images.kinds import PHOTO_KINDS
 from robustiqa_core.images.photo import MAX_SIDE, Photo
+from robustiqa_core.images.photo_file import PhotoFile
 from ui.attacks.recipe import PhotoChoice
 from ui.lab import session
+from ui.photos import cache as photo_cache
 from ui.photos.controls import MAX_UPLOAD_MB
 from ui.photos.photo_set import from_root
-from ui.shell import cache, state
+from ui.shell import state
 from ui.shell.components.photo_picker import Thumbnail, photo_picker
 from ui.shell.markdown import plain, sentence
 
@@ -22,10 +22,10 @@ SIDE_NAMES = {512: "512 px (fast)", 1024: "1024 px", MAX_SIDE: f"Full size, at m
 
 def photo_controls() -> tuple[PhotoChoice, Photo] | None:
     """Draw the controls of the photo; return what they choose, or None while that cannot be used."""
-    samples = cache.samples()
+    samples = photo_cache.samples()
     uses_upload = st.session_state[state.SOURCE] == "upload"
     photo_picker(
-        [Thumbnail(sample.name, sample.title, cache.thumbnail(sample.name)) for sample in samples.values()],
+        [Thumbnail(sample.name, sample.title, photo_cache.thumbnail(sample.name)) for sample in samples.values()],
         selected=[] if uses_upload else [st.session_state[state.PHOTO]],
         legend="Choose a sample photo",
         on_pick=pick_sample,
@@ -45,7 +45,9 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
     if not uses_upload or file is None:
         sample = samples[st.session_state[state.PHOTO]]
         st.caption(f"In use: **{plain(sample.title)}**. {plain(sample.author)}, {sample.licence}.")
-        return PhotoChoice("sample", sample.name, from_root(sample.path), MAX_SIDE), cache.sample_photo(sample.name)
+        return PhotoChoice("sample", sample.name, from_root(sample.path), MAX_SIDE), photo_cache.sample_photo(
+            sample.name
+        )
     max_side = st.selectbox(
         "Work size",
         list(SIDE_NAMES),
@@ -54,7 +56,7 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
         persist_state="session",
         help="The longer side of the photo that is attacked, shown and downloaded. Larger photos take longer.",
     )
-    choice = PhotoChoice("upload", file.name, file.name, max_side, hashlib.sha256(file.getvalue()).hexdigest())
+    choice = PhotoChoice("upload", file.name, file.name, max_side, photo_cache.uploaded(file).digest)
     try:
         photo = photo_of(choice)
     except InputError as error:
@@ -87,15 +89,15 @@ def photo_of(choice: PhotoChoice) -> Photo:
         InputError: it is an upload that is no longer there, or cannot be decoded.
     """
     if choice.source == "sample":
-        return cache.sample_photo(choice.name)
-    for data in _uploads():
-        if hashlib.sha256(data).hexdigest() == choice.digest:
-            return cache.uploaded_photo(choice.digest, choice.name, choice.max_side, data)
+        return photo_cache.sample_photo(choice.name)
+    for file in _uploads():
+        if file.digest == choice.digest:
+            return photo_cache.uploaded_photo(file.digest, file.name, choice.max_side, file)
     raise InputError(f"expected the photo {choice.name}, but it is no longer here; upload it again")
 
 
-def _uploads() -> list[bytes]:
+def _uploads() -> list[PhotoFile]:
     """Return the files of this visit, of the single photo and of the set."""
     kept = [st.session_state.get(key) for key in (state.UPLOAD, f"{session.LAB_SET}{state.UPLOAD}")]
     files = [file for found in kept if found is not None for file in (found if isinstance(found, list) else [found])]
-    return [file.getvalue() for file in files]
+    return [photo_cache.uploaded(file) for file in files]

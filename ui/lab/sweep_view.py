@@ -9,7 +9,8 @@ import streamlit as st
 
 from robustiqa_core.jobs import JobSnapshot
 from ui.attacks.batch_recipe import BatchRecipe
-from ui.jobs import page_job
+from ui.jobs.page_job import AWAY_SECONDS, LIVE_REGION, PageJob
+from ui.jobs.progress import Progress
 from ui.lab import session
 from ui.lab.single_photo import photo_of
 from ui.lab.sweep_figure import sweep_figure
@@ -38,16 +39,16 @@ def draw_sweep(shown: BatchRecipe) -> None:
     """
     jobs, recipe = session.sweep_jobs(), SweepRecipe(shown.photos[0], shown.models, shown.attack)
     st.subheader("Score against strength", anchor=False)
-    page_job.settle(jobs, noun=NOUN, cancelled=lambda snapshot: "The sweep was cancelled.", keep_as=_kept_as)
+    JOB.settle()
     first_look = SWEEP in st.query_params and not jobs.recipes and jobs.notice is None
     if jobs.asked or first_look:
         jobs.notice = None
-        _start(recipe)
-    page_job.draw_notice(jobs, region=f"{page_job.LIVE_REGION}_sweep")
+        JOB.start(recipe, partial(_prepare, recipe))
+    JOB.draw_notice()
     if jobs.active is not None:
-        page_job.follow(jobs, lambda snapshot: _draw_running(snapshot, jobs.recipes[snapshot.id]))
+        JOB.follow()
         return
-    outcome = cast(SweepOutcome | None, page_job.shown_result(jobs))
+    outcome = JOB.result()
     if outcome is None or _apart(outcome.recipe) != _apart(recipe):
         st.markdown("Run the same attack on this photo at all strengths, next to random noise.")
         st.button("Try all strengths", key="sweep_run", icon=":material/show_chart:", on_click=jobs.ask)
@@ -60,20 +61,9 @@ def _apart(recipe: SweepRecipe) -> object:
     return recipe.photo, recipe.models, recipe.attacks()
 
 
-def _start(recipe: SweepRecipe) -> None:
-    def prepare() -> Callable[[], Iterator[SweepStep | SweepOutcome]]:
-        scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
-        return partial(sweep_records, recipe, scorers, photo_of(recipe.photo), cache.device())
-
-    page_job.start(
-        session.sweep_jobs(),
-        recipe,
-        prepare,
-        noun=NOUN,
-        trace=point_of,
-        heartbeat=page_job.AWAY_SECONDS,
-        keep_as=_kept_as(recipe),
-    )
+def _prepare(recipe: SweepRecipe) -> Callable[[], Iterator[SweepStep | SweepOutcome]]:
+    scorers = [cache.scorer(model, variant) for model, variant in recipe.models]
+    return partial(sweep_records, recipe, scorers, photo_of(recipe.photo), cache.device())
 
 
 def _kept_as(recipe: SweepRecipe) -> str | None:
@@ -81,14 +71,15 @@ def _kept_as(recipe: SweepRecipe) -> str | None:
     return recipe.key(weights) if recipe.photo.source == "sample" else None
 
 
-def _draw_running(snapshot: JobSnapshot, recipe: SweepRecipe) -> None:
-    step = snapshot.record if isinstance(snapshot.record, SweepStep) else None
-    share = 0.0 if step is None else step.share
+def _progress(snapshot: JobSnapshot, recipe: SweepRecipe) -> Progress:
+    share = snapshot.record.share if isinstance(snapshot.record, SweepStep) else 0.0
+    return Progress(share, f"{len(snapshot.trace)} attacks are done")
+
+
+def _beside(snapshot: JobSnapshot, recipe: SweepRecipe) -> Callable[[], None]:
     points = cast(Sequence[SweepPoint], snapshot.trace)
-    text = page_job.waiting_text(snapshot, NOUN) if snapshot.state == "queued" else f"{len(points)} attacks are done"
-    page_job.draw_progress(snapshot, share, text + page_job.time_left(snapshot, share))
     alt = f"The score against the strength of the attack, {len(points)} attacks so far"
-    draw_live_chart(_figure(recipe, points), key="live_sweep", alt=alt)
+    return partial(draw_live_chart, _figure(recipe, points), key="live_sweep", alt=alt)
 
 
 def _draw_done(outcome: SweepOutcome) -> None:
@@ -121,3 +112,19 @@ def _figure(recipe: SweepRecipe, points: Sequence[SweepPoint]) -> go.Figure:
         colours=model_colours(cards),
         names={stem: controls.model_title(stem) for stem in cards},
     )
+
+
+JOB = PageJob(
+    noun=NOUN,
+    remembered=session.sweep_jobs,
+    recipe=SweepRecipe,
+    outcome=SweepOutcome,
+    progress=_progress,
+    beside=_beside,
+    cancelled=lambda snapshot: "The sweep was cancelled.",
+    keep_as=_kept_as,
+    trace=point_of,
+    heartbeat=AWAY_SECONDS,
+    queued=NOUN,
+    region=f"{LIVE_REGION}_sweep",
+)

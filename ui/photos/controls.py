@@ -1,6 +1,5 @@
 """Choosing several photos: samples, one's own, or the first ones of a folder on the server."""
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
@@ -10,14 +9,16 @@ import streamlit as st
 from robustiqa_core.errors import RobustIQAError
 from robustiqa_core.evaluation.tables.photos import find_photos
 from robustiqa_core.images.kinds import PHOTO_KINDS
-from ui.photos.photo_set import FOLDER_VARIABLE, NamedPhoto, PhotoSet, Source, read_photo_set, sample_photo
-from ui.shell import cache, state
+from robustiqa_core.images.photo_file import PhotoFile
+from ui.photos import cache as photo_cache
+from ui.photos.photo_set import FOLDER_VARIABLE, PhotoSet, Source, read_photo_set, sample_file
+from ui.shell import state
 from ui.shell.components.photo_picker import Thumbnail, photo_picker
 from ui.shell.markdown import plain, sentence
 
 SOURCE_NAMES: dict[Source, str] = {"samples": "Samples", "uploads": "Your own", "folder": "Folder"}
 MOST_UPLOADS = 24
-Photos = tuple[PhotoSet, tuple[NamedPhoto, ...]]
+Photos = tuple[PhotoSet, tuple[PhotoFile, ...]]
 MAX_UPLOAD_MB = 20
 """Largest photo that can be uploaded, in megabytes."""
 
@@ -34,7 +35,7 @@ def prepare_photo_set(place: str, parameters: Mapping[str, str], *, samples: Seq
     Raises:
         ConfigurationError: the address names photos that there are not.
     """
-    found = read_photo_set(parameters, cache.samples(), most=most)
+    found = read_photo_set(parameters, photo_cache.samples(), most=most)
     from_folder = isinstance(found, int) and _folder() is not None
     state.prepare(
         {
@@ -46,7 +47,7 @@ def prepare_photo_set(place: str, parameters: Mapping[str, str], *, samples: Seq
 
 
 def photo_set_controls(
-    place: str, *, most: int, purpose: str, prepare: Callable[[Path], bytes], with_folder: bool = False
+    place: str, *, most: int, purpose: str, prepare: Callable[[PhotoFile], bytes], with_folder: bool = False
 ) -> Photos | None:
     """Draw the controls; return what they choose, or None while that is nothing.
 
@@ -73,8 +74,27 @@ def photo_set_controls(
     return _samples(place, most) if source == "samples" else _first_of_folder(place, most)
 
 
+def work_size(key: str, names: Mapping[int, str], *, text: str) -> None:
+    """Draw the choice of the size that photos are reduced to.
+
+    Args:
+        key: of the widget.
+        names: of the sizes, by the longest side in pixels.
+        text: help.
+    """
+    st.selectbox("Work size", list(names), format_func=names.__getitem__, key=key, persist_state="session", help=text)
+
+
+def pixels_of(photos: PhotoSet, max_side: int) -> int:
+    """Return how many pixels the photos have together; 3 : 4 is assumed where they were not read yet."""
+    if photos.source != "samples":
+        return len(photos.names) * max_side**2 * 3 // 4
+    sizes = [photo_cache.sample_photo(name).size for name in photos.names]
+    return sum(int(width * height * min(1.0, max_side / max(width, height)) ** 2) for width, height in sizes)
+
+
 def _samples(place: str, most: int) -> Photos | None:
-    samples, key = cache.samples(), f"{place}{state.SAMPLES}"
+    samples, key = photo_cache.samples(), f"{place}{state.SAMPLES}"
     names: list[str] = st.session_state[key]
 
     def toggle(name: str) -> None:
@@ -82,7 +102,7 @@ def _samples(place: str, most: int) -> Photos | None:
         st.session_state[key] = [sample for sample in samples if sample in chosen]
 
     photo_picker(
-        [Thumbnail(sample.name, sample.title, cache.thumbnail(sample.name)) for sample in samples.values()],
+        [Thumbnail(sample.name, sample.title, photo_cache.thumbnail(sample.name)) for sample in samples.values()],
         selected=names,
         legend=f"Sample photos: {len(names)} of {len(samples)} chosen",
         on_pick=toggle,
@@ -92,10 +112,10 @@ def _samples(place: str, most: int) -> Photos | None:
     if not 1 <= len(names) <= most:
         st.error(f"Choose one photo or more, at most {most}.")
         return None
-    return PhotoSet("samples", tuple(names)), tuple(sample_photo(samples[name]) for name in names)
+    return PhotoSet("samples", tuple(names)), tuple(sample_file(samples[name]) for name in names)
 
 
-def _uploads(place: str, most: int, purpose: str, prepare: Callable[[Path], bytes]) -> Photos | None:
+def _uploads(place: str, most: int, purpose: str, prepare: Callable[[PhotoFile], bytes]) -> Photos | None:
     files = st.file_uploader(
         "Several at once",
         accept_multiple_files=True,
@@ -104,15 +124,15 @@ def _uploads(place: str, most: int, purpose: str, prepare: Callable[[Path], byte
         help="They stay in the memory of the machine that runs this app, and are dropped when you close or reload the "
         f"page. At most {most} photos of {MAX_UPLOAD_MB} MB each: {PHOTO_KINDS}.",
     )
-    photos: dict[str, NamedPhoto] = {}
+    photos: dict[str, PhotoFile] = {}
     for file in files[:most]:
-        data = file.getvalue()
-        digest = hashlib.sha256(data).hexdigest()
-        png, problem = cache.prepared_upload(digest, purpose, NamedPhoto.of(file.name, data), prepare)
+        photo = photo_cache.uploaded(file)
+        png, problem = photo_cache.prepared_upload(photo.digest, purpose, photo, prepare)
         if problem:
             st.error(f"**{plain(file.name)} is left out.** {sentence(problem)}", icon=":material/broken_image:")
         else:
-            photos[digest] = NamedPhoto.of(_unused(file.name, [photo.name for photo in photos.values()]), png)
+            name = _unused(file.name, [other.name for other in photos.values()])
+            photos[photo.digest] = PhotoFile(name, png, photo.digest)
     if len(files) > most:
         st.error(f"The first {most} photos are taken, {len(files) - most} are left out. The command line takes more.")
     if not photos:
@@ -145,9 +165,7 @@ def _first_of_folder(place: str, most: int) -> Photos | None:
         with st.expander(f"Left out: {len(found.left_out)} of the folder"):
             for file in found.left_out:
                 st.caption(f"**{plain(file.path.name)}**: {file.reason}.")
-    return PhotoSet("folder", tuple(path.name for path in paths)), tuple(
-        NamedPhoto.of(path.name, path) for path in paths
-    )
+    return PhotoSet("folder", tuple(path.name for path in paths)), tuple(PhotoFile(path.name, path) for path in paths)
 
 
 def _folder() -> Path | None:

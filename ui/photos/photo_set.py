@@ -1,14 +1,14 @@
 """Which photos a page works on where it works on several, and how the core reads them. Knows nothing of Streamlit."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PosixPath
-from typing import IO, Any, Literal
+from pathlib import Path
+from typing import Literal
 
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.images.photo import encode_png, read_image
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.images.samples import SamplePhoto
 from ui.attacks.recipe import read_count
 
@@ -18,31 +18,6 @@ FOLDER_WORD = f'"${FOLDER_VARIABLE}"'
 """That folder in a command line; what it is called on the server is nobody's business."""
 
 Source = Literal["samples", "uploads", "folder"]
-
-
-class NamedPhoto(PosixPath):
-    """The path of a photo that has a name of ours, wherever its bytes are: in memory, or in another file.
-
-    The core reads photos from paths. An upload has none and must not be written to disk, and where a bundled photo
-    lies on the server is not what its figures should be called by.
-    """
-
-    source: bytes | Path
-
-    @classmethod
-    def of(cls, name: str, source: bytes | Path) -> "NamedPhoto":
-        """Return the path called `name` of the photo in `source`."""
-        photo = cls(name)
-        photo.source = source
-        return photo
-
-    def is_file(self, *, follow_symlinks: bool = True) -> bool:
-        """Return whether it can be opened."""
-        return isinstance(self.source, bytes) or self.source.is_file()
-
-    def open(self, *arguments: Any, **options: Any) -> IO[Any]:  # type: ignore[override]
-        """Open it for reading in binary mode."""
-        return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +72,22 @@ def read_photo_set(
     return names
 
 
-def sample_photo(sample: SamplePhoto) -> NamedPhoto:
+def sample_file(sample: SamplePhoto) -> PhotoFile:
     """Return a bundled photo under the path that it has from the repository's root, which a command needs."""
-    return NamedPhoto.of(from_root(sample.path), sample.path)
+    return PhotoFile(from_root(sample.path), sample.path, sample.sha256)
 
 
-def reduced_png(path: Path, *, max_side: int) -> bytes:
+def reduced_png(photo: PhotoFile, *, max_side: int) -> bytes:
     """Return a photo as the PNG that a page works on.
 
     Args:
-        path: of the photo.
+        photo: the photo.
         max_side: longest side in pixels that is kept.
 
     Raises:
         InputError: it is no photo that can be decoded, or too small for the models.
     """
-    return encode_png(read_image(path, max_side=max_side, min_side=MIN_SIDE).images)
+    return encode_png(read_image(photo, max_side=max_side, min_side=MIN_SIDE).images)
 
 
 def from_root(path: Path) -> str:

@@ -6,15 +6,14 @@ It gives way to any other job of the server.
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import streamlit as st
-
 from robustiqa_core.hardening import HardeningRecipe, prepare
 from robustiqa_core.jobs import JobSnapshot
 from ui.hardening import live
 from ui.hardening.job import Source
 from ui.hardening.progress import ATTACKED, ShareDone, phases_of
 from ui.jobs import cache as jobs_cache
-from ui.jobs import page_job
+from ui.jobs.page_job import PageJob
+from ui.jobs.progress import Progress
 from ui.placement import session
 from ui.shell import cache
 
@@ -30,20 +29,19 @@ def keep_ready(recipe: HardeningRecipe) -> None:
     What failed here fails again when the model is hardened, and is said there.
     """
     jobs = session.ahead_jobs()
-    page_job.settle(jobs, noun="preparation", cancelled=lambda snapshot: "")
+    JOB.settle()
     if jobs.notice is not None and jobs.notice.kind == "error":
         return
     wanted = _key(recipe)
     running = None if jobs.active is None else _key(jobs.recipes[jobs.active])
     if wanted != running and not is_ready(recipe):
-        page_job.start(jobs, recipe, partial(_prepare, recipe), noun="preparation")
+        JOB.start(recipe, partial(_prepare, recipe))
 
 
 def follow() -> None:
     """Draw how far it is, until it has ended."""
-    jobs = session.ahead_jobs()
-    if jobs.active is not None:
-        page_job.follow(jobs, _draw)
+    if session.ahead_jobs().active is not None:
+        JOB.follow()
 
 
 def _prepare(recipe: HardeningRecipe) -> Callable[[], Iterator[float]]:
@@ -73,11 +71,21 @@ def preparation_records(
     done()
 
 
-def _draw(snapshot: JobSnapshot) -> None:
+def _progress(snapshot: JobSnapshot, recipe: HardeningRecipe) -> Progress:
     share = snapshot.record if isinstance(snapshot.record, float) else 0.0
-    st.caption(f"Meanwhile, crops and the baseline's scores, which every trial needs: {100 * share:.0f} %")
+    return Progress(share, f"Meanwhile, crops and the baseline's scores, which every trial needs: {100 * share:.0f} %")
 
 
 def _key(recipe: HardeningRecipe) -> str:
     facts = (recipe.model, recipe.data, recipe.crops, recipe.validation_crops, recipe.resize, recipe.crop)
     return "-".join(map(str, ("ahead", *facts, recipe.seed, recipe.precision)))
+
+
+JOB = PageJob(
+    noun="preparation",
+    remembered=session.ahead_jobs,
+    recipe=HardeningRecipe,
+    outcome=float,
+    progress=_progress,
+    asked_for=False,
+)

@@ -11,7 +11,7 @@ from robustiqa_core.attacks import spell_attack
 from robustiqa_core.auditing.diagnosis import Symptom, diagnose, diagnose_memory
 from robustiqa_core.blocks import BlockSettings, preview
 from robustiqa_core.errors import RobustIQAError
-from robustiqa_core.hardening import SHORT_ATTACK, HardeningRecipe
+from robustiqa_core.hardening import SHORT_ATTACK
 from robustiqa_core.metrics.correlation import spell_correlation
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.scorer import InsertionPoint
@@ -20,15 +20,13 @@ from ui.hardening import live
 from ui.hardening.figures import epoch_figure
 from ui.hardening.job import Trial
 from ui.hardening.keep import draw_keep
-from ui.hardening.recipe import address_of
 from ui.hardening.texts import COLUMNS, figures_of, trial_row, verdict_of, verdict_sentence
 from ui.jobs import cache as jobs_cache
-from ui.jobs import page_job
-from ui.jobs.page_job import RESULT
 from ui.placement import cache as placement_cache
 from ui.placement import session
 from ui.placement.controls import PLACE, POSITION
 from ui.placement.figures import diagram_figure, trials_figure
+from ui.placement.live import JOB
 from ui.placement.probe import NOISE_KIND, ProbeOutcome
 from ui.placement.slots import dimension_ratios, slots_of
 from ui.shell import cache, charts
@@ -121,7 +119,7 @@ def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: Pro
 
 def draw_notice() -> None:
     """Draw the sentence about the last run, with what helps where memory was short."""
-    page_job.announce(session.jobs())
+    JOB.announce()
     notice = session.jobs().notice
     if notice is None:
         return
@@ -273,11 +271,6 @@ def trials_json(trials: Sequence[Trial]) -> str:
     return json.dumps([trial.to_json() for trial in trials], indent=2, ensure_ascii=False)
 
 
-def address(recipe: HardeningRecipe) -> dict[str, str]:
-    """Return the query parameters that open what is on the page."""
-    return {**address_of(recipe), RESULT: live.trial_key(recipe)}
-
-
 def _trial_title(number: int, trial: Trial) -> str:
     block = trial.recipe.block
     return f"{number}: {place_name(trial.recipe.position)}, {'' if block is None else block.orthogonalization}"
@@ -304,7 +297,7 @@ def _asked(trial: Trial) -> None:
         f"{figures['crops']} held-out crops of {figures['side']} px. {trial.seconds:.0f} s on {trial.timing.device}, "
         f"tuned in {trial.recipe.precision}, measured in float32."
     )
-    draw_share("trial", address(trial.recipe))
+    draw_share("trial", live.address(trial.recipe))
 
 
 def _symptom(symptom: Symptom) -> None:

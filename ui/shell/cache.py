@@ -6,19 +6,15 @@ What is cached for everybody is frozen or never changed. What comes from a visit
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import streamlit as st
 import torch
 
 from robustiqa_core.checkpoints.storage import usable_cards
-from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.device import choose_device, keep_freed_memory
 from robustiqa_core.errors import InputError, RobustIQAError
 from robustiqa_core.hardening import check_hardened_card
-from robustiqa_core.images.photo import Photo, decode_image, preview_png, read_image
-from robustiqa_core.images.samples import SamplePhoto, list_samples
 from robustiqa_core.jobs import JobQueue
 from robustiqa_core.models.card import ModelCard, UnusableModel
 from robustiqa_core.own_models import OWN, find_own_model, own_cards, resolve_scorer, source_stamp
@@ -139,58 +135,7 @@ def loaded_scorer(model: str, variant: str, stamp: tuple[tuple[str, int, int], .
     return loaded
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def samples() -> Mapping[str, SamplePhoto]:
-    """Return the bundled photos by name."""
-    return {sample.name: sample for sample in list_samples()}
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def sample_photo(name: str) -> Photo:
-    """Return a bundled photo, decoded."""
-    return read_image(samples()[name].path)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def thumbnail(name: str) -> bytes:
-    """Return a small PNG of a bundled photo."""
-    return preview_png(sample_photo(name).images, 144)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
-def uploaded_photo(digest: str, name: str, max_side: int, _data: bytes) -> Photo:
-    """Return a visitor's photo, decoded at most once for each size.
-
-    Args:
-        digest: sha256 of the file, which stands for `_data` in the cache's key.
-        name: of the file.
-        max_side: longest side in pixels that is kept.
-        _data: the file.
-
-    Raises:
-        InputError: it is no photo that can be decoded, or too small for the models.
-    """
-    return decode_image(_data, name=name, max_side=max_side, min_side=MIN_SIDE)
-
-
 @st.cache_data(max_entries=16, show_spinner=False, scope="session")
 def perturbation_png(job: str, gain: int, _clean_png: bytes, _adversarial_png: bytes) -> bytes:
     """Return the amplified perturbation of a finished job as PNG; see `figures.amplified_png`."""
     return amplified_png(_clean_png, _adversarial_png, gain)
-
-
-@st.cache_data(max_entries=64, show_spinner=False, scope="session")
-def prepared_upload(digest: str, purpose: str, _photo: Path, _prepare: Callable[[Path], bytes]) -> tuple[bytes, str]:
-    """Return a visitor's photo as the PNG that a page works on, or nothing and why it cannot be used.
-
-    Args:
-        digest: sha256 of the file, which stands for `_photo` in the cache's key.
-        purpose: what it is prepared for, which stands for `_prepare`.
-        _photo: the file.
-        _prepare: decodes, checks and reduces it.
-    """
-    try:
-        return _prepare(_photo), ""
-    except InputError as error:
-        # The core begins with the file's name, which is not part of the key: the same file may come under another one.
-        return b"", str(error).removeprefix(f"{_photo.name}: ")

@@ -1,12 +1,15 @@
 """Controls that every page has: the Run button, how a model is called, small headings."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import streamlit as st
 
 from robustiqa_core.device import describe_device
-from ui.shell import cache, model_names
-from ui.shell.markdown import plain
+from robustiqa_core.errors import RobustIQAError
+from ui.shell import cache, model_names, state
+from ui.shell.markdown import plain, sentence
+from ui.shell.state import PageJobs
 
 
 def small_header(title: str, *, key: str) -> None:
@@ -58,3 +61,40 @@ def explain_versions(stems: Iterable[str]) -> None:
     text = model_names.version_help([cache.cards()[stem] for stem in stems])
     if text:
         st.caption(text)
+
+
+def choose_models(key: str, *, most: int | None = None, text: str | None = None) -> list[str]:
+    """Draw the choice of several models, and what the chosen versions are; return their stems.
+
+    Args:
+        key: of the widget.
+        most: models that can be chosen; None for all.
+        text: help.
+    """
+    models: list[str] = st.multiselect(
+        "Models",
+        list(cache.cards()),
+        format_func=model_title,
+        max_selections=most,
+        select_all=False,
+        key=key,
+        persist_state="session",
+        help=text,
+    )
+    explain_versions(models)
+    return models
+
+
+def follow_address(prepare: Callable[[dict[str, str]], None], jobs: Callable[[], PageJobs[Any]]) -> None:
+    """Give the widgets of a page the values of its address; the defaults, and a notice, where it cannot be followed.
+
+    Args:
+        prepare: gives them the values of query parameters, or raises RobustIQAError.
+        jobs: returns the jobs whose notice says what is wrong.
+    """
+    try:
+        prepare(st.query_params.to_dict())
+    except RobustIQAError as error:
+        prepare({})
+        text = f"The address could not be followed, the default is shown. {sentence(error)}"
+        jobs().notice = state.Notice("error", text)

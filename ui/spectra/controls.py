@@ -1,23 +1,22 @@
 """The controls of the page of spectra: widgets in, a frozen request out."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
 from robustiqa_core.attacks import Attack
 from robustiqa_core.checks import check_choice
-from robustiqa_core.errors import ConfigurationError, RobustIQAError
+from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.spectra import Norms, SensitivitySettings
 from ui.attacks.widgets import PRESETS, attack_widgets, check_shown
 from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import Calls, attack_calls, spoken
-from ui.photos.controls import photo_set_controls, prepare_photo_set
-from ui.photos.photo_set import NamedPhoto, PhotoSet, reduced_png
+from ui.photos.controls import photo_set_controls, pixels_of, prepare_photo_set, work_size
+from ui.photos.photo_set import reduced_png
+from ui.photos.request import PhotoRequest
 from ui.shell import cache, controls, state
-from ui.shell.markdown import sentence
 from ui.spectra import session
 from ui.spectra.recipe import GRIDS, Layers, Perturbation, Question, Sensitivity, SpectraRecipe, View, read_choices
 
@@ -38,17 +37,7 @@ WAVES_OF_A_FREQUENCY = 5
 """Four, and the time to make them."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpectraRequest:
-    """What the controls ask for.
-
-    Args:
-        recipe: what would be run.
-        photos: the recipe's photos.
-    """
-
-    recipe: SpectraRecipe
-    photos: tuple[NamedPhoto, ...]
+SpectraRequest = PhotoRequest[SpectraRecipe]
 
 
 def spectra_controls(view: View) -> SpectraRequest | None:
@@ -57,26 +46,13 @@ def spectra_controls(view: View) -> SpectraRequest | None:
     chosen = photo_set_controls(
         PLACE, most=MOST_PHOTOS, purpose=f"{max_side} px", prepare=partial(reduced_png, max_side=max_side)
     )
-    st.selectbox(
-        "Work size",
-        list(SIDE_NAMES),
-        format_func=SIDE_NAMES.__getitem__,
-        key=_key(state.MAX_SIDE),
-        persist_state="session",
-        help="Photos are reduced to this. Frequencies are those of the reduced photo. Twice the side takes four times "
+    work_size(
+        _key(state.MAX_SIDE),
+        SIDE_NAMES,
+        text="Photos are reduced to this. Frequencies are those of the reduced photo. Twice the side takes four times "
         "as long.",
     )
-    models: list[str] = st.multiselect(
-        "Models",
-        list(cache.cards()),
-        format_func=controls.model_title,
-        max_selections=MOST_MODELS,
-        select_all=False,
-        key=_key(state.MODELS),
-        persist_state="session",
-        help="One, or two side by side.",
-    )
-    controls.explain_versions(models)
+    models = controls.choose_models(_key(state.MODELS), most=MOST_MODELS, text="One, or two side by side.")
     if not models:
         st.error("Choose one model or two.")
     question = _question(view, cache.cards()[models[0]]) if models else None
@@ -100,19 +76,12 @@ def prepare() -> None:
     """Give the widgets their first values: those of the address, where it has any, else the defaults."""
     if state.is_prepared(_key(session.VIEW)):
         return
-    parameters = st.query_params.to_dict()
-    try:
-        _prepare(parameters)
-    except RobustIQAError as error:
-        _prepare({})
-        session.jobs(st.session_state[_key(session.VIEW)]).notice = state.Notice(
-            "error", f"The address could not be followed, the default is shown. {sentence(error)}"
-        )
+    controls.follow_address(_prepare, lambda: session.jobs(st.session_state[_key(session.VIEW)]))
 
 
 def estimate_seconds(recipe: SpectraRecipe) -> float:
     """Return how long a run will take on this server when nothing else runs."""
-    pixels, cards = _pixels(recipe.photos, recipe.max_side), [cache.cards()[stem] for stem in recipe.models]
+    pixels, cards = pixels_of(recipe.photos, recipe.max_side), [cache.cards()[stem] for stem in recipe.models]
     calls = _calls(recipe.question)
     speeds = [jobs_cache.speed(card.model, card.variant) for card in cards]
     return sum(speed.seconds(calls, pixels) + PHOTO_SECONDS * len(recipe.photos.names) for speed in speeds)
@@ -211,14 +180,6 @@ def _calls(question: Question) -> Calls:
             return Calls(calls.gradients + (0 if norms == "none" else NORMS_CALLS), calls.queries + 3)
         case Perturbation(attack):
             return attack_calls(attack)
-
-
-def _pixels(photos: PhotoSet, max_side: int) -> int:
-    """Return how many pixels the photos have together; 3 : 4 is assumed where they were not read yet."""
-    if photos.source != "samples":
-        return len(photos.names) * max_side**2 * 3 // 4
-    sizes = [cache.sample_photo(name).size for name in photos.names]
-    return sum(int(width * height * min(1.0, max_side / max(width, height)) ** 2) for width, height in sizes)
 
 
 def _key(name: str) -> str:

@@ -123,14 +123,19 @@ def profile_figure(
         line={"color": GREY, "width": 2, "dash": "dot"},
         hoverinfo="skip",
     )
-    for band in BANDS[1:]:
-        figure.add_vline(band.low, line={"color": GREY, "width": 1, "dash": "dot"})
-    figure.update_xaxes(
-        title=f"Frequency ({CYCLES}; further right = finer)", range=[0, _HIGHEST], fixedrange=True, zeroline=False
-    )
+    radius_axis(figure, 0, _HIGHEST)
     figure.update_yaxes(title="Energy density (1 = white noise)", fixedrange=True)
     log_axis(figure, drawn)
     return figure
+
+
+def radius_axis(figure: go.Figure, low: float, high: float) -> None:
+    """Let a figure's first axis be the frequency, from `low` to `high` cycles per pixel, with the ends of the bands."""
+    for band in BANDS[1:]:
+        figure.add_vline(band.low, line={"color": GREY, "width": 1, "dash": "dot"})
+    figure.update_xaxes(
+        title=f"Frequency ({CYCLES}; further right = finer)", range=[low, high], fixedrange=True, zeroline=False
+    )
 
 
 def shares_figure(

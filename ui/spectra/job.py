@@ -12,6 +12,7 @@ from robustiqa_core.attacks import Attack, AttackResult, AttackStep, run
 from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.evaluation.report import attack_name
 from robustiqa_core.images.photo import Photo, encode_png, read_image
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.scorer import Scorer
 from robustiqa_core.spectra import (
@@ -27,7 +28,6 @@ from robustiqa_core.spectra import (
     measure_sensitivity,
 )
 from robustiqa_core.spectra.probes import measuring_points, middles
-from ui.photos.photo_set import NamedPhoto
 from ui.shell.model_names import model_title
 from ui.spectra.outcome import (
     Change,
@@ -50,7 +50,7 @@ LAYERS_SHARE: dict[Norms, float] = {"none": 0.2, "stage": 0.7, "all": 0.95}
 
 
 def spectra_records(
-    recipe: SpectraRecipe, photos: Sequence[NamedPhoto], models: Sequence[Model], device: torch.device
+    recipe: SpectraRecipe, photos: Sequence[PhotoFile], models: Sequence[Model], device: torch.device
 ) -> Iterator[SpectraStep | SpectraOutcome]:
     """Yield the steps of a run, and its outcome.
 

@@ -7,10 +7,10 @@ from typing import Any
 import plotly.graph_objects as go
 import torch
 
-from robustiqa_core.spectra import BANDS, NOISE, PointSummary, SensitivityMap
+from robustiqa_core.spectra import NOISE, PointSummary, SensitivityMap
 from ui.shell.figures import DASHES, SYMBOLS
 from ui.shell.model_names import place_name
-from ui.spectra.figures import CYCLES, GREY, LAYOUT, frequency_axes, log_axis
+from ui.spectra.figures import CYCLES, LAYOUT, frequency_axes, log_axis, radius_axis
 from ui.spectra.texts import kind_label
 
 _FLOOR = 1e-3
@@ -87,11 +87,7 @@ def radius_figure(
             marker={"size": 8, "symbol": SYMBOLS[number]},
             hovertemplate=f"mean at %{{x:.3f}} {CYCLES}: %{{y:.2f}} %<extra>{names[stem]}</extra>",
         )
-    for band in BANDS[1:]:
-        figure.add_vline(band.low, line={"color": GREY, "width": 1, "dash": "dot"})
-    figure.update_xaxes(
-        title=f"Frequency ({CYCLES}; further right = finer)", range=[-0.02, 0.73], fixedrange=True, zeroline=False
-    )
+    radius_axis(figure, -0.02, 0.73)
     figure.update_yaxes(title="Score change (% of usual range; lower = more robust)", fixedrange=True)
     log_axis(figure, drawn)
     return figure

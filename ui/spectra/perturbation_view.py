@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from robustiqa_core.spectra import SpectrumFigures, combine_figures
+from ui.photos import cache as photo_cache
 from ui.photos.credits import credit_line
 from ui.shell import cache, state
 from ui.shell.figures import GAINS
@@ -147,10 +148,10 @@ def _mean(figures: Sequence[SpectrumFigures]) -> SpectrumFigures:
 
 def _titles(outcome: PerturbationOutcome) -> list[str]:
     photos = outcome.ran.recipe.photos
-    return [cache.samples()[name].title if photos.source == "samples" else name for name in photos.names]
+    return [photo_cache.samples()[name].title if photos.source == "samples" else name for name in photos.names]
 
 
 def _credit(outcome: PerturbationOutcome, place: str) -> str:
     photos = outcome.ran.recipe.photos
     name = dict(zip(outcome.ran.photos, photos.names, strict=True))[place]
-    return credit_line(cache.samples()[name]) if photos.source == "samples" else plain(name)
+    return credit_line(photo_cache.samples()[name]) if photos.source == "samples" else plain(name)

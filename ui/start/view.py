@@ -9,6 +9,7 @@ from robustiqa_core.verdict import known_agreement
 from ui.attacks.batch_job import BatchOutcome
 from ui.attacks.growth import growth_figure
 from ui.attacks.job import Outcome
+from ui.photos import cache as photo_cache
 from ui.photos.credits import credit_line
 from ui.shell import cache, charts
 from ui.shell.charts import draw_chart
@@ -51,7 +52,7 @@ def draw_pictures() -> None:
     attack, sum_up, block = st.columns(3, gap="medium", border=True)
     with attack:
         small_header("1. A change that is hard to see", key="change")
-        clean, twin = crop_png(cache.samples()[_TWIN_SAMPLE].path.read_bytes(), TWIN_BOX), _TWIN.read_bytes()
+        clean, twin = crop_png(photo_cache.samples()[_TWIN_SAMPLE].path.read_bytes(), TWIN_BOX), _TWIN.read_bytes()
         st.image(
             twin_svg(clean, twin, scheme),
             width="stretch",
@@ -133,7 +134,7 @@ def _link(page: AppPage, label: str, parameters: Mapping[str, str] | None = None
 
 def _photo(run: Outcome, answers: Sequence[Answer], number: int) -> None:
     """Draw one photo: its twin, both answers and what they say."""
-    sample, cards = cache.samples()[run.recipe.photo.name], cache.cards()
+    sample, cards = photo_cache.samples()[run.recipe.photo.name], cache.cards()
     st.markdown(
         f"**{plain(photo_sentence(run.report, answers[0], trained=cards[answers[0].stem].training.photos > 0))}**"
     )
@@ -171,7 +172,7 @@ def _no_hardened() -> None:
 
 def _take_away(outcome: BatchOutcome, answers: Sequence[Answer]) -> None:
     seconds = sum(run.report.seconds for photo in outcome.photos for run in photo.runs)
-    titles = {name: sample.title for name, sample in cache.samples().items()}
+    titles = {name: sample.title for name, sample in photo_cache.samples().items()}
     with st.expander("The numbers, and the commands that give them"):
         st.table(table(answers, titles), border="horizontal", hide_index=True)
         st.caption("Scores in each model's own unit; higher = better photo. A share near 0 = robust.")

@@ -15,6 +15,7 @@ from robustiqa_core.evaluation.tables.photos import OpenPhoto, batches
 from robustiqa_core.evaluation.tables.plan import TableModel, TablePlan
 from robustiqa_core.evaluation.tables.rows import Skipped, TableRow, row_key, versions
 from robustiqa_core.images.photo import MAX_SIDE
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.metrics.fidelity import haarpsi
 from robustiqa_core.scorer import Scorer
 
@@ -22,7 +23,7 @@ Record: TypeAlias = TableRow | Skipped
 
 
 def evaluate(
-    paths: Iterable[Path], plan: TablePlan, *, known: Mapping[str, TableRow] | None = None
+    paths: Iterable[PhotoFile | Path], plan: TablePlan, *, known: Mapping[str, TableRow] | None = None
 ) -> Generator[Record, None, None]:
     """Yield the rows of a table, and what is missing from it, as they are computed.
 
@@ -45,7 +46,7 @@ def evaluate(
 
 
 def evaluate_steps(
-    paths: Iterable[Path], plan: TablePlan, *, known: Mapping[str, TableRow] | None = None
+    paths: Iterable[PhotoFile | Path], plan: TablePlan, *, known: Mapping[str, TableRow] | None = None
 ) -> Generator[Record | AttackStep, None, None]:
     """Yield what `evaluate` yields, and each step of its attacks, so that it can be closed within a row."""
     for found in batches(paths, batch_size=plan.batch_size, max_side=plan.max_side):
@@ -64,7 +65,7 @@ def _cell(
     keys = [_key(photo, model, attack) for photo in photos]
     for photo, key in zip(photos, keys, strict=True):
         if key in known:
-            yield replace(known[key], mos=plan.mos.get(str(photo.path)))
+            yield replace(known[key], mos=plan.mos.get(photo.place))
     new = tuple(photo for photo, key in zip(photos, keys, strict=True) if key not in known)
     if new:
         yield from _attacked(new, model, attack, plan)
@@ -84,7 +85,7 @@ def _attacked(
             for photo in photos:
                 yield from _attacked((photo,), model, attack, plan)
         else:
-            yield Skipped(str(photos[0].path), str(error), model.stem, spell_attack(attack))
+            yield Skipped(photos[0].place, str(error), model.stem, spell_attack(attack))
         return
     result = cast(AttackResult, record)
     others = {
@@ -106,7 +107,7 @@ def _row(
     place: int,
     transfer: Mapping[str, float],
 ) -> TableRow:
-    batch, image = len(result.images), str(opened.path)
+    batch, image = len(result.images), opened.place
     command = attack_command(
         attack,
         image=image,
@@ -134,7 +135,7 @@ def _row(
         score_range=model.scorer.score_range,
         haarpsi=haarpsi(result.images[one], result.rounded[one]).item(),
         transfer=transfer,
-        mos=plan.mos.get(str(opened.path)),
+        mos=plan.mos.get(opened.place),
         batch=batch,
         versions=versions(),
         table_command=plan.command,
@@ -143,7 +144,7 @@ def _row(
 
 def _key(opened: OpenPhoto, model: TableModel, attack: Attack) -> str:
     return row_key(
-        image=str(opened.path),
+        image=opened.place,
         image_sha256=opened.photo.sha256,
         model=model.stem,
         model_sha256=model.sha256,

@@ -11,6 +11,7 @@ from robustiqa_core.folders import lists_root
 from robustiqa_core.images.folders import FolderListing, LeftOut, list_folder
 from robustiqa_core.images.kinds import PHOTO_KINDS
 from robustiqa_core.images.photo import Photo, read_image
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.images.samples import list_samples
 
 SAMPLES = "samples"
@@ -23,9 +24,9 @@ _WAITING = 4
 
 @dataclass(frozen=True, slots=True)
 class OpenPhoto:
-    """A decoded photo and the path that it is known by."""
+    """A decoded photo and what it is known by, such as its path."""
 
-    path: Path
+    place: str
     photo: Photo
 
 
@@ -144,7 +145,9 @@ def _no_photo(folder: Path, left_out: Sequence[LeftOut]) -> str:
     return f"expected photos ({PHOTO_KINDS}) in {folder}, got {got}; name another folder"
 
 
-def batches(paths: Iterable[Path], *, batch_size: int, max_side: int) -> Iterator[tuple[OpenPhoto, ...] | Skipped]:
+def batches(
+    paths: Iterable[PhotoFile | Path], *, batch_size: int, max_side: int
+) -> Iterator[tuple[OpenPhoto, ...] | Skipped]:
     """Yield batches of photos of one size, and each photo that cannot be read or is too small.
 
     A photo waits until `batch_size` of its size are there, or until more wait than fit in memory. The order is
@@ -162,7 +165,7 @@ def batches(paths: Iterable[Path], *, batch_size: int, max_side: int) -> Iterato
         except InputError as error:
             yield Skipped(str(path), str(error))
             continue
-        waiting.setdefault(photo.size, []).append(OpenPhoto(path, photo))
+        waiting.setdefault(photo.size, []).append(OpenPhoto(str(path), photo))
         if len(waiting[photo.size]) == batch_size:
             yield tuple(waiting.pop(photo.size))
         elif sum(map(len, waiting.values())) > _WAITING * batch_size:

@@ -13,6 +13,7 @@ from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.evaluation.report import attack_name
 from robustiqa_core.evaluation.tables.rows import TableRow, versions
 from robustiqa_core.images.photo import MAX_SIDE
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.scorer import Scorer
 
 
@@ -91,7 +92,7 @@ class TablePlan:
         }
 
 
-def in_order(rows: Iterable[TableRow], paths: Iterable[Path], plan: TablePlan) -> list[TableRow]:
+def in_order(rows: Iterable[TableRow], paths: Iterable[PhotoFile | Path], plan: TablePlan) -> list[TableRow]:
     """Return rows sorted by photo, model and attack, as they are listed."""
     images = {str(path): place for place, path in enumerate(paths)}
     stems = {model.stem: place for place, model in enumerate(plan.models)}

@@ -25,6 +25,7 @@ from ui.compare.recipe import AttackChoice
 from ui.compare.summary import rows_csv, rows_json, summary_csv, summary_json, summary_of
 from ui.jobs import cache as jobs_cache
 from ui.jobs.estimate import attack_calls, spoken
+from ui.photos import cache as photo_cache
 from ui.photos.photo_set import FOLDER_VARIABLE
 from ui.shell import cache, state
 
@@ -73,7 +74,7 @@ def test_without_a_result_the_page_says_what_a_run_does_and_how_long_it_takes(pa
     assert not page.exception
     rows = 4 * len(DEFAULT_PHOTOS)
     assert f"{len(DEFAULT_PHOTOS)} photos meet 1 model and 4 attacks, each in its strength: {rows} rows" in text(page)
-    pixels = sum(math.prod(cache.sample_photo(name).size) for name in DEFAULT_PHOTOS) / 1e6
+    pixels = sum(math.prod(photo_cache.sample_photo(name).size) for name in DEFAULT_PHOTOS) / 1e6
     calls = [attack_calls(attack) for attack in AttackChoice().grid()]
     attacks = [(SPEED.gradient * call.gradients + SPEED.query * call.queries) * pixels for call in calls]
     pictures = WORST / len(DEFAULT_PHOTOS) * max(attacks)
@@ -157,7 +158,7 @@ def test_what_is_no_gain_is_said_first_and_not_praised(
 
 
 def test_the_default_photos_show_different_scenes_and_are_enough_for_a_paired_test() -> None:
-    titles = {cache.samples()[name].title.partition(",")[0] for name in DEFAULT_PHOTOS}
+    titles = {photo_cache.samples()[name].title.partition(",")[0] for name in DEFAULT_PHOTOS}
     assert len(titles) == len(DEFAULT_PHOTOS)
     assert 2 / 2 ** len(DEFAULT_PHOTOS) < 0.05
 

@@ -18,6 +18,7 @@ from robustiqa_core.images.photo import decode_image
 from robustiqa_core.metrics.fidelity import ssim
 from ui.attacks import verdict
 from ui.lab import session
+from ui.photos import cache as photo_cache
 from ui.shell import cache, state
 
 APP = Path(__file__).parents[3] / "app.py"
@@ -75,7 +76,7 @@ def test_the_downloads_are_the_stored_png_and_the_run_as_json(lab: AppTest, monk
     ]
     adversarial = decode_image(handed["Adversarial photo (PNG)"]).images
     original = decode_image(handed["Clean photo (PNG)"]).images
-    assert torch.equal(original, cache.sample_photo(FIRST.name).images)
+    assert torch.equal(original, photo_cache.sample_photo(FIRST.name).images)
     numbers = json.loads(handed["Numbers (JSON)"])
     assert numbers["rounded_linf"] == pytest.approx(float((adversarial - original).abs().max()))
     assert numbers["rounded_score"] == pytest.approx(float(TinyScorer()(adversarial)), abs=1e-6)

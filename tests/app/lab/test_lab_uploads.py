@@ -5,6 +5,8 @@ from job_pages import png
 from lab_pages import command, finish, headline, outcome
 from streamlit.testing.v1 import AppTest
 
+from robustiqa_core.images.photo_file import digest_of_file
+from ui.photos import cache as photo_cache
 from ui.shell import state
 
 
@@ -56,3 +58,21 @@ def test_a_bad_upload_is_refused_with_the_reason_and_the_previous_result_stays(l
     lab.run()
     assert not lab.error
     assert not lab.button(key=state.RUN).disabled
+
+
+def test_the_digest_of_an_upload_is_computed_once(lab: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[bytes] = []
+
+    def noting(data: bytes) -> str:
+        computed.append(data)
+        return digest_of_file(data)
+
+    monkeypatch.setattr(photo_cache, "digest_of_file", noting)
+    finish(lab)
+    photo = png((96, 80))
+    lab.file_uploader[0].upload("mine.png", photo, "image/png")
+    lab.run()
+    lab.button(key=state.RUN).click()
+    finish(lab)
+    assert outcome(lab).recipe.photo.source == "upload"
+    assert computed == [photo]

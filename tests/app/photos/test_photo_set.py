@@ -1,38 +1,42 @@
 """Several photos: their names, where their bytes are, and what an address says of them."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 from job_pages import png
 
-from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.images.photo import read_image
+from robustiqa_core.images.photo_file import PhotoFile
 from robustiqa_core.images.samples import list_samples
-from ui.photos.photo_set import NamedPhoto, PhotoSet, read_photo_set, sample_photo
+from ui.photos.photo_set import PhotoSet, read_photo_set, sample_file
 
 SAMPLES = {sample.name: sample for sample in list_samples()}
 NAMES = tuple(SAMPLES)[:3]
 
 
 def test_the_core_reads_an_upload_under_its_name_though_it_is_in_no_file() -> None:
-    photo = NamedPhoto.of("my cat.png", png((60, 50)))
-    assert (str(photo), photo.name, photo.suffix, photo.is_file()) == ("my cat.png", "my cat.png", ".png", True)
+    photo = PhotoFile("my cat.png", png((60, 50)))
+    assert (str(photo), photo.name) == ("my cat.png", "my cat.png")
     assert read_image(photo).images.shape == (1, 3, 50, 60)
 
 
 def test_a_photo_of_the_server_is_read_and_the_place_where_it_lies_is_not_told(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png((60, 50)))
-    photo = NamedPhoto.of("a.png", tmp_path / "secret.png")
-    assert photo.is_file()
+    photo = PhotoFile("a.png", tmp_path / "secret.png")
     assert read_image(photo).images.shape == (1, 3, 50, 60)
     assert str(tmp_path) not in f"{photo} {photo!r}"
-    assert not NamedPhoto.of("b.png", tmp_path / "gone.png").is_file()
+    with pytest.raises(InputError, match=r"^expected an image file, got b\.png, which is no file") as raised:
+        read_image(PhotoFile("b.png", tmp_path / "gone.png"))
+    assert str(tmp_path) not in str(raised.value)
 
 
 def test_a_sample_has_the_path_that_a_command_in_the_repository_needs() -> None:
-    photo = sample_photo(SAMPLES[NAMES[0]])
+    photo = sample_file(SAMPLES[NAMES[0]])
     assert str(photo) == f"assets/samples/{NAMES[0]}.png"
-    assert (Path(__file__).parents[3] / photo).read_bytes() == SAMPLES[NAMES[0]].path.read_bytes()
+    assert photo.digest == hashlib.sha256(photo.read()).hexdigest()
+    assert (Path(__file__).parents[3] / str(photo)).read_bytes() == SAMPLES[NAMES[0]].path.read_bytes()
 
 
 @pytest.mark.parametrize(

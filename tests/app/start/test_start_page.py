@@ -20,6 +20,7 @@ from robustiqa_core.images.photo import decode_image, encode_png
 from robustiqa_core.scorer import ScoreRange
 from ui.attacks.batch_job import BatchOutcome
 from ui.jobs import cache as jobs_cache
+from ui.photos import cache as photo_cache
 from ui.shell import cache
 from ui.shell.figures import COLOURS, amplified_png
 from ui.shell.navigation import PAGES, listed_pages
@@ -42,7 +43,7 @@ def only_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs_cache.shelf.clear()
     card = card_of_its_own()
     monkeypatch.setattr(cache, "cards", lambda: {CARD.stem: card})
-    monkeypatch.setattr(cache, "sample_photo", lambda name: decode_image(png()))
+    monkeypatch.setattr(photo_cache, "sample_photo", lambda name: decode_image(png()))
     monkeypatch.setattr(cache, "scorer", lambda model, variant: TinyScorer(slope=SLOPES[variant]))
 
 
@@ -193,7 +194,7 @@ def test_a_score_is_said_to_be_beyond_its_usual_range_where_it_is_and_only_there
 @pytest.mark.parametrize("name", ["cat_twin.png"])
 def test_the_first_picture_is_as_hard_to_see_as_its_heading_says(name: str) -> None:
     twin = (ROOT / "assets" / "start" / name).read_bytes()
-    clean = crop_png(cache.samples()["cat"].path.read_bytes(), TWIN_BOX)
+    clean = crop_png(photo_cache.samples()["cat"].path.read_bytes(), TWIN_BOX)
     assert likeness(clean, twin) in ("The photo looks the same", "The photo looks almost the same")
     noise = decode_image(twin).images.flip(-1)
     assert likeness(clean, encode_png(noise)) == "The photo is visibly changed"
