@@ -34,6 +34,7 @@ from robustiqa_core.attacks import (
     Square,
     StAdv,
     TextureAware,
+    Worst,
     parse_attack,
 )
 from robustiqa_core.audit import AuditPlan, AuditReport, read_photos
@@ -457,6 +458,7 @@ __all__ = [
     "StAdv",
     "TextureAware",
     "UnknownSettingError",
+    "Worst",
     "audit",
     "evaluate",
     "harden",
