@@ -47,6 +47,11 @@ def test_each_part_of_it_is_run_and_all_gradients_are_spent() -> None:
     assert complete(short, SmallNet(), photos()).gradient_calls == 3
 
 
+def test_its_seed_is_that_of_the_random_start() -> None:
+    seeds = [getattr(Worst(EPS, seed=seed).openings()[-1][0], "seed", None) for seed in (0, 7)]
+    assert seeds == [0, 7]
+
+
 def test_a_photo_in_a_batch_of_mixed_directions_gets_what_it_gets_alone() -> None:
     images = photos(4)
     directions = torch.tensor([1, -1, -1, 1])
