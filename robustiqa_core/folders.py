@@ -18,6 +18,11 @@ def lists_root() -> Path:
     return Path(__file__).resolve().parents[1] / "assets" / "lists"
 
 
+def livec_root() -> Path:
+    """Return the folder of the photos of LIVE Challenge that are shipped, with their human scores."""
+    return Path(__file__).resolve().parents[1] / "assets" / "livec"
+
+
 def perturbations_root() -> Path:
     """Return the folder of universal perturbations, within that of the checkpoints."""
     return checkpoints_root() / "perturbations"

@@ -34,6 +34,7 @@ from robustiqa_core.attacks import (
     Square,
     StAdv,
     TextureAware,
+    Worst,
     parse_attack,
 )
 from robustiqa_core.auditing import AuditPlan, AuditReport, read_photos
@@ -472,6 +473,7 @@ __all__ = [
     "StAdv",
     "TextureAware",
     "UnknownSettingError",
+    "Worst",
     "audit",
     "evaluate",
     "harden",

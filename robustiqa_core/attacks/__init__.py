@@ -24,6 +24,7 @@ from robustiqa_core.attacks.square import Square
 from robustiqa_core.attacks.stadv import StAdv
 from robustiqa_core.attacks.texture import TextureAware
 from robustiqa_core.attacks.uap import UAP
+from robustiqa_core.attacks.worst import Worst
 from robustiqa_core.checks import check_choice
 
 ATTACKS: dict[str, type[Attack]] = {
@@ -38,6 +39,7 @@ ATTACKS: dict[str, type[Attack]] = {
     "texture": TextureAware,
     "colour": Colour,
     "low_frequency": LowFrequency,
+    "worst": Worst,
     "uap": UAP,
     "noise": Noise,
 }
@@ -120,6 +122,7 @@ __all__ = [
     "StAdv",
     "TextureAware",
     "Trial",
+    "Worst",
     "complete",
     "make_attack",
     "parse_attack",

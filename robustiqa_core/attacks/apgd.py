@@ -98,9 +98,9 @@ class APGD(BallAttack):
                 seed = (self.seed + number) % (MAX_SEED + 1)
                 start = projections.random_point(images, eps=self.eps, norm=self.norm, seed=seed)
             share = trials // self.restarts + (number < trials % self.restarts)
-            yield from self._climb(ascent, images, start, share - 1)
+            yield from self.climb(ascent, images, start, share - 1)
 
-    def _climb(self, ascent: objective.Ascent, images: Tensor, start: Tensor, steps: int) -> Iterator[Trial]:
+    def climb(self, ascent: objective.Ascent, images: Tensor, start: Tensor, steps: int) -> Iterator[Trial]:
         """Yield `start` and the point after each of the `steps`."""
         checks = checkpoints(steps)
         size = images.new_full((len(images), 1, 1, 1), self.first_step_size)

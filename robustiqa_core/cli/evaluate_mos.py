@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from robustiqa_core.cli.batch import finish, gather_photos
-from robustiqa_core.cli.data import add_data, list_data
+from robustiqa_core.cli.data import add_data, dataset_root, list_data
 from robustiqa_core.cli.options import add_json, add_model, add_overwrite, print_json, progress
 from robustiqa_core.csv_tables.mos import match_mos, read_mos
 from robustiqa_core.device import choose_device
@@ -111,14 +111,15 @@ def _rated(arguments: argparse.Namespace) -> RatedPhotos:
         if len(photos) < 2:
             raise InputError(f"expected two or more photos with a human score, got {len(photos)}; {match.notes[0]}")
         return RatedPhotos(photos, arguments.mos.stem, arguments.mos.parent, left_out, match.notes)
-    if arguments.mos is not None or arguments.dataset is None or arguments.root is None:
+    if arguments.mos is not None or arguments.dataset is None:
         raise ConfigurationError(
             "expected photos and --mos TABLE, or --dataset NAME and --root FOLDER; give one of them"
         )
     photos, name, left_out = list_data(arguments)
     if arguments.split == "validation":
         photos = with_validation(photos, arguments.seed)
-    return RatedPhotos(select(photos, arguments.split), f"{name}, {arguments.split} split", arguments.root, left_out)
+    root = dataset_root(arguments) or Path()
+    return RatedPhotos(select(photos, arguments.split), f"{name}, {arguments.split} split", root, left_out)
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -25,7 +25,6 @@ from robustiqa_core.cli.loop_options import spell_command
 from robustiqa_core.cli.measure_range import measured_range, range_command
 from robustiqa_core.cli.options import add_device, add_json, add_overwrite, check_architecture, print_json, progress
 from robustiqa_core.device import choose_device, fast_training_precision
-from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.evaluation.mos import score_photos
 from robustiqa_core.files import check_output_folder
 from robustiqa_core.hardening import (
@@ -294,8 +293,6 @@ def _recipe(arguments: argparse.Namespace, start: ModelCard, device: torch.devic
 def _data(arguments: argparse.Namespace, recipe: HardeningRecipe) -> TuningData:
     if arguments.dataset is None:
         return distillation_data(recipe)
-    if arguments.root is None:
-        raise ConfigurationError("expected the folder of the data set, got none; give it with --root")
     photos, title = read_data(arguments)
     return labelled_data(recipe, photos, title=title, mos_range=mos_range(arguments))
 

@@ -10,6 +10,7 @@ from robustiqa_core.errors import InputError
 from robustiqa_core.images.kinds import ENDINGS
 from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import SPLITS, LabelledPhoto, Split
+from robustiqa_core.training.live_challenge import demo_root, read_demo, read_livec
 
 _KONIQ_FOLDERS = ("1024x768", "512x384")
 _KONIQ_TABLE = "koniq10k_distributions_sets.csv"
@@ -37,11 +38,15 @@ class PublicDataset:
         title: name for people.
         read: returns its photos from the folder that it was unpacked or cloned to.
         mos_range: nominal range of the MOS; larger is better.
+        test_only: whether nothing may be trained or chosen on it.
+        root: where it lies if it is shipped; None where people give the folder.
     """
 
     title: str
     read: Callable[[Path], tuple[LabelledPhoto, ...]]
     mos_range: ScoreRange
+    test_only: bool = False
+    root: Callable[[], Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +200,7 @@ def read_koniq10k(root: Path) -> tuple[LabelledPhoto, ...]:
 DATASETS: dict[str, PublicDataset] = {
     "biq2021": PublicDataset("BIQ2021", read_biq2021, ScoreRange(0.0, 1.0)),
     "koniq10k": PublicDataset("KonIQ-10k", read_koniq10k, ScoreRange(1.0, 100.0)),
+    "livec": PublicDataset("LIVE Challenge", read_livec, ScoreRange(0.0, 100.0), test_only=True),
+    "demo": PublicDataset("LIVE Challenge demonstration photos", read_demo, ScoreRange(0.0, 100.0), root=demo_root),
 }
 """Labelled data sets by name."""

@@ -114,6 +114,8 @@ def test_every_public_data_set_says_where_its_folder_should_be(tmp_path: Path) -
     assert {name: data.mos_range for name, data in DATASETS.items()} == {
         "biq2021": ScoreRange(0.0, 1.0),
         "koniq10k": ScoreRange(1.0, 100.0),
+        "livec": ScoreRange(0.0, 100.0),
+        "demo": ScoreRange(0.0, 100.0),
     }
     for data in DATASETS.values():
         with pytest.raises(InputError, match="--root"):

@@ -35,6 +35,10 @@ TEXTS: dict[str, AttackText] = {
     "texture": AttackText("Texture-aware", "Hides the changes in busy parts of the photo, where they are hard to see."),
     "colour": AttackText("Colour", "Changes the colours of the whole photo smoothly; no pixel noise at all."),
     "low_frequency": AttackText("Low frequency", "A smooth pattern of broad waves, without fine detail."),
+    "worst": AttackText(
+        "Worst of all",
+        "For each photo the strongest of five attacks, which share its gradients. Slow, and hard to beat.",
+    ),
     "square": AttackText("Square", "Asks the model for scores only and tries random squares. No gradient needed."),
     "nes": AttackText("NES", "Asks the model for scores only and estimates the gradient from them."),
 }

@@ -1,4 +1,4 @@
-"""What hardening and pruning share on this server: networks, what was computed for them, the labelled set."""
+"""What hardening and pruning share on this server: networks, their cached computations, the labelled set."""
 
 import os
 
@@ -14,7 +14,7 @@ from ui.shell import cache
 
 
 def tuning_precision() -> Precision:
-    """Return in what the app's models are tuned, as `robustiqa harden --precision auto` does on that device."""
+    """Return the precision in which the app tunes models, as `robustiqa harden --precision auto` does on that device."""
     return fast_training_precision(cache.device())
 
 
@@ -26,7 +26,7 @@ def trial_store() -> TrialStore:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def computed() -> HardeningCache:
-    """Return what was computed for one hardening and serves the next; a recipe that was seen before answers at once."""
+    """Return the cache shared by hardenings; a recipe that was run before answers at once."""
     return HardeningCache()
 
 

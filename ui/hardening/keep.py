@@ -1,4 +1,4 @@
-"""Keep a trial under a name, for every page, or take its checkpoint home."""
+"""Keep a trial under a name, for every page, or download its checkpoint."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ from ui.shell.markdown import plain, sentence
 
 
 def draw_keep(trial: Trial, *, place: str, name: str) -> None:
-    """Draw a name's box, the buttons that keep or download a trial under it, and what is kept already.
+    """Draw the field for a name, the buttons that keep or download a trial under it, and the kept models.
 
     Args:
         trial: the trial.
@@ -41,9 +41,9 @@ def draw_keep(trial: Trial, *, place: str, name: str) -> None:
     if said is not None:
         (st.error if said.kind == "error" else st.success)(said.text)
     st.caption(
-        "A kept model is in the list of models of every page, for everybody on this server, until you forget "
+        "A kept model appears in the model list of every page, for everybody on this server, until you forget "
         "it or the server stops. "
-        "Unpack the ZIP in the folder checkpoints, and it is there for good, on the command line too."
+        "Unpack the ZIP into the folder checkpoints to keep it for good, on the command line too."
     )
     st.markdown("**The same model from the command line**")
     st.code(command_of(trial.recipe, chosen), language=None, wrap_lines=True)
@@ -55,7 +55,7 @@ def draw_keep(trial: Trial, *, place: str, name: str) -> None:
 
 
 def _keep(trial: Trial, key: str, said: str) -> None:
-    # As it is now: who types a name and presses the button at once has seen no page with that name yet.
+    # Read here: a visitor who types a name and presses the button at once has not seen a page with it yet.
     name: str = st.session_state[key]
     try:
         card = hardening_cache.trial_store().keep(trial.key, name, taken=cache.cards(), owner=cache.owner())

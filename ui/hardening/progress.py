@@ -1,4 +1,4 @@
-"""How far a hardening is and how long it takes, from the steps that are known before. Knows nothing of Streamlit."""
+"""Progress and duration of a hardening, from its known steps. Knows nothing of Streamlit."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _HALF_FORWARD, _HALF_STEP = 0.5, 0.75
 DOING: dict[Stage, str] = {
     "cropping": "Cutting crops from the photos",
     "scoring": "Scoring the crops",
-    "mapping": "Computing the maps in front of the block, once",
+    "mapping": "Computing the maps in front of the block (once)",
     "tuning": "Fine-tuning",
     "measuring": "Measuring",
     "attacking": "Attacking the model before and after",

@@ -20,11 +20,11 @@ ORTHOGONALIZATION_NAMES = {
     "contraction": "Control: contraction",
 }
 _UNMOVED = 0.1
-"""Share of crops that an attack did not move from which on its gain says little."""
+"""Share of unmoved crops from which the gain says little."""
 CONTROLS = ("plain", "identity", "contraction")
 VARIANT_NAMES = {"isometric": "Isometric", "paper": "The paper's"}
 CRITERION_NAMES = {"random": "Random", "l1": "Weights (l1)", "l2": "Weights (l2)", "pls_vip": "Photos (PLS-VIP)"}
-"""The criteria of pruning from the one that knows nothing to the one that looks at photos."""
+"""The pruning criteria, from the uninformed one to those that look at photos."""
 COLUMNS = {
     "number": "Trial",
     "position": "Position",
@@ -83,12 +83,12 @@ def under_attack(card: ModelCard) -> str:
     after, before = (figures[which]["absolute_gain"] for which in ("hardened", "baseline"))
     unmoved = figures["hardened"]["unmoved_share"]
     doubt = (
-        f"; {100 * unmoved:.0f} % of them did not move at all, where a stronger attack may: see the Audit"
+        f"; {100 * unmoved:.0f} % of them did not move at all, but may under a stronger attack: see the Audit"
         if unmoved > _UNMOVED
         else ""
     )
     return (
-        f"AbsGain {after:.3f}, that of its baseline {before:.3f} (nearer 0 = more robust); {figures['attack']} on "
+        f"AbsGain {after:.3f}, its baseline {before:.3f} (nearer 0 = more robust); {figures['attack']} on "
         f"{figures['crops']} held-out crops of {figures['side']} px, a first impression{doubt}"
     )
 
@@ -97,7 +97,7 @@ def overview_row(card: ModelCard) -> dict[str, str]:
     """Return a model's row of the table of all models, by its columns.
 
     Args:
-        card: of the model; where it was not measured or not attacked, the row says nothing.
+        card: of the model; cells without a measurement are empty.
     """
     people = card.measurements[0] if card.measurements else None
     gains = (
@@ -155,7 +155,7 @@ def trial_row(trial: Trial, number: int) -> dict[str, str | int | float | None]:
 
 
 def verdict_of(trial: Trial) -> Verdict:
-    """Return what follows from a trial, by the rule that every page goes by."""
+    """Return the verdict on a trial, by the rule that all pages share."""
     movement = Movement("up", trial.attacked("baseline"), trial.attacked("hardened"))
     return judge(Comparison((movement,), agreement=trial.agreement))
 

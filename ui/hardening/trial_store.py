@@ -41,7 +41,7 @@ class TrialStore:
         self._networks: OrderedDict[str, QualityModel] = OrderedDict()
 
     def put(self, trial: Trial, network: QualityModel) -> None:
-        """Remember a trial with its network; the oldest ones go."""
+        """Remember a trial with its network; the oldest ones are dropped."""
         with self._lock:
             self._trials[trial.key] = trial
             self._networks[trial.key] = network

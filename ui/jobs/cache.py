@@ -20,5 +20,5 @@ def speed(model: str, variant: str) -> Speed:
     try:
         return measure_speed(cache.scorer(model, variant), cache.device())
     except RobustIQAError:
-        # A model of one's own that fails by now: that will be said when it is run.
+        # An own model that fails by now: the error appears when it is run.
         return Speed(0.0, 0.0)

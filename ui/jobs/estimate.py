@@ -1,4 +1,4 @@
-"""How long a run will take: how often it asks the model, times how long the model takes. Knows nothing of Streamlit."""
+"""How long a run will take: calls of the model times seconds a call. Knows nothing of Streamlit."""
 
 import math
 import time
@@ -58,7 +58,7 @@ class Speed:
 
 
 def attack_calls(attack: Attack) -> Calls:
-    """Return how often an attack asks the model for each photo, counted on a scorer that costs nothing."""
+    """Return the calls of the model that an attack makes for each photo, counted on a trivial scorer."""
     return _attack_calls(spell_attack(attack))
 
 
@@ -67,16 +67,16 @@ def _attack_calls(text: str) -> Calls:
     try:
         result = complete(parse_attack(text), _free_scorer(), _photo())
     except RobustIQAError:
-        # Such as an attack whose file is missing: that will be said when it is run.
+        # E.g. an attack whose file is missing: the error appears when it is run.
         return Calls(0, 0)
     return Calls(result.gradient_calls, result.queries)
 
 
 @lru_cache(maxsize=32)
 def audit_calls(plan: AuditPlan, *, with_reference: bool) -> Calls:
-    """Return how often an audit asks its models, counted on a scorer that costs nothing. It takes half a second.
+    """Return the calls of its models that an audit makes, counted on a trivial scorer. Takes half a second.
 
-    On a real model it comes to within some percent of that: one check ends as soon as it has its answer.
+    Real models need this within a few percent: one check ends as soon as it has its answer.
     """
     reference = _free_scorer() if with_reference else None
     calls = Calls(0, 0)
@@ -89,7 +89,7 @@ def audit_calls(plan: AuditPlan, *, with_reference: bool) -> Calls:
 def measure_speed(scorer: Scorer, device: torch.device) -> Speed:
     """Return how long a model takes for a small grey photo: the fastest of several calls, after one that warms up.
 
-    Whatever else the machine does can only add to a call, on a busy one by a factor of fifty.
+    Other load can only make a call slower, on a busy machine fifty times.
     """
     images = torch.full((1, 3, _PROBE_SIDE, _PROBE_SIDE), 0.5, device=device)
     pixels = _PROBE_SIDE**2 / 1e6

@@ -14,13 +14,13 @@ from robustiqa_core.checks import check_count, check_positive
 KEPT_SECONDS = 3600.0
 """Seconds after the last look at which a result is dropped."""
 MOST_BYTES = 256 * 2**20
-"""Memory for all results together."""
+"""Memory for all results together, in bytes."""
 _OVERHEAD = 64
 """Bytes that a number, a name or a record takes, about."""
 
 
 class Shelf:
-    """A few results by their key, for everybody on this server; the one that was looked at longest ago goes first.
+    """A few results by their key, for everybody on this server; the least recently used one is dropped first.
 
     What belongs to one visitor, such as a photo, has no place here. All methods may be called from any thread.
 

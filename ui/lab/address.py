@@ -1,4 +1,4 @@
-"""What an address says about the attack lab, and what in it makes no sense."""
+"""The attack lab's part of an address, and the errors in it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

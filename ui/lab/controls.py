@@ -70,7 +70,7 @@ def _photo_set() -> tuple[tuple[PhotoChoice, ...], int] | None:
         purpose="attack lab",
         prepare=partial(reduced_png, max_side=state.DEFAULT_MAX_SIDE),
     )
-    st.caption(f"At most {MOST_PHOTOS}. For more photos, models and attacks at once there is the page Compare.")
+    st.caption(f"At most {MOST_PHOTOS}. For more photos, models and attacks at once, use the page Compare.")
     if chosen is None:
         return None
     choices = _choices(chosen[0])
@@ -106,8 +106,8 @@ def _models() -> tuple[str, ...]:
         format_func=lambda stem: "No other model" if stem is None else model_title(stem),
         key=state.COMPARED_WITH,
         persist_state="session",
-        help="A second model that is attacked with the same settings. Each one is attacked with full knowledge of it, "
-        "and then shown the photo that was made against the other.",
+        help="A second model, attacked with the same settings. Each model is attacked with full knowledge of it "
+        "and then scores the photo that was made against the other.",
     )
     models = (model,) if second is None else (model, second)
     explain_versions(models)
@@ -119,11 +119,11 @@ def _follow_model() -> None:
 
 
 def _presets() -> None:
-    """Draw the attacks that have a name; the one that the settings below describe is marked."""
+    """Draw the named attacks; the one that matches the settings below is marked."""
     try:
         shown = attack_shown()
     except RobustIQAError:
-        # The settings say themselves what is wrong with them.
+        # The settings show their own errors.
         shown = None
     st.session_state[session.NAMED_ATTACK] = preset_of(shown)
 
@@ -153,7 +153,7 @@ def prepare() -> None:
         lab.notice = state.Notice(
             "error", f"The address could not be followed, what it gets wrong has its default. {reasons}"
         )
-    # What was run was the visitor's own: to run something else in its place would be a wrong answer.
+    # The run was on the visitor's own photos: running others instead would be a wrong answer.
     lab.asked = lab.asked and not found.own
     names = list(samples)
     prepare_photo_set(session.LAB_SET, {}, samples=found.photos or names[:4], most=MOST_PHOTOS)

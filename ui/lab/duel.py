@@ -1,4 +1,4 @@
-"""What follows from one attack on two models, in plain words. Knows nothing of Streamlit."""
+"""The verdict on one attack on two models, in plain words. Knows nothing of Streamlit."""
 
 import shlex
 import statistics
@@ -27,7 +27,7 @@ _LEAST_PHOTOS = 4
 TABLE_HELP = (
     "Scores of the stored PNG files; in brackets the change as a share of the model's own usual range, that of its "
     "scores in training. On the diagonal a model faces the change that was made against it, with full knowledge of it "
-    "(white box). Beside it stands the other model's change (transfer)."
+    "(white box); off the diagonal, the change made against the other model (transfer)."
 )
 
 
@@ -172,7 +172,7 @@ def conclusion(duel: Duel) -> str:
     parts = [
         sentence(found, name=name, baseline=other),
         reservation(found),
-        "One photo is no proof; try others.",
+        "One photo proves little; try others.",
     ]
     return " ".join(filter(None, parts))
 
@@ -214,9 +214,9 @@ def warnings(duel: Duel) -> tuple[str, ...]:
     return tuple(
         f"The change made against {duel.names[1 - seen]} moves {duel.names[seen]} farther "
         f"({duel.share(1 - seen, seen):+.0%} of its usual range) than the attack on {duel.names[seen]} itself "
-        f"({duel.share(seen, seen):+.0%}). Its gradients are hidden or lead astray, so it is less robust than its own "
-        "attack makes it look. Try more steps, a random start, or Square, which needs no gradient; the page Audit "
-        "tells more."
+        f"({duel.share(seen, seen):+.0%}). Its gradients are hidden or misleading, so it is less robust than its own "
+        "attack suggests. Try more steps, a random start, or Square, which needs no gradient; see also the page "
+        "Audit."
         for seen in (0, 1)
         if duel.reached(1 - seen, seen) > max(duel.reached(seen, seen), 0.0) + HIDDEN
     )

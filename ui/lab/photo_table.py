@@ -45,8 +45,8 @@ def draw_table(outcome: BatchOutcome) -> int:
     )
     st.caption(
         f"{_legend(outcome)}Scores are in each model's own unit, higher = better photo. The gain is the change as a "
-        "share of the model's own usual range; 0 = robust. The last row is the mean of the photos. Select a row, or "
-        "choose below, to open a photo in full."
+        "share of the model's own usual range; 0 = robust. The last row is the mean over the photos. Select a row, or "
+        "choose below, to open a photo."
     )
     if st.button("More photos, attacks and strengths at once", key="to_compare", icon=":material/query_stats:"):
         photos = ",".join(photo.name for photo in recipe.photos if photo.source == "sample")

@@ -1,4 +1,4 @@
-"""The result of an attack: what happened, the photos against each other, the figures, what to take away."""
+"""The result of an attack: the finding, both photos, the figures, downloads."""
 
 import json
 from collections.abc import Sequence
@@ -126,7 +126,7 @@ def _curve(outcome: Outcome, points: Sequence[CurvePoint], *, name: str = "") ->
 def _meter(outcome: Outcome, card: ModelCard, *, name: str = "") -> None:
     report, band = outcome.report, card.score_range
     origin = (
-        "The band is its usual range: the lowest and the highest score that it gave to its training photos."
+        "The band is its usual range: the lowest and highest score that it gave its training photos."
         if card.training.photos
         else "The band is its usual range."
     )
@@ -199,7 +199,7 @@ def _gain_control() -> None:
         key=state.GAIN,
         required=True,
         format_func=lambda value: f"× {value}",
-        help="Mid-grey means no change, brighter means a higher colour value, darker a lower one.",
+        help="Mid-grey means no change, brighter a higher colour value, darker a lower one.",
         persist_state="session",
     )
 
@@ -244,7 +244,7 @@ def _figures(outcome: Outcome) -> None:
     grid.metric(
         "Gradient calls",
         f"{report.gradient_calls}",
-        help=f"How often the model's gradient was computed. Besides, it was asked for {report.queries} scores.",
+        help=f"How often the model's gradient was computed. The attack also made {report.queries} score queries.",
     )
     grid.metric("Time", f"{report.seconds:.2f} s", help=f"Wall time of the attack on {report.device}.")
 

@@ -40,7 +40,7 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
         "and is dropped soon after you close the page.",
     )
     if uses_upload and file is None:
-        st.caption("Your own photo is not here any more. Upload it again, or choose a sample.")
+        st.caption("Your own photo is no longer in memory. Upload it again, or choose a sample.")
         return None
     if not uses_upload or file is None:
         sample = samples[st.session_state[state.PHOTO]]
@@ -54,7 +54,7 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
         format_func=SIDE_NAMES.__getitem__,
         key=state.MAX_SIDE,
         persist_state="session",
-        help="The longer side of the photo that is attacked, shown and downloaded. Larger photos take longer.",
+        help="The longer side of the photo to attack, show and download. Larger photos take longer.",
     )
     choice = PhotoChoice("upload", file.name, file.name, max_side, photo_cache.uploaded(file).digest)
     try:
@@ -66,8 +66,8 @@ def photo_controls() -> tuple[PhotoChoice, Photo] | None:
     st.caption(f"In use: **{plain(file.name)}**, {width} × {height} px. {' '.join(photo.notes)}")
     if min(width, height) < SMALL_SIDE:
         st.warning(
-            f"This photo is very small ({width} × {height} px). The models were trained on far larger ones, so that "
-            f"their scores say little here. Better take one of at least {SMALL_SIDE} px on its shorter side."
+            f"This photo is very small ({width} × {height} px). The models were trained on far larger ones, so "
+            f"their scores say little here. Use a photo with a shorter side of at least {SMALL_SIDE} px."
         )
     return choice, photo
 
@@ -93,7 +93,7 @@ def photo_of(choice: PhotoChoice) -> Photo:
     for file in _uploads():
         if file.digest == choice.digest:
             return photo_cache.uploaded_photo(file.digest, file.name, choice.max_side, file)
-    raise InputError(f"expected the photo {choice.name}, but it is no longer here; upload it again")
+    raise InputError(f"expected the photo {choice.name}, but it is no longer in memory; upload it again")
 
 
 def _uploads() -> list[PhotoFile]:

@@ -1,4 +1,4 @@
-"""What to try after a result: one button, one change. Knows nothing of Streamlit."""
+"""Suggestions after a result: one button, one change each. Knows nothing of Streamlit."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +33,7 @@ def suggestions(attack: Attack, photo: str, samples: Sequence[str]) -> tuple[Sug
     if isinstance(attack, Noise):
         found.append(
             Suggestion(
-                "A real attack, as strong",
+                "A real attack of the same strength",
                 ":material/target:",
                 attack=PGD(attack.eps, norm=attack.norm, seed=attack.seed),
             )

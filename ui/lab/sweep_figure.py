@@ -10,7 +10,7 @@ from ui.lab.sweep_job import STRENGTHS, SweepPoint
 
 _TITLES = {
     "eps": "Strength in steps of 1/255 (further right = stronger)",
-    "max_flow": "Longest way of a pixel, in pixels (further right = stronger)",
+    "max_flow": "Largest displacement of a pixel, in pixels (further right = stronger)",
     "min_ssim": "Allowed loss of SSIM (further right = stronger)",
 }
 

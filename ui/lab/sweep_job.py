@@ -1,4 +1,4 @@
-"""An attack in every strength, on one model or two, with random noise beside it. Knows nothing of Streamlit."""
+"""An attack at every strength, on one or two models, next to random noise. Knows nothing of Streamlit."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "max_flow": (0.25, 0.5, 1.0, 2.0, 4.0),
     "min_ssim": (0.999, 0.995, 0.99, 0.98, 0.95, 0.9),
 }
-"""What is tried of each setting that says how strong an attack is, weakest first."""
+"""The values tried for each setting of strength, weakest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class SweepRecipe:
         return budget_of(self.attack)
 
     def attacks(self) -> tuple[tuple[float, Attack], ...]:
-        """Return (strength, attack), weakest first: the attack in each strength, and noise of the same size.
+        """Return (strength, attack), weakest first: the attack at each strength, and noise of the same size.
 
         Noise has no counterpart where the strength is no change of colour values.
         """

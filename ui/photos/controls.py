@@ -134,9 +134,11 @@ def _uploads(place: str, most: int, purpose: str, prepare: Callable[[PhotoFile],
             name = _unused(file.name, [other.name for other in photos.values()])
             photos[photo.digest] = PhotoFile(name, png, photo.digest)
     if len(files) > most:
-        st.error(f"The first {most} photos are taken, {len(files) - most} are left out. The command line takes more.")
+        st.error(
+            f"Only the first {most} photos are used; {len(files) - most} are left out. The command line takes more."
+        )
     if not photos:
-        st.caption("Choose photos of your own. They are neither kept nor written to a disk.")
+        st.caption("Choose photos of your own. They are neither kept nor written to disk.")
         return None
     st.caption(f"In use: {len(photos)} of your photos.")
     names = tuple(photo.name for photo in photos.values())
@@ -151,13 +153,13 @@ def _first_of_folder(place: str, most: int) -> Photos | None:
         step=1,
         key=f"{place}{state.FOLDER_LIMIT}",
         persist_state="session",
-        help="The first ones by name in the folder that the operator of this app has set up.",
+        help="The first photos, by name, in the folder that the operator of this app has set up.",
     )
     try:
         found = find_photos([str(_folder())], limit=limit)
     except RobustIQAError:
         # The message of the core names the folder, which only concerns the operator of the server.
-        st.error(f"The folder that {plain(FOLDER_VARIABLE)} names has no photos, or is not there.")
+        st.error(f"The folder that {plain(FOLDER_VARIABLE)} names has no photos or does not exist.")
         return None
     paths = found.paths
     st.caption(f"In use: {len(paths)} photos of the folder.")

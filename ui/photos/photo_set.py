@@ -1,4 +1,4 @@
-"""Which photos a page works on where it works on several, and how the core reads them. Knows nothing of Streamlit."""
+"""The photos of a page that works on several, and how the core reads them. Knows nothing of Streamlit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ui.attacks.recipe import read_count
 FOLDER_VARIABLE = "ROBUSTIQA_PHOTOS"
 """Environment variable that names a folder of photos on the server, which every visitor may then use."""
 FOLDER_WORD = f'"${FOLDER_VARIABLE}"'
-"""That folder in a command line; what it is called on the server is nobody's business."""
+"""That folder in a command line; its name on the server stays private."""
 
 Source = Literal["samples", "uploads", "folder"]
 

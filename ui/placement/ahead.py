@@ -1,6 +1,6 @@
-"""What every trial of a model needs, computed while the visitor still chooses: crops, the baseline's scores, an attack.
+"""The work shared by all trials of a model, done while the visitor still chooses: crops, baseline scores, an attack.
 
-It gives way to any other job of the server.
+It yields to any other job on the server.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ from ui.shell import cache
 
 
 def is_ready(recipe: HardeningRecipe) -> bool:
-    """Return whether that was computed for a recipe."""
+    """Return whether this work is done for a recipe."""
     return jobs_cache.shelf().get(_key(recipe)) is not None
 
 
 def keep_ready(recipe: HardeningRecipe) -> None:
-    """Compute it for a recipe where that was not done yet; after a failure not again in this visit.
+    """Do it for a recipe unless it is done; after a failure not again in this visit.
 
-    What failed here fails again when the model is hardened, and is said there.
+    A failure here repeats when the model is hardened, and is reported there.
     """
     jobs = session.ahead_jobs()
     JOB.settle()
@@ -73,7 +73,7 @@ def preparation_records(
 
 def _progress(snapshot: JobSnapshot, recipe: HardeningRecipe) -> Progress:
     share = snapshot.record if isinstance(snapshot.record, float) else 0.0
-    return Progress(share, f"Meanwhile, crops and the baseline's scores, which every trial needs: {100 * share:.0f} %")
+    return Progress(share, f"Preparing crops and baseline scores, which every trial needs: {100 * share:.0f} %")
 
 
 def _key(recipe: HardeningRecipe) -> str:

@@ -164,10 +164,12 @@ def run_control(recipe: HardeningRecipe | None) -> None:
     prepared = recipe is not None and ahead.is_ready(recipe)
     seconds = 0.0 if recipe is None else live.expected_seconds(recipe, prepared=prepared)
     if seconds > LONG_SECONDS:
-        st.warning(f"This takes about {spoken(seconds)}. A deeper place, fewer crops or fewer epochs make it quicker.")
+        st.warning(
+            f"This takes about {spoken(seconds)}. Choose a deeper place, fewer crops or fewer epochs to shorten it."
+        )
     known = recipe is not None and hardening_cache.trial_store().has_network(live.trial_key(recipe))
-    longest = "" if prepared else ", the first time longest"
-    note = "Tried before: answers at once." if known else f"Takes about {spoken(seconds)}{longest}."
+    longest = "" if prepared else "; the first run takes longest"
+    note = "Tried before: the result appears at once." if known else f"Takes about {spoken(seconds)}{longest}."
     controls.run_button(
         "Harden",
         key=f"{state.RUN}_placement",

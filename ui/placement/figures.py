@@ -147,7 +147,7 @@ def trials_figure(trials: Sequence[Trial], *, chosen: str | None, bundled: Seque
             x=[known_agreement(card)],
             y=[card.hardening["attacked"]["hardened"]["absolute_gain"]],
             mode="markers",
-            name=f"{version_name(card)}, comes with the app",
+            name=f"{version_name(card)}, shipped with the app",
             marker={
                 "size": 13,
                 "symbol": f"{SYMBOLS[number % len(SYMBOLS)]}-open",
@@ -176,6 +176,6 @@ def trials_figure(trials: Sequence[Trial], *, chosen: str | None, bundled: Seque
         showlegend=True,
         dragmode=False,
     )
-    figure.update_xaxes(title="SROCC with the baseline (higher = says the same)", fixedrange=True)
+    figure.update_xaxes(title="SROCC with the baseline (higher = same order)", fixedrange=True)
     figure.update_yaxes(title="AbsGain under the attack (near 0 = robust)", fixedrange=True, zeroline=True)
     return figure

@@ -1,4 +1,4 @@
-"""How a model's stages amplify a change, measured once a model: the job. Knows nothing of Streamlit."""
+"""The job that measures how a model's stages amplify a change, once for each model. Knows nothing of Streamlit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the page shows: the diagram, what a block costs, a trial beside the baseline, and all trials."""
+"""The page's contents: the diagram, the cost of a block, a trial beside the baseline, and all trials."""
 
 import json
 from collections import Counter
@@ -55,7 +55,7 @@ def draw_diagram(points: Sequence[InsertionPoint], model: str, probe: ProbeOutco
         growth={point.name: None if probe is None else probe.relative(point.name) for point in points},
         tried=Counter(trial.recipe.position or "" for trial in trials),
     )
-    # Another key for another place: Streamlit would else go on marking the point that was clicked.
+    # A key for each place: otherwise Streamlit keeps marking the point that was clicked.
     key = f"{PLACE}diagram_{model}_{chosen}"
     draw_chart(
         figure,
@@ -68,7 +68,7 @@ def draw_diagram(points: Sequence[InsertionPoint], model: str, probe: ProbeOutco
     )
     st.caption(
         "Click a point, or choose in the list. ch: channels of the map; 1/n: one step on the map is n pixels. "
-        "Growth: by how much the change of an attack has grown since the photo, as a share of the signal."
+        "Growth: how much an attack's change has grown since the photo, relative to the signal."
     )
 
 
@@ -96,7 +96,7 @@ def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: Pro
     stage = None if probe is None else probe.stage(point.name)
     grid = st.grid(3, min_column_width=120, gap="small")
     for label, value, text in (
-        ("Parameters", f"{cost.parameters:,}", "Numbers of the block that learn."),
+        ("Parameters", f"{cost.parameters:,}", "Trainable numbers in the block."),
         (
             "Memory",
             f"{cost.kernel_bytes / 2**10:,.0f} KiB",
@@ -105,7 +105,7 @@ def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: Pro
         (
             "Build time",
             f"{1000 * seconds:.0f} ms",
-            "Measured here, once for each size of map; in tuning at every step.",
+            "Measured here, once for each map size; paid at every step of fine-tuning.",
         ),
         ("Paper's ratio", f"{ratio:.2f}", WORDS["Ratio of dimensions"]),
         ("Growth, attack", "..." if grown is None else times(grown), WORDS["Amplification"]),
@@ -114,11 +114,11 @@ def draw_cost(block: BlockSettings, points: Sequence[InsertionPoint], probe: Pro
         with grid:
             st.metric(label, value, help=text, border=True)
     if stage is not None:
-        st.caption(f"Within the stage in front of this place, the attack's change gets {stage:.2f} times as long.")
+        st.caption(f"The stage before this place makes the attack's change {stage:.2f} times as long.")
 
 
 def draw_notice() -> None:
-    """Draw the sentence about the last run, with what helps where memory was short."""
+    """Draw the notice about the last run, with advice where memory ran out."""
     JOB.announce()
     notice = session.jobs().notice
     if notice is None:
@@ -147,7 +147,7 @@ def draw_summary(trial: Trial) -> None:
             f"{milliseconds:.1f} ms",
             f"baseline {1000 * trial.timing.baseline:.1f} ms",
             "off",
-            f"One crop of {trial.recipe.crop} px, the fastest of several, both models by turns.",
+            f"One crop of {trial.recipe.crop} px, the fastest of several runs, alternating between the models.",
         ),
     ):
         with grid:
@@ -167,7 +167,7 @@ def draw_trial(trial: Trial) -> None:
     for symptom in symptoms:
         _symptom(symptom)
     if not symptoms:
-        st.success("None of the known failures shows: order kept, gain changed, gradients open, scores not squeezed.")
+        st.success("No known failure found: order kept, gain changed, gradients intact, scores not compressed.")
     draw_chart(
         epoch_figure(trial.epochs, epochs_in_all=trial.recipe.epochs),
         key=f"{PLACE}epochs_chart",
@@ -187,7 +187,7 @@ def draw_trials(model: str, shown: str | None) -> None:
     trials = mine
     if len(mine) < len(every):
         others = len(every) - len(mine)
-        st.toggle(f"Show what others tried on this server, too ({others})", key=EVERYBODYS, persist_state="session")
+        st.toggle(f"Also show trials by others on this server ({others})", key=EVERYBODYS, persist_state="session")
         trials = every if st.session_state[EVERYBODYS] else mine
     if not trials:
         return
@@ -202,9 +202,9 @@ def draw_trials(model: str, shown: str | None) -> None:
     }
     st.dataframe(table.dropna(axis=1, how="all"), hide_index=True, column_config=columns, key=f"{PLACE}table")
     st.caption(
-        "AbsGain: near 0 = robust. R-score and SROCC: higher = better. Spread: of the scores before they are stretched "
-        "to the baseline's, 1 = as wide. Trials stay while the server runs. After a reload of the page only the one "
-        "that its address names is yours; the others are among those of everybody."
+        "AbsGain: near 0 = robust. R-score and SROCC: higher = better. Spread: width of the scores before they are "
+        "rescaled to the baseline's, 1 = as wide. Trials stay until the server stops. After a reload only the trial "
+        "in the page's address counts as yours; the others appear among everybody's."
     )
     bundled = comparable(model, cache.listed_models()[0].values())
     draw_chart(
@@ -215,7 +215,7 @@ def draw_trials(model: str, shown: str | None) -> None:
     )
     if bundled:
         st.caption(
-            "Open shapes: hardened models that come with the app, as measured when they were made, on other crops. "
+            "Open shapes: hardened models shipped with the app, as measured when they were made, on other crops. "
             "AbsGain is a share of the baseline's usual range."
         )
     keys = [trial.key for trial in trials]
@@ -255,7 +255,7 @@ def comparable(model: str, cards: Iterable[ModelCard]) -> list[ModelCard]:
 
 
 def note_as_mine(key: str | None) -> None:
-    """Note that a trial is this visitor's: made in this visit, or named by the address that was opened."""
+    """Note that a trial is this visitor's: made in this visit, or named in the address."""
     if key is not None:
         st.session_state.setdefault(_MINE, set()).add(key)
 
@@ -293,7 +293,7 @@ def _people(trial: Trial) -> str:
 def _asked(trial: Trial) -> None:
     figures = trial.card.hardening["attacked"]
     st.caption(
-        f"{plain(trial.card.training.dataset)}. Attack on both, each as a white box: {plain(figures['attack'])} on "
+        f"{plain(trial.card.training.dataset)}. White-box attack on each: {plain(figures['attack'])} on "
         f"{figures['crops']} held-out crops of {figures['side']} px. {trial.seconds:.0f} s on {trial.timing.device}, "
         f"tuned in {trial.recipe.precision}, measured in float32."
     )

@@ -104,7 +104,7 @@ def broken_sentence(points: Sequence[Point]) -> str:
     broken = [point for point in pruned if not point.is_trusted]
     if not broken:
         return ""
-    # Cut, not rounded: what is below the limit must not read as the limit.
+    # Truncated, not rounded: a value below the limit must not read as the limit.
     figures = [math.floor(1000 * point.agreement) / 1000 for point in broken]
     span = f"{min(figures):.3f}" if len(set(figures)) == 1 else f"{min(figures):.3f} to {max(figures):.3f}"
     return (

@@ -64,7 +64,7 @@ def unusable_models() -> tuple[UnusableModel, ...]:
 def listed_models() -> tuple[Mapping[str, ModelCard], tuple[UnusableModel, ...]]:
     """Return the cards of the bundled models and of one's own by file stem, and those that cannot be used.
 
-    Each of one's own is loaded and checked here, so that none that fails stands in a list of models.
+    Own models are loaded and checked here, so that no list offers one that fails.
     """
     read, unread = usable_cards()
     bundled, broken = [], list(unread)
@@ -101,7 +101,7 @@ def own_stamp(model: str, variant: str) -> tuple[tuple[str, int, int], ...]:
     try:
         own = find_own_model(model)
     except RobustIQAError:
-        # A list that can no longer be read changes nothing of what was read from it.
+        # A list that can no longer be read does not change what was read before.
         return _own_stamps().get(model, ())
     if own is None:
         return ()

@@ -1,4 +1,4 @@
-"""A chart as every page draws it: with a name for those who cannot see it, and a button that saves it."""
+"""A chart on any page: with a description for screen readers, and a button that saves it."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -9,7 +9,7 @@ import streamlit as st
 from ui.shell import state
 
 FORMATS = ("svg", "png")
-"""SVG stays sharp at any size, and PNG fits into every program."""
+"""SVG stays sharp at any size, and PNG opens in every program."""
 _PNG_SCALE = 3
 """Pixels of a saved PNG for one on the screen: enough for a printed page."""
 INK = {"light": "#4E5A63", "dark": "#B4C2CA"}
@@ -90,16 +90,16 @@ def readable(figure: go.Figure, scheme: str) -> go.Figure:
 
 
 def format_control() -> None:
-    """Draw the choice of the kind of file that charts are saved as; once a page."""
+    """Draw the choice of the file format of saved charts; once a page."""
     st.session_state.setdefault(state.CHART_FORMAT, FORMATS[0])
     st.segmented_control(
-        "Charts are saved as",
+        "Save charts as",
         FORMATS,
         format_func=str.upper,
         key=state.CHART_FORMAT,
         required=True,
         persist_state="session",
-        help="By the camera in the corner of each chart. SVG stays sharp at any size; PNG fits into every program.",
+        help="With the camera in the corner of each chart. SVG stays sharp at any size; PNG opens in every program.",
     )
 
 

@@ -13,7 +13,7 @@ from ui.shell.state import PageJobs
 
 
 def small_header(title: str, *, key: str) -> None:
-    """Draw a heading of the second level that is no larger than one of the third: where none is between.
+    """Draw a second-level heading in the size of a third-level one.
 
     Args:
         title: the heading.
@@ -33,7 +33,7 @@ def press(label: str) -> str:
 
 
 def run_button(label: str, *, key: str, ready: bool, on_click: Callable[[], None], note: str = "") -> None:
-    """Draw a page's Run button, which stays in sight however long the list of controls is, and what it runs on.
+    """Draw a page's Run button, always in sight below the controls, and the device that it runs on.
 
     Args:
         label: what it does.

@@ -1,11 +1,11 @@
-"""The words of the field, short and right; shown in place and on the page that explains them."""
+"""A glossary of the field's terms; shown in place and on the page that explains them."""
 
 WORDS: dict[str, str] = {
     "Usual range": "The lowest and the highest score that a model gave to the photos that it was trained on, or to "
     "ordinary photos. Changes of scores are given as shares of it.",
     "Hardened": "Changed so that attacks move the scores less: with a block, by training on attacked photos, or both.",
-    "Adversarial training": "Training on attacked photos as well as clean ones. Partial: weights between those and the "
-    "baseline's.",
+    "Adversarial training": "Training on attacked photos as well as clean ones. Partial: weights interpolated between these "
+    "and the baseline's.",
     "Baseline": "A model as it was trained, without any defence. Hardened models were made from it.",
     "Quality model": "A network that says how good a photo looks, from the photo alone (no-reference image quality "
     "assessment, NR-IQA).",
@@ -17,32 +17,32 @@ WORDS: dict[str, str] = {
     "Random noise": "Changes of the same size drawn at random. What an attack has to beat.",
     "Strength (eps)": "How far a colour value may move. 4/255 means four of the 255 steps from black to white.",
     "l∞ and l2": "Two ways to measure a change: the largest change of any value, or the length of all together.",
-    "PSNR": "Peak signal-to-noise ratio in decibels: how small the mean squared change is; higher = more alike.",
+    "PSNR": "Peak signal-to-noise ratio in decibels: how small the mean squared change is; higher = more similar.",
     "SSIM": "Structural similarity: compares brightness, contrast and structure in small windows; 1 = equal.",
-    "Rounding to 8 bits": "A PNG file holds whole levels from 0 to 255. The attack has finer values; what counts "
-    "in the end is the score of the rounded photo.",
+    "Rounding to 8 bits": "A PNG file holds whole levels from 0 to 255. The attack computes finer values, but "
+    "what counts is the score of the rounded photo.",
     "SROCC": "Spearman's rank correlation between scores and human ratings: 1 if the model orders photos as people do.",
     "PLCC": "Pearson's correlation between scores (after a fitted curve) and human ratings; 1 at best.",
-    "Audit": "Small checks of a model and an attack: is it robust, or does it only look so because the attack failed?",
+    "Audit": "Checks of a model and an attack: is the model robust, or does it only look so because the attack failed?",
     "Reference": "A model to compare with, usually the baseline that a hardened model was made from.",
     "Defence": "Something put in front of a model, or built into it, to make attacks harder.",
     "Gain (AbsGain)": "The mean change of the score by an attack, as a share of a scale from 0 to 1. Near 0 = robust.",
     "R-score": "How much farther a score could have moved than it did, as a power of ten: 1 means a tenth of the way. "
     "Higher = more robust. A photo that did not move at all counts as 6.",
-    "Rank correlation, clean and attacked": "Whether photos keep their order under the attack (Spearman): 1 = the same "
-    "order, 0 = none, -1 = reversed.",
-    "Flipped pairs": "The share of pairs of photos whose order the attack reversed; one half is an order by chance.",
+    "Rank correlation, clean and attacked": "Whether photos keep their order under the attack (Spearman): 1 = same "
+    "order, 0 = unrelated, -1 = reversed.",
+    "Flipped pairs": "The share of pairs of photos whose order the attack reversed; one half is chance.",
     "Unmoved photos": "The share of photos whose score moved by less than a thousandth of the scale: the attack did "
-    "nothing there, which is not robustness by itself.",
+    "nothing there, which alone does not show robustness.",
     "Scale convention": "Whose lowest and highest clean score become 0 and 1: each model's own, over photos of all "
     "kinds; its own over these photos alone (the strictest: giving them all one score gains nothing); the "
     "baseline's (a model that compresses its scores looks robust); or a fixed scale.",
-    "Bootstrap interval": "Where a mean would lie with other photos of the same kind: 95 % of a thousand draws of the "
-    "photos, with replacement.",
-    "Black box": "The attacker can query the model for scores, and knows nothing else about it.",
+    "Bootstrap interval": "Where the mean would lie for other photos of the same kind: the central 95 % over a thousand "
+    "resamples of the photos, drawn with replacement.",
+    "Black box": "The attacker can query the model for scores but knows nothing else about it.",
     "Transfer": "A change made against one model also moves another one. It needs no access to that model.",
-    "Hidden gradients": "A model whose gradients lead an attack astray looks robust, although other changes "
-    "still move it.",
+    "Hidden gradients": "A model whose gradients mislead an attack looks robust, although other changes "
+    "still move its score.",
     "White box": "The attacker knows the model, including all its weights.",
     "Spectrum": "How much of a change lies in waves of each frequency, from coarse to fine, found by the Fourier "
     "transform.",
@@ -56,7 +56,7 @@ WORDS: dict[str, str] = {
     "Paper's ratio": "Values that leave a stage for each value that enters it. The paper uses it to choose a place for "
     "a block; it is a count, not a measurement.",
     "Filter": "One of the small pattern detectors of a layer. It makes one channel of what the next layer sees.",
-    "Pruning ratio": "The share of the filters that is removed. What stays in a layer is rounded to a multiple of 8.",
+    "Pruning ratio": "The share of the filters that is removed. The number kept in a layer is rounded to a multiple of 8.",
     "Importance": "How much a filter matters by the criterion; the least important are removed first.",
     "Parameters": "The numbers that training sets in a network; fewer = a smaller file and less memory.",
     "Multiply-adds": "Multiplications followed by an addition for one photo; fewer = less work.",
@@ -64,13 +64,13 @@ WORDS: dict[str, str] = {
     "before.",
     "Fine-tuning": "Training a changed model a little longer, so that it recovers its old scores.",
     "Baking": "Cutting the chosen filters out of the weights for good, which makes the model smaller and faster.",
-    "RobustBlock": "An orthogonal convolution between two stages of a trained model. Isometric: keeps what it does "
-    "not touch and starts as the identity. The paper's: shrinks the map, convolves and enlarges it again, "
+    "RobustBlock": "An orthogonal convolution between two stages of a trained model. Isometric: starts as the identity "
+    "and preserves lengths. The paper's: downsamples the map, convolves and upsamples it again, "
     "and does not bound a change.",
-    "Orthogonal": "A layer that preserves lengths: what an attack has put into the signal is as long after it as "
-    "before.",
-    "Control": "Something harmless in the block's place: a plain convolution, nothing at all, or a factor below 1. "
-    "A block that does not beat its controls has shown nothing.",
+    "Orthogonal": "Preserves lengths: a change that an attack has put into the signal is as long after the layer as "
+    "before it.",
+    "Control": "A simple stand-in for the block: a plain convolution, nothing at all, or a factor below 1. "
+    "A block that does not beat its controls shows nothing.",
     "Blend": "How much of the block's change is applied: 1 is all of it, which preserves lengths; below 1 is a mean "
     "with the original signal.",
     "Epoch": "One pass over all crops in fine-tuning.",
@@ -150,4 +150,4 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "White noise",
     ),
 }
-"""The words by what they are about, in the order of the alphabet."""
+"""The terms by subject, in alphabetical order."""

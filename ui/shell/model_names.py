@@ -19,10 +19,10 @@ def model_name(card: ModelCard) -> str:
 BLOCK, PRUNING, ADVERSARIAL, PART = "block", "pruning", "adversarial training", "partial adversarial training"
 VERSION_WORDS = {
     "baseline": "as it was trained, without any defence",
-    BLOCK: "a RobustBlock near its end does not let changes grow",
+    BLOCK: "a RobustBlock near its end keeps changes from growing",
     PRUNING: "some filters were removed",
     ADVERSARIAL: "trained on attacked photos",
-    PART: "weights between those trained on attacked photos and the baseline's",
+    PART: "weights interpolated between adversarial training and the baseline",
 }
 """What the parts of a version's name mean."""
 _BUNDLED = ("hardened", "hardened-at", "hardened-plus")

@@ -32,24 +32,24 @@ class AppPage:
         return "" if self is START else Path(self.file).stem
 
 
-START = AppPage("Start", ":material/home:", "pages/start.py", "What this is, and one result computed at once.")
+START = AppPage("Start", ":material/home:", "pages/start.py", "An overview, and one result computed at once.")
 LAB = AppPage(
     "Attack lab",
     ":material/experiment:",
     "pages/attack_lab.py",
-    "Take a photo of your own or a sample, choose an attack, and watch the score move while the photo hardly changes.",
+    "Choose a photo and an attack, and watch the score move while the photo hardly changes.",
 )
 PLACEMENT = AppPage(
     "Block placement",
     ":material/account_tree:",
     "pages/block_placement.py",
-    "Put a protecting block into a model, train it here, and see what it changes.",
+    "Insert a protective block into a model, train it here, and see what changes.",
 )
 IDEAS = AppPage(
     "Ideas",
     ":material/lightbulb:",
     "pages/ideas.py",
-    "Three small demonstrations to play with: what is behind attacks and the defence.",
+    "Three small interactive demonstrations of how attacks and the defence work.",
 )
 PAGES: tuple[AppPage, ...] = (
     START,
@@ -64,14 +64,14 @@ PAGES: tuple[AppPage, ...] = (
         "Spectra",
         ":material/graphic_eq:",
         "pages/spectra.py",
-        "Look inside a change: which waves it is made of, and how it grows through a model.",
+        "Look inside a change: which frequencies it contains, and how it grows through a model.",
     ),
     PLACEMENT,
     AppPage(
         "Pruning",
         ":material/content_cut:",
         "pages/pruning.py",
-        "Take filters out of a model, and see what that does to its robustness, its judgement and its speed.",
+        "Remove filters from a model and see how its robustness, accuracy and speed change.",
     ),
     AppPage(
         "Audit",

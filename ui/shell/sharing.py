@@ -5,9 +5,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-NOT_YOUR_PHOTOS = (
-    "Your photos and their result are in no address: they stay on this machine, and only while this page is open."
-)
+NOT_YOUR_PHOTOS = "No address contains your photos or their result: they stay on this machine while this page is open."
 KEPT_AN_HOUR = "It is kept for an hour after the last visit and recomputed after that."
 
 

@@ -1,4 +1,4 @@
-"""What a visit remembers: names, defaults, jobs of a page. Ids and settings only: images live in the job store."""
+"""The state of a visit: names, defaults, jobs of a page. Ids and settings only: images live in the job store."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

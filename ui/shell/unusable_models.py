@@ -1,4 +1,4 @@
-"""What stands above every page while a model that is listed cannot be used."""
+"""The warning above every page while a listed model cannot be used."""
 
 import streamlit as st
 
@@ -7,7 +7,7 @@ from ui.shell.markdown import plain, sentence
 
 
 def draw() -> None:
-    """Say which models are left out of all lists, why, and what to do."""
+    """Say which models are left out of all lists, why, and how to fix it."""
     for model in cache.unusable_models():
         st.warning(
             f"**{plain(model.name)}** is left out of the lists of models. {sentence(model.reason)} "

@@ -5,7 +5,7 @@ import math
 from robustiqa_core.verdict import LEAST_AGREEMENT, Movement, Verdict
 
 SAME = "same"
-"""In the place of a direction where the change is the same for every model and goes nowhere, as noise."""
+"""Instead of a direction, where the change is the same for every model and has none, such as noise."""
 WAYS = {
     "up": "pushed up",
     "down": "pushed down",
@@ -15,11 +15,11 @@ WAYS = {
 }
 """What an attack in each direction does to a score."""
 _MUCH = 100.0
-"""Ratio from which a model counts as hardly moved: more digits would say nothing."""
+"""Ratio from which a model counts as hardly moved: its exact value says nothing more."""
 
 
 def sentence(verdict: Verdict, *, name: str, baseline: str) -> str:
-    """Return what is said first of a model, in one sentence.
+    """Return the main finding about a model, in one sentence.
 
     Args:
         verdict: of the model.
@@ -30,18 +30,18 @@ def sentence(verdict: Verdict, *, name: str, baseline: str) -> str:
 
 
 def reservation(verdict: Verdict) -> str:
-    """Return what has to be said with a verdict: where it ends, and what does not follow from it; may be empty."""
+    """Return the caveats of a verdict: its limits and what does not follow from it; may be empty."""
     if verdict.kind == "broken":
         return (
             "How far an attack moves such a model says little about robustness: a model that gives every photo the "
             "same score does not move at all."
         )
     if verdict.kind == "unconfirmed":
-        return "A model that rates photos otherwise may move less and be of no use."
+        return "A model that rates photos differently may move less and still be useless."
     if verdict.kind == "less_by_spread":
-        return "As a share of its own spread it moves as far. That is no robustness."
+        return "Relative to its own spread it moves just as far. That is not robustness."
     if verdict.kind == "less" and verdict.untried is not None:
-        return f"It was not {WAYS[verdict.untried]}: a model may hold in one direction only."
+        return f"It was not {WAYS[verdict.untried]}: a model may withstand attacks in one direction only."
     return ""
 
 
@@ -58,9 +58,9 @@ def broken(name: str, agreement: float) -> str:
 below 0.95."
     """
     if math.isnan(agreement):
-        found = "its agreement with its baseline is undefined, as for scores that are all the same"
+        found = "its agreement with its baseline is undefined, as when all scores are equal"
     else:
-        # Cut, not rounded: what is below the limit must not read as the limit.
+        # Truncated, not rounded: a value below the limit must not read as the limit.
         found = (
             f"its scores agree with its baseline's by SROCC {math.floor(1000 * agreement) / 1000:.3f}, "
             f"below {LEAST_AGREEMENT:g}"
@@ -114,7 +114,7 @@ def _less(verdict: Verdict, name: str, baseline: str) -> str:
 def _held(verdict: Verdict, name: str, baseline: str) -> str:
     ways = " and ".join(WAYS[direction] for direction in verdict.less)
     if verdict.ratio >= _MUCH:
-        return f"{ways}, {name} hardly moves, {baseline} does"
+        return f"{ways}, {name} hardly moves, while {baseline} does"
     return f"{ways}, {name} moves {verdict.ratio:.1f} times less than {baseline}"
 
 

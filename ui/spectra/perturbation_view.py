@@ -95,7 +95,7 @@ def _draw_pictures(outcome: PerturbationOutcome, shown: Sequence[Change]) -> Non
         key=state.GAIN,
         required=True,
         format_func=lambda value: f"× {value}",
-        help="Mid-grey means no change, brighter means a higher colour value, darker a lower one.",
+        help="Mid-grey means no change, brighter a higher colour value, darker a lower one.",
         persist_state="session",
     )
     st.caption(_credit(outcome, shown[0].photo))

@@ -47,7 +47,10 @@ def test_what_is_broken_is_said_with_the_figure_and_never_rounded_up_to_the_limi
 
 def test_praise_ends_at_the_direction_that_was_tried() -> None:
     assert said(CASES["less"]) == "Pushed up, the new model moves 3.0 times less than the old one."
-    assert reservation(judge(CASES["less"])) == "It was not pushed down: a model may hold in one direction only."
+    assert (
+        reservation(judge(CASES["less"]))
+        == "It was not pushed down: a model may withstand attacks in one direction only."
+    )
     both = Comparison((UP, Movement("down", 0.6, 0.1)), agreement=1.0)
     assert said(both) == "Pushed up and pushed down, the new model moves 3.0 times less than the old one."
     assert reservation(judge(both)) == ""
