@@ -63,5 +63,6 @@ def labels(lab: AppTest) -> list[str]:
 def lose(job: str) -> None:
     """Drop a job as the end of its visit does once nobody came back, and a kept result as the hour does."""
     jobs_cache.shelf.clear()
-    cache.jobs().cancel(job) if job in cache.jobs()._jobs else None
-    cache.jobs()._jobs.pop(job, None)
+    queue = cache.jobs()
+    if job in queue._jobs:
+        queue._drop(queue._jobs[job])
