@@ -14,7 +14,7 @@ from ui.shell import cache
 
 
 def tuning_precision() -> Precision:
-    """Return the precision in which the app tunes models, as `robustiqa harden --precision auto` does on that device."""
+    """Return the precision in which the app tunes models, that of `robustiqa harden --precision auto`."""
     return fast_training_precision(cache.device())
 
 

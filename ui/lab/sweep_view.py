@@ -87,8 +87,8 @@ def _draw_done(outcome: SweepOutcome) -> None:
     alt = f"The score against the strength of the attack, {len(outcome.points)} attacks; the file has the numbers"
     draw_chart(_figure(recipe, outcome.points), key="sweep_curve", alt=alt, file="strengths")
     st.caption(
-        "Each score is that of the stored PNG, as a share of the model's usual range: 0 and 1 are the lowest and highest "
-        "scores in training. Flat = robust. Dashed: random noise of the same size, which an attack has to beat."
+        "Each score is that of the stored PNG, as a share of the model's usual range: 0 and 1 are the lowest and "
+        "highest scores in training. Flat = robust. Dashed: random noise of the same size, which an attack has to beat."
     )
     st.download_button(
         "Curve (CSV)",

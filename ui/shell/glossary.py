@@ -4,8 +4,8 @@ WORDS: dict[str, str] = {
     "Usual range": "The lowest and the highest score that a model gave to the photos that it was trained on, or to "
     "ordinary photos. Changes of scores are given as shares of it.",
     "Hardened": "Changed so that attacks move the scores less: with a block, by training on attacked photos, or both.",
-    "Adversarial training": "Training on attacked photos as well as clean ones. Partial: weights interpolated between these "
-    "and the baseline's.",
+    "Adversarial training": "Training on attacked photos as well as clean ones. Partial: weights interpolated between "
+    "these and the baseline's.",
     "Baseline": "A model as it was trained, without any defence. Hardened models were made from it.",
     "Quality model": "A network that says how good a photo looks, from the photo alone (no-reference image quality "
     "assessment, NR-IQA).",
@@ -37,8 +37,8 @@ WORDS: dict[str, str] = {
     "Scale convention": "Whose lowest and highest clean score become 0 and 1: each model's own, over photos of all "
     "kinds; its own over these photos alone (the strictest: giving them all one score gains nothing); the "
     "baseline's (a model that compresses its scores looks robust); or a fixed scale.",
-    "Bootstrap interval": "Where the mean would lie for other photos of the same kind: the central 95 % over a thousand "
-    "resamples of the photos, drawn with replacement.",
+    "Bootstrap interval": "Where the mean would lie for other photos of the same kind: the central 95 % over a "
+    "thousand resamples of the photos, drawn with replacement.",
     "Black box": "The attacker can query the model for scores but knows nothing else about it.",
     "Transfer": "A change made against one model also moves another one. It needs no access to that model.",
     "Hidden gradients": "A model whose gradients mislead an attack looks robust, although other changes "
@@ -56,7 +56,8 @@ WORDS: dict[str, str] = {
     "Paper's ratio": "Values that leave a stage for each value that enters it. The paper uses it to choose a place for "
     "a block; it is a count, not a measurement.",
     "Filter": "One of the small pattern detectors of a layer. It makes one channel of what the next layer sees.",
-    "Pruning ratio": "The share of the filters that is removed. The number kept in a layer is rounded to a multiple of 8.",
+    "Pruning ratio": "The share of the filters that is removed. The number kept in a layer is rounded to a "
+    "multiple of 8.",
     "Importance": "How much a filter matters by the criterion; the least important are removed first.",
     "Parameters": "The numbers that training sets in a network; fewer = a smaller file and less memory.",
     "Multiply-adds": "Multiplications followed by an addition for one photo; fewer = less work.",
