@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "measure-range": "measure the range of models' own clean scores, and write it into their cards",
     "measure-attacked": "attack hardened models once more as `harden` does, and write the figures into their cards",
     "evaluate": "attack photos with several models, attacks and strengths, and write one table",
+    "evaluate-order": "attack photos against their rank, and say what is left of their order",
     "score-table": "compute all robustness figures from a table of clean and attacked scores",
     "series": "check that the score falls when photos get worse step by step",
     "audit": "say whether a model is robust or only looks so",

@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.evaluation.tables.rows import TableRow
@@ -23,7 +23,21 @@ def journal_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.journal.jsonl")
 
 
-class Journal:
+class _Row(Protocol):
+    @property
+    def key(self) -> str:
+        """What tells the row from all others."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as a JSON object."""
+        ...
+
+
+Row = TypeVar("Row", bound=_Row)
+
+
+class RowJournal(Generic[Row]):
     """JSON Lines: the settings of a table, then a line for each row.
 
     A row is on the disk when `append` returns. Whenever the process is killed, at most the line that is being written
@@ -32,15 +46,16 @@ class Journal:
     Args:
         path: the file, made where it is missing.
         settings: what decides the numbers of all rows (`TablePlan.settings`).
+        read: makes a row of a JSON object and of the place that it comes from.
 
     Raises:
         ConfigurationError: the file was begun with other settings; the message says which.
         InputError: the file is no journal, or a line in it is damaged.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
-        self.rows: dict[str, TableRow] = {}
+    def __init__(self, path: Path, settings: Mapping[str, Any], read: Callable[[Mapping[str, Any], str], Row]) -> None:
+        self.path, self._row = path, read
+        self.rows: dict[str, Row] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
         try:
@@ -49,13 +64,13 @@ class Journal:
             self._file.close()
             raise
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def append(self, row: TableRow) -> None:
+    def append(self, row: Row) -> None:
         """Write a row unless it exists, and wait until it is on disk."""
         if row.key not in self.rows:
             self._write(row.to_json())
@@ -76,7 +91,7 @@ class Journal:
             raise InputError(f"expected the journal of a table in {self.path}, got another file; name another --out")
         _check_same(header["settings"], settings, self.path)
         for number, line in enumerate(lines[1:], 2):
-            row = TableRow.from_json(self._parse(line, number), place=f"{self.path} line {number}")
+            row = self._row(self._parse(line, number), f"{self.path} line {number}")
             self.rows[row.key] = row
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
@@ -94,6 +109,13 @@ class Journal:
         self._file.write(json.dumps(value, allow_nan=False, ensure_ascii=False).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+class Journal(RowJournal[TableRow]):
+    """The journal of a table of attacked photos; see `RowJournal`."""
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        super().__init__(path, settings, lambda value, place: TableRow.from_json(value, place=place))
 
 
 def _check_same(begun: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
