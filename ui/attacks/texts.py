@@ -56,6 +56,8 @@ _STRENGTHS: dict[str, Callable[[float], str]] = {
     "min_ssim": "SSIM {:g}".format,
 }
 """How the strength of an attack is said, by the name of its setting."""
+_EFFORTS = {"steps": ("steps", "step"), "queries": ("queries", "query")}
+"""What an attack may spend, by the name of its setting: several, and one."""
 
 
 def attack_words(attack: Attack) -> str:
@@ -70,8 +72,5 @@ def attack_words(attack: Attack) -> str:
     norm = " (l2)" if getattr(attack, "norm", "linf") == "l2" else ""
     words = f"{attack_text(attack_name(attack)).name} {strength}".strip() + norm
     # FGSM and noise have one step by definition: that is no setting and needs no word.
-    effort = next((field.name for field in fields(attack) if field.name in ("queries", "steps")), None)
-    if effort is None:
-        return words
-    count: int = getattr(attack, effort)
-    return f"{words}, {count} {effort if count != 1 else effort.removesuffix('s')}"
+    efforts = [(field.name, getattr(attack, field.name)) for field in fields(attack) if field.name in _EFFORTS]
+    return ", ".join([words, *(f"{count} {_EFFORTS[name][count == 1]}" for name, count in efforts)])

@@ -64,5 +64,6 @@ def lose(job: str) -> None:
     """Drop a job as the end of its visit does once nobody came back, and a kept result as the hour does."""
     jobs_cache.shelf.clear()
     queue = cache.jobs()
-    if job in queue._jobs:
-        queue._drop(queue._jobs[job])
+    with queue._changed:
+        if job in queue._jobs:
+            queue._drop(queue._jobs[job])

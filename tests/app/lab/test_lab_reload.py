@@ -86,7 +86,7 @@ def test_a_reload_finds_the_result_of_ones_own_photo_for_a_while(lab: AppTest) -
     assert outcome(again).recipe.photo.name == "mine.png"
     assert headline(again) == headline(lab)
     assert again.button(key=state.RUN).disabled, "the photo itself is not in the controls any more"
-    assert any("Your own photo is not here any more" in caption.value for caption in again.caption)
+    assert any("Your own photo is no longer in memory" in caption.value for caption in again.caption)
 
 
 def test_an_own_photo_that_is_gone_is_called_that_and_nothing_else_is_run(lab: AppTest) -> None:

@@ -154,7 +154,7 @@ def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> No
 
     page.switch_page("pages/attack_lab.py").run()
     assert not page.exception
-    with pytest.raises(ConfigurationError, match="somebody else"):
+    with pytest.raises(ConfigurationError, match="another visitor"):
         cache.named_models().drop("linearity-mine", owner="another visitor")
     assert "linearity-mine" in cache.cards()
     page.switch_page("pages/block_placement.py").run()
@@ -264,7 +264,7 @@ def test_the_diagram_has_an_axis_for_its_bars_and_never_a_power_of_ten() -> None
 def test_the_models_that_come_with_the_app_stand_among_the_trials() -> None:
     card = next(card for stem, card in cache.listed_models()[0].items() if stem == "linearity-hardened")
     figure = trials_figure([_judged(0.97, 0.6, 0.3)], chosen=None, bundled=[card])
-    (point,) = [trace for trace in figure.data if "comes with the app" in (trace.name or "")]
+    (point,) = [trace for trace in figure.data if "shipped with the app" in (trace.name or "")]
     assert list(point.x) == [card.hardening["agreement"]["srocc"]]
     assert list(point.y) == [card.hardening["attacked"]["hardened"]["absolute_gain"]]
 
@@ -349,10 +349,10 @@ def settled(page: AppTest) -> None:
 @pytest.mark.usefixtures("small")
 def test_what_every_trial_needs_is_computed_while_the_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_page()
-    assert "the first time longest" in text(page)
+    assert "the first run takes longest" in text(page)
     settled(page)
     assert page.session_state["placement_ahead_jobs"].active is None
-    assert "the first time longest" not in text(page)
+    assert "the first run takes longest" not in text(page)
     monkeypatch.setattr(live, "news_of", lambda record: getattr(record, "doing", None))
     job = press(page)
     snapshot = cache.jobs().wait(job, timeout=3 * TIMEOUT)
@@ -362,7 +362,7 @@ def test_what_every_trial_needs_is_computed_while_the_page_is_read(monkeypatch: 
     page.run()
     # Crops of another number are others.
     page.select_slider(key="placement_crops").set_value(48).run()
-    assert "the first time longest" in text(page)
+    assert "the first run takes longest" in text(page)
 
 
 @pytest.mark.usefixtures("small")
@@ -384,7 +384,7 @@ def test_what_cannot_be_computed_ahead_is_tried_once(monkeypatch: pytest.MonkeyP
         assert not page.exception
         assert page.session_state["placement_ahead_jobs"].active is None
     assert len(tried) == 1
-    assert "the first time longest" in text(page)
+    assert "the first run takes longest" in text(page)
 
 
 def test_what_is_computed_ahead_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_the_figures_under_attack_are_those_of_the_card(unmoved: float, doubt: b
         "baseline": {"absolute_gain": 0.5571, "unmoved_share": 0.0},
     }
     text = under_attack(replace(CARD, hardening={"attacked": figures}))
-    assert text.startswith("AbsGain 0.079, that of its baseline 0.557 (nearer 0 = more robust); pgd:eps=4/255 on 8 ")
+    assert text.startswith("AbsGain 0.079, its baseline 0.557 (nearer 0 = more robust); pgd:eps=4/255 on 8 ")
     assert ("62 % of them did not move at all" in text) == doubt
 
 

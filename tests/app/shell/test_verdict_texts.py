@@ -58,7 +58,7 @@ def test_praise_ends_at_the_direction_that_was_tried() -> None:
 
 def test_what_does_not_move_at_all_has_no_number() -> None:
     assert said(Comparison((Movement("up", 0.6, 0.0),), agreement=1.0)) == (
-        "Pushed up, the new model hardly moves, the old one does."
+        "Pushed up, the new model hardly moves, while the old one does."
     )
     assert "inf" not in said(Comparison((Movement("up", 0.0, 0.5),), agreement=1.0))
 
@@ -68,6 +68,6 @@ def test_every_attack_is_said_with_its_effort(name: str) -> None:
     attack = ATTACKS[name]()
     words = attack_words(attack)
     settings = {field.name for field in dataclasses.fields(attack)}
-    effort = {"steps": "steps", "queries": "queries"}.get(next(iter(settings & {"steps", "queries"}), ""))
-    assert ("step" in words or "queries" in words) == (effort is not None)
-    assert effort is None or f"{getattr(attack, effort)} {effort}" in words
+    for effort in ("steps", "queries"):
+        said = f", {getattr(attack, effort)} {effort}" if effort in settings else ""
+        assert said in words and (effort in words) == bool(said)
