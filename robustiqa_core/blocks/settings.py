@@ -7,7 +7,8 @@ from typing import Any, Literal
 from robustiqa_core.blocks.convolution import KERNEL_SIZES
 from robustiqa_core.blocks.orthogonalizations import ORTHOGONALIZATIONS
 from robustiqa_core.checks import Configuration, check_choice, check_count, check_fraction
-from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.schema import choice, schema_of, setting
 
 Variant = Literal["isometric", "paper"]
 VARIANTS: tuple[Variant, ...] = ("isometric", "paper")
@@ -33,14 +34,16 @@ class BlockSettings(Configuration):
         ConfigurationError: a value is out of its range.
     """
 
-    variant: Variant = "isometric"
-    orthogonalization: str = "cayley"
-    width: int = 64
-    grid: int | None = 8
-    kernel_size: int = 3
-    blend: float = 1.0
-    factor: float = 0.5
-    seed: int = 0
+    variant: Variant = setting("isometric", shown=True, help="of the block; the paper's sets no bound to a change")
+    orthogonalization: str = setting(
+        "cayley", codec=choice(ORTHOGONALIZATIONS), shown=True, help="of its convolution, or a control in its place"
+    )
+    width: int = setting(64, shown=True, help="channels of the block")
+    grid: int | None = setting(8, shown=True, help="side of its grid, or none for the map's own")
+    kernel_size: int = setting(3, help="of its convolution")
+    blend: float = setting(1.0, shown=True, help="share of its change that is made")
+    factor: float = setting(0.5, help="of the control contraction")
+    seed: int = setting(0, option="block_seed", parameter="block_seed", help="of its first weights")
 
     def __post_init__(self) -> None:
         check_choice("variant", self.variant, VARIANTS)
@@ -66,19 +69,5 @@ class BlockSettings(Configuration):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], *, place: str) -> "BlockSettings":
-        """Return the settings from a JSON object, as `dataclasses.asdict` makes it.
-
-        Args:
-            value: the settings by name; those that are missing have their defaults.
-            place: where it came from, for the error.
-
-        Raises:
-            InputError: there is a name that is not a setting's.
-            ConfigurationError: a value is out of its range.
-        """
-        try:
-            return cls(**value)
-        except TypeError as error:
-            raise InputError(
-                f"expected the settings of a block in {place}, got others ({error}); restore it"
-            ) from error
+        """Return the settings from a JSON object, as `dataclasses.asdict` makes it; see `Schema.from_json`."""
+        return schema_of(cls, "the settings of a block").from_json(value, place=place)

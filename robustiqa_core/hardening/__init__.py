@@ -1,6 +1,7 @@
 """Hardening of a model by a recipe: a block, pruning and fine-tuning, in seconds on kept maps or in full."""
 
 from robustiqa_core.hardening.cache import HardeningCache
+from robustiqa_core.hardening.command import complete, harden_command, last_stage
 from robustiqa_core.hardening.cut import Cut, Maps, Prefix, Suffix, find_cut
 from robustiqa_core.hardening.data import TuningData, distillation_data, labelled_data
 from robustiqa_core.hardening.donors import Trunk, Weights, load_trunk, load_weights, read_variants
@@ -8,6 +9,7 @@ from robustiqa_core.hardening.objectives import OBJECTIVES, REGULARIZERS, Object
 from robustiqa_core.hardening.pipeline import SHORT_ATTACK, filter_importance_for, harden, prepare
 from robustiqa_core.hardening.recipe import (
     DISTILLATION,
+    HARDENING,
     LOSSES,
     TARGETS,
     TUNED,
@@ -15,7 +17,6 @@ from robustiqa_core.hardening.recipe import (
     Loss,
     Targets,
     Tuned,
-    last_stage,
     positions_of,
 )
 from robustiqa_core.hardening.records import (
@@ -35,6 +36,7 @@ from robustiqa_core.hardening.trial import attacked_again, check_hardened_card
 
 __all__ = [
     "DISTILLATION",
+    "HARDENING",
     "LOSSES",
     "OBJECTIVES",
     "REGULARIZERS",
@@ -70,10 +72,12 @@ __all__ = [
     "Weights",
     "attacked_again",
     "check_hardened_card",
+    "complete",
     "distillation_data",
     "filter_importance_for",
     "find_cut",
     "harden",
+    "harden_command",
     "labelled_data",
     "last_stage",
     "load_trunk",

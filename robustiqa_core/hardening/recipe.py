@@ -1,9 +1,7 @@
 """HardeningRecipe: everything that decides how a model is hardened, in one value."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from robustiqa_core.blocks import BlockSettings
@@ -17,11 +15,12 @@ from robustiqa_core.checks import (
     check_positive,
 )
 from robustiqa_core.device import PRECISIONS, Precision
-from robustiqa_core.errors import ConfigurationError, InputError
-from robustiqa_core.hardening.objectives import Objective, parse_objective, spell_objective
-from robustiqa_core.models import architecture
+from robustiqa_core.errors import ConfigurationError
+from robustiqa_core.hardening.objectives import OBJECTIVES, Objective, parse_objective, spell_objective
+from robustiqa_core.models import ARCHITECTURES, architecture
 from robustiqa_core.models.backbones import BACKBONES
 from robustiqa_core.pruning import PruningSettings
+from robustiqa_core.schema import NONE, as_text, choice, schema_of, setting
 from robustiqa_core.training.state import LoopSettings
 
 DISTILLATION = "distillation"
@@ -34,21 +33,8 @@ TARGETS: tuple[Targets, ...] = ("labels", "baseline")
 Loss = Literal["own", "norm_in_norm"]
 LOSSES: tuple[Loss, ...] = ("own", "norm_in_norm")
 
-_KEY_LENGTH = 16
-_LATER = {
-    "trunk": None,
-    "weights": None,
-    "degraded": 0.0,
-    "targets": "labels",
-    "loss": "own",
-    "better_half": 0.0,
-    "smallest_resize": None,
-    "smallest_crop": None,
-    "whole": 0.0,
-    "short_side": None,
-    "patience": 0,
-}
-"""Settings that the first recipes did not have, with what those did."""
+LABELLED_VALIDATION = 256
+"""Held-out crops where the photos have labels and nothing else is asked for."""
 _MOST_WEIGHT = 1e6
 # Of trunks that halve their maps five times: all cells of such a crop are whole.
 _CROP_STRIDE = 32
@@ -114,39 +100,88 @@ class HardeningRecipe(Configuration):
         ConfigurationError: a value is out of its range, or two of them contradict each other.
     """
 
-    model: str
-    position: str | None
-    block: BlockSettings | None
-    start: str = "baseline"
-    trunk: str | None = None
-    weights: str | None = None
-    pruning: PruningSettings = field(default_factory=PruningSettings)
-    tuned: Tuned = "rest"
-    objective: Objective = field(default_factory=Objective)
-    hint_weight: float = 1.0
-    data: str = DISTILLATION
-    crops: int | None = 192
-    degraded: float = 0.0
-    targets: Targets = "labels"
-    loss: Loss = "own"
-    better_half: float = 0.0
-    validation_crops: int = 64
-    resize: int = 384
-    smallest_resize: int | None = None
-    crop: int = 224
-    smallest_crop: int | None = None
-    whole: float = 0.0
-    short_side: int | None = None
-    epochs: int = 5
-    patience: int = 0
-    batch_size: int = 16
-    rate: float = 3e-4
-    block_rate: float = 1e-3
-    weight_decay: float = 0.01
-    mix: float = 1.0
-    learn_statistics: bool = False
-    precision: Precision = "float32"
-    seed: int = 0
+    model: str = setting(codec=choice(ARCHITECTURES), shown=True, help="architecture")
+    position: str | None = setting(
+        shown=True, help="insertion point of the block, or none (default: behind the trunk's last stage)"
+    )
+    block: BlockSettings | None = setting(needs="position")
+    start: str = setting("baseline", help="variant that is hardened")
+    trunk: str | None = setting(
+        None,
+        option="trunk_from",
+        metavar="MODEL-VARIANT",
+        help="stored model whose trunk's weights are taken, such as linearity-hardened-at (default: the start's own)",
+        later=True,
+    )
+    weights: str | None = setting(
+        None,
+        option="weights_from",
+        metavar="VARIANT[:SHARE][+...]",
+        help="variant of the same model whose weights are taken, to tune on or to mix, or several for the mean of "
+        "theirs (default: the start's own)",
+        later=True,
+    )
+    pruning: PruningSettings = setting(make=PruningSettings)
+    tuned: Tuned = setting(
+        "rest", usually="rest for clean with a block, else all", help="the block and what it reaches, or all layers"
+    )
+    objective: Objective = setting(
+        make=Objective,
+        codec=as_text(parse_objective, spell_objective, f"an objective such as {', '.join(OBJECTIVES)}"),
+        metavar="TERM[:KEY=VALUE,...][+...]",
+        help=f"such as {', '.join(OBJECTIVES)}, at:eps=4/255,steps=5",
+    )
+    hint_weight: float = setting(
+        1.0, help="of the error of the maps against the baseline's, in distillation; 0 for none"
+    )
+    data: str = setting(DISTILLATION, option="dataset", parameter="", help="labelled set")
+    crops: int | None = setting(
+        192, shown=True, usually="192, or one of each labelled photo", help="of an epoch, or none for one of each photo"
+    )
+    degraded: float = setting(
+        0.0, metavar="SHARE", help="of the labelled crops that are degraded and scored by the baseline", later=True
+    )
+    targets: Targets = setting(
+        "labels", help="of the labelled crops: their labels, or the baseline's scores", later=True
+    )
+    loss: Loss = setting(
+        "own", help="the architecture's own, or one that no narrowing of the scores lowers", later=True
+    )
+    better_half: float = setting(
+        0.0, metavar="SHARE", help="of the batches whose labelled photos are all of the better half", later=True
+    )
+    validation_crops: int = setting(
+        64, usually=f"64, or {LABELLED_VALIDATION} of labelled photos", help="crops of held-out photos"
+    )
+    resize: int = setting(384, metavar="PX", help="shorter side before the crop")
+    smallest_resize: int | None = setting(
+        None, metavar="PX", help="draw the shorter side from this to --resize", later=True
+    )
+    crop: int = setting(224, metavar="PX", help="side of a crop")
+    smallest_crop: int | None = setting(
+        None, metavar="PX", help="draw the side of a batch from this to --crop", later=True
+    )
+    whole: float = setting(
+        0.0,
+        metavar="SHARE",
+        help="of the labelled crops that are whole photos of that side; judge by whole photos",
+        later=True,
+    )
+    short_side: int | None = setting(
+        None, metavar="PX", help="to which the model scales larger photos (default: the start's)", later=True
+    )
+    epochs: int = setting(5, shown=True, help="passes over the crops")
+    patience: int = setting(
+        0, metavar="EPOCHS", help="without a better figure, after which tuning ends; 0 for never", later=True
+    )
+    batch_size: int = setting(16, help="crops in a step")
+    rate: float = setting(3e-4, help="peak learning rate")
+    block_rate: float = setting(1e-3, help="that of the block")
+    weight_decay: float = setting(0.01, help="of weight matrices and kernels")
+    mix: float = setting(1.0, help="share of the tuned weights in the result")
+    learn_statistics: bool = setting(False, help="let normalisations go on measuring")
+    precision: Precision = setting("float32", parameter="", help="of the tuning")
+    seed: int = setting(0, shown=True, help="of order and crops")
 
     def __post_init__(self) -> None:
         known = positions_of(self.model)
@@ -171,6 +206,8 @@ class HardeningRecipe(Configuration):
         for name in ("start", "data", "trunk", "weights"):
             if getattr(self, name) == "":
                 raise ConfigurationError(f"{name} must be a name, got nothing; give one")
+            if getattr(self, name) == NONE:
+                raise ConfigurationError(f"{name} cannot be {NONE!r}, which stands for no name; give another")
         if self.trunk is not None and self.weights is not None:
             raise ConfigurationError(
                 f"expected a trunk or all weights of another model, got the trunk of {self.trunk} and the weights of "
@@ -279,42 +316,20 @@ class HardeningRecipe(Configuration):
 
         So the keys of recipes that were written before there was a choice stay as they are.
         """
-        value = {**asdict(self), "objective": spell_objective(self.objective)}
-        for name, nothing in _LATER.items():
-            if value[name] == nothing:
-                del value[name]
-        return value
+        return HARDENING.to_json(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], *, place: str) -> "HardeningRecipe":
-        """Return the recipe from a JSON object.
-
-        Args:
-            value: as `to_json` makes it; what is missing has its default.
-            place: where it came from, for the error.
-
-        Raises:
-            InputError: a key is unknown or missing, or a value of the wrong kind.
-            ConfigurationError: a value is out of its range.
-        """
-        given = dict(value)
-        try:
-            if given["block"] is not None:
-                given["block"] = BlockSettings.from_json(given["block"], place=place)
-            if "pruning" in given:
-                given["pruning"] = PruningSettings.from_json(given["pruning"], place=place)
-            if "objective" in given:
-                given["objective"] = parse_objective(given["objective"])
-            return cls(**given)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise InputError(
-                f"expected a recipe in {place}, got one that does not fit ({error}); restore it"
-            ) from error
+        """Return the recipe from a JSON object; see `Schema.from_json`."""
+        return HARDENING.from_json(value, place=place)
 
     def key(self) -> str:
         """Return a name for the recipe: the first 16 digits of the SHA-256 of its canonical JSON."""
-        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:_KEY_LENGTH]
+        return HARDENING.key(self)
+
+
+HARDENING = schema_of(HardeningRecipe, "a hardening recipe")
+"""How a hardening is written: options, command, address, JSON."""
 
 
 def positions_of(model: str) -> tuple[str, ...]:
@@ -325,14 +340,3 @@ def positions_of(model: str) -> tuple[str, ...]:
     """
     points = architecture(model).insertion_points
     return tuple(dict.fromkeys(point.name for trunk in BACKBONES for point in points({"backbone": trunk})))
-
-
-def last_stage(model: str, settings: Mapping[str, Any]) -> str:
-    """Return the insertion point behind the last stage of the trunk, where a block goes unless another is named.
-
-    Args:
-        model: architecture.
-        settings: the architecture's, by name, as its card has them.
-    """
-    points = architecture(model).insertion_points(settings)
-    return [point.name for point in points if point.module.startswith("features.")][-1]

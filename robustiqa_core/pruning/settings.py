@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from robustiqa_core.checks import Configuration, check_choice, check_count
-from robustiqa_core.errors import ConfigurationError, InputError
+from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.pruning.criteria import CRITERIA
+from robustiqa_core.schema import choice, schema_of, setting
+from robustiqa_core.schema.codecs import SHORT_NUMBER
 
 Scope = Literal["layer", "global"]
 SCOPES: tuple[Scope, ...] = ("layer", "global")
@@ -32,11 +34,13 @@ class PruningSettings(Configuration):
         ConfigurationError: a value is out of its range.
     """
 
-    criterion: str = "l1"
-    ratio: float = 0.1
-    scope: Scope = "layer"
-    multiple: int = 8
-    seed: int = 0
+    criterion: str = setting("l1", codec=choice(CRITERIA), shown=True, help="what makes a filter important")
+    ratio: float = setting(
+        0.1, codec=SHORT_NUMBER, option="pruning_ratio", shown=True, help="share of the filters that go"
+    )
+    scope: Scope = setting("layer", shown=True, help="of the ratio")
+    multiple: int = setting(8, option="pruning_multiple", help="channels that stay are rounded to a multiple of this")
+    seed: int = setting(0, option="pruning_seed", parameter="pruning_seed", help="of the criterion random")
 
     def __post_init__(self) -> None:
         check_choice("criterion", self.criterion, CRITERIA)
@@ -52,19 +56,5 @@ class PruningSettings(Configuration):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], *, place: str) -> "PruningSettings":
-        """Return the settings from a JSON object, as `dataclasses.asdict` makes it.
-
-        Args:
-            value: the settings by name; those that are missing have their defaults.
-            place: where it came from, for the error.
-
-        Raises:
-            InputError: there is a name that is not a setting's.
-            ConfigurationError: a value is out of its range.
-        """
-        try:
-            return cls(**value)
-        except TypeError as error:
-            raise InputError(
-                f"expected the settings of a pruning in {place}, got others ({error}); restore it"
-            ) from error
+        """Return the settings from a JSON object, as `dataclasses.asdict` makes it; see `Schema.from_json`."""
+        return schema_of(cls, "the settings of a pruning").from_json(value, place=place)

@@ -54,16 +54,15 @@ class Leaf:
         """Add the option; texts are read later, all in one way, and what is not given is None."""
         if self.codec.json is bool:
             parser.add_argument(
-                self.option, dest=self.path, action=argparse.BooleanOptionalAction, help=self.setting.help, default=None
+                self.option, dest=self.path, action=argparse.BooleanOptionalAction, default=None, help=self.setting.help
             )
             return
         choices = f"{{{','.join(self.codec.choices)}}}" if self.codec.choices else None
         metavar = self.setting.metavar or choices or self.option.strip("-").replace("-", "_").upper()
-        told = [self.setting.help] if self.setting.help else []
-        if self.default not in (MISSING, None):
-            default = f"default: {self.codec.spell(self.default)}"
-            told.append(f"({default})" if told else default)
-        parser.add_argument(self.option, dest=self.path, metavar=metavar, help=" ".join(told).replace("%", "%%"))
+        told = self.setting.help
+        if self.setting.usually or self.default not in (MISSING, None):
+            told += f" (default: {self.setting.usually or self.codec.spell(self.default)})"
+        parser.add_argument(self.option, dest=self.path, metavar=metavar, help=told.strip().replace("%", "%%"))
 
     def given(self, arguments: argparse.Namespace) -> Any:
         """Return the value that the command line gives, or MISSING."""

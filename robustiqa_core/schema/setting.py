@@ -19,6 +19,7 @@ class Setting:
         codec: how a value is written; None: as its type says.
         option: name on the command line; None: the field's.
         metavar: stands for the value in the help of the command line.
+        usually: what the help says of the default, where that depends on other settings.
         parameter: name in an address; None: the field's; empty: an address leaves it out, since the server decides it.
         shown: whether an address has it in any case, since the page has a control for it; others are only in an
             address where they are not as usual.
@@ -31,6 +32,7 @@ class Setting:
     codec: Codec | None = None
     option: str | None = None
     metavar: str | None = None
+    usually: str | None = None
     parameter: str | None = None
     shown: bool = False
     later: bool = False

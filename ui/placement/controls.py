@@ -16,7 +16,7 @@ from ui.attacks.widgets import MAX_SEED
 from ui.hardening import cache as hardening_cache
 from ui.hardening import live
 from ui.hardening.data import data_name
-from ui.hardening.recipe import new_recipe, read_recipe
+from ui.hardening.recipe import check_controls, new_recipe, read_recipe
 from ui.hardening.texts import CRITERION_NAMES, ORTHOGONALIZATION_NAMES, VARIANT_NAMES
 from ui.jobs.estimate import spoken
 from ui.placement import ahead, session
@@ -78,6 +78,7 @@ def _read(parameters: dict[str, str]) -> HardeningRecipe:
         precision=hardening_cache.tuning_precision(),
     )
     recipe = read_recipe({"position": default or "", **parameters}, begun)
+    check_controls(recipe)
     check_choice("model", recipe.model, models)
     points = {point.name: point for point in points_of(recipe.model)}
     if recipe.block is None or recipe.position is None:
