@@ -10,7 +10,7 @@ navigation.through_app()
 
 st.title("Attack lab", anchor=False)
 if not cache.cards():
-    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.error("There are no models in the folder checkpoints. Clone the whole repository, or train a model first.")
     st.stop()
 controls.prepare()
 lab = session.jobs()

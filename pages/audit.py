@@ -10,14 +10,14 @@ navigation.through_app()
 
 st.title("Audit", anchor=False)
 if not cache.cards():
-    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.error("There are no models in the folder checkpoints. Clone the whole repository, or train a model first.")
     st.stop()
 audit_controls.prepare()
 jobs = session.jobs()
 
 st.markdown(
-    "A model can look robust because the attack on it failed. Each check here looks for one of the usual reasons, in "
-    "plain words and with a figure."
+    "A model can look robust because the attack on it failed. Each check here tests one common reason and shows the "
+    "measurement behind its answer."
 )
 
 with st.sidebar:

@@ -1,4 +1,4 @@
-"""Block placement: put a block into a model, fine-tune it here and now, and see what it changes."""
+"""Block placement: insert a block into a model, fine-tune it on the spot, and see what changes."""
 
 from functools import partial
 
@@ -14,17 +14,17 @@ navigation.through_app()
 
 st.title("Block placement", anchor=False)
 if not live.baselines():
-    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.error("There are no models in the folder checkpoints. Clone the whole repository, or train a model first.")
     st.stop()
 placement_controls.prepare()
 jobs = session.jobs()
 
 st.markdown(
-    f"Choose a place in the model and a RobustBlock for it. {controls.press('Harden')}: the copy with the block is "
-    "tuned on this server, then attacked next to the baseline."
+    f"Choose a place in the model and a RobustBlock for it. {controls.press('Harden')}: a copy with the block is "
+    "fine-tuned on this server, then attacked alongside the baseline."
 )
 live.draw_way()
-# What runs, and what came of it, stand above the controls: that is where one looks after pressing the button.
+# The running job and its result come first: that is where visitors look after pressing the button.
 above = st.container()
 
 with st.sidebar:

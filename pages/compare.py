@@ -10,14 +10,14 @@ navigation.through_app()
 
 st.title("Compare", anchor=False)
 if not cache.cards():
-    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.error("There are no models in the folder checkpoints. Clone the whole repository, or train a model first.")
     st.stop()
 compare_controls.prepare()
 jobs = session.jobs()
 
 st.markdown(
-    "One photo proves little. Attack several with the same settings, and see how far the scores of each model move, "
-    "next to random noise of the same size."
+    "One photo proves little. Attack several with the same settings and see how far each model's scores move, compared "
+    "with random noise of the same size."
 )
 
 with st.sidebar:

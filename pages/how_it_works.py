@@ -20,11 +20,11 @@ st.table(
     [overview_row(card) for card in cards], hide_index=True, border="horizontal", alt="The models and their figures"
 )
 st.caption(
-    "SROCC and PLCC to people: higher = agrees better; 1 is the maximum. AbsGain: how far an attack moves the score, "
-    "as a share of the baseline's usual range, of the model and of the one it was made from, on the same few photos; "
-    "nearer 0 = more robust. Agreement: SROCC with the baseline's scores; below "
-    f"{LEAST_AGREEMENT:g} a model no longer rates photos as before. A first impression: the page Compare measures with "
-    "your photos; the Audit checks whether to believe it."
+    "SROCC and PLCC to people: higher = better, 1 is the maximum. AbsGain: how far an attack moves the score, "
+    "as a share of the baseline's usual range, for the model and its baseline on the same few photos; nearer 0 = more "
+    "robust. Agreement: SROCC with the baseline's scores; below "
+    f"{LEAST_AGREEMENT:g} a model no longer rates photos as before. These are first impressions: Compare measures "
+    "on your photos, and Audit checks whether to believe the result."
 )
 st.markdown(version_help(cards))
 
@@ -32,16 +32,16 @@ st.header("What happens here", anchor=False)
 st.markdown(
     """
 Cameras, video services and image generators ask **quality models** how good a photo looks: a network gives it a
-score, without any original to compare with. This app shows how easily such a score can be faked, and what helps.
+score without an original to compare it with. This app shows how easily such a score can be faked, and what helps.
 
 1. **Score.** A model rates a photo. It learned to agree with people who rated thousands of photos.
 2. **Attack.** The model's own gradient shows which tiny change of each pixel raises the score. The attack follows it
    and never moves a colour value further than you allow.
-3. **Compare.** To the eye hardly anything changed; to the model the photo became much better or worse. *Random noise*
-   of the same size is the control: it hardly moves the score, so the change is aimed, not large.
-4. **Harden.** A block near the model's end that does not let changes grow, pruning some filters, and a little more
-   training can make attacks weaker. How much, and at what price, is measured here, with attacks that know the hardened
-   model.
+3. **Compare.** To the eye hardly anything has changed; to the model the photo is now much better or worse. *Random
+   noise* of the same size is the control: it hardly moves the score, so the direction of the change matters, not its
+   size.
+4. **Harden.** A block near the model's end that keeps changes from growing, pruning some filters, and a little more
+   training can weaken attacks. The app measures how much, and at what cost, with attacks that know the hardened model.
 """
 )
 
@@ -87,12 +87,12 @@ st.header("Limits", anchor=False)
 st.markdown(
     """
 - Most attacks here know everything about the model (“white box”). Some only query scores (“black box”), as an
-  outsider has to.
-- A hardened model is harder to fool, not impossible. The page Audit checks whether it only looks so.
-- “Looks the same” is a rule of thumb: the photo as stored has a PSNR of 36 dB or more and an SSIM of
-  0.95 or more. Judge with your own eyes.
-- One photo proves little. The figures of a model are those on its card, measured on many photos.
-- A high score of an attacked photo says nothing about the photo, and a low one nothing bad about its author.
+  outsider must.
+- A hardened model is harder to fool, not impossible. The page Audit checks whether the robustness is real.
+- “Looks the same” is a rule of thumb: the stored photo has a PSNR of at least 36 dB and an SSIM of
+  at least 0.95. Judge for yourself.
+- One photo proves little. The figures on a model's card come from many photos.
+- The score of an attacked photo says nothing about the photo or its author.
 """
 )
 
@@ -100,8 +100,8 @@ st.header("Your photos", anchor=False)
 st.markdown(
     """
 A photo that you upload goes to the machine that runs this app and nowhere else. It stays in memory, is never written to
-a disk by the app, and is dropped with its results soon after you close the page. The sample photos come with the app.
-Everything can also be run without a browser: each result shows the command that gives the same numbers.
+disk by the app, and is dropped with its results soon after you close the page. The sample photos come with the app.
+Everything also runs without a browser: each result shows the command that gives the same numbers.
 """
 )
 

@@ -1,4 +1,4 @@
-"""Ideas: three small demonstrations of what is behind attacks and the defence, each with a question at its end."""
+"""Ideas: three small demonstrations of how attacks and the defence work, each ending with a question."""
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ st.markdown(
 )
 wrong = controls.complaints(st.query_params.to_dict(), SIDES)
 if wrong:
-    st.error(f"The address could not be followed, the defaults are shown. {plain(' '.join(wrong))}")
+    st.error(f"The address is not valid, so the defaults are shown. {plain(' '.join(wrong))}")
 
 view.draw_lipschitz()
 st.divider()

@@ -1,4 +1,4 @@
-"""Pruning: which filters would go, and what that does to agreement, robustness and speed."""
+"""Pruning: which filters would be removed, and how that affects agreement, robustness and speed."""
 
 import streamlit as st
 
@@ -13,14 +13,14 @@ navigation.through_app()
 
 st.title("Pruning", anchor=False)
 if not pruning_controls.prunable():
-    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.error("There are no models in the folder checkpoints. Clone the whole repository, or train a model first.")
     st.stop()
 pruning_controls.prepare()
 jobs = session.jobs()
 
 st.markdown(
-    "Pruning removes the least important filters of a network, so that it becomes smaller and faster. Does it become "
-    "more robust? Choose a ratio and a criterion to see what would go, then measure what that does."
+    "Pruning removes the least important filters of a network to make it smaller and faster. Does it also become more "
+    "robust? Choose a ratio and a criterion to see what would be removed, then measure the effect."
 )
 ratio, criterion = pruning_controls.sliders()
 with st.sidebar:
@@ -39,7 +39,7 @@ if outcome is not None and jobs.active is None:
     view.draw_headline(outcome)
 before, after = st.columns(2, gap="large")
 with before:
-    controls.small_header("Before: which filters would go", key="before")
+    controls.small_header("Before: which filters would be removed", key="before")
     try:
         view.draw_plan(recipe, ratio, view.plan_at(recipe, ratio))
     except RobustIQAError as error:
@@ -47,7 +47,7 @@ with before:
 with st.sidebar:
     pruning_controls.run_button(recipe)
 with after:
-    controls.small_header("After: what that does", key="after")
+    controls.small_header("After: the effect of removing them", key="after")
     if jobs.active is not None:
         live.follow(view.draw_live)
     elif outcome is None:

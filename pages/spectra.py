@@ -1,4 +1,4 @@
-"""Spectra: where the change of an attack lies, which waves move a model, and how a change grows through its layers."""
+"""Spectra: which frequencies an attack uses, which ones move a model, and how a change grows through its layers."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ navigation.through_app()
 
 st.title("Spectra", anchor=False)
 if not cache.cards():
-    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.error("There are no models in the folder checkpoints. Clone the whole repository, or train a model first.")
     st.stop()
 spectra_controls.prepare()
 view = spectra_view.choose()

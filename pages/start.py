@@ -1,4 +1,4 @@
-"""Start: what this is in three pictures, one result computed here and now, and where to go next."""
+"""Start: the app in three pictures, one result computed on the spot, and where to go next."""
 
 import streamlit as st
 
@@ -18,7 +18,7 @@ view.draw_pictures()
 
 st.header("Live, on this machine", anchor=False)
 if not cache.cards():
-    st.error("There are no models in the folder checkpoints. Clone the repository with it, or train a model first.")
+    st.error("There are no models in the folder checkpoints. Clone the whole repository, or train a model first.")
     st.stop()
 jobs = session.jobs()
 live.settle()

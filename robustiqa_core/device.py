@@ -38,11 +38,13 @@ def choose_device(name: str = "auto") -> torch.device:
     if index and not (kind == "cuda" and index.isdecimal()):
         raise ConfigurationError(f"a device is auto, cpu, mps, cuda or cuda:N, got {name!r}; choose one of these")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise ConfigurationError(f"device {name} was asked for, but torch sees no CUDA GPU here; use --device cpu")
+        raise ConfigurationError(f"device {name} was requested, but torch finds no CUDA GPU here; use --device cpu")
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
-        raise ConfigurationError(f"device {name} was asked for, but there are {torch.cuda.device_count()} CUDA GPUs")
+        raise ConfigurationError(
+            f"device {name} was requested, but torch finds {torch.cuda.device_count()} CUDA GPUs; lower the index"
+        )
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise ConfigurationError("device mps was asked for, but torch sees no Apple GPU here; use --device cpu")
+        raise ConfigurationError("device mps was requested, but torch finds no Apple GPU here; use --device cpu")
     return torch.device(name)
 
 

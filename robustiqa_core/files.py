@@ -123,9 +123,7 @@ def _check_text(path: Path, option: str) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         shown = encode_text(str(path)).decode()
-        raise ConfigurationError(
-            f"{option} must be a name in UTF-8, got {shown} with bytes that are none; rename it"
-        ) from None
+        raise ConfigurationError(f"{option} must be a UTF-8 name, got {shown} with other bytes; rename it") from None
     if "\0" in str(path):
         raise ConfigurationError(f"{option} must be the name of a file, got {str(path)!r}; name another one")
 
@@ -146,7 +144,7 @@ def _check_replaceable(path: Path, mode: int, option: str, overwrite: bool) -> N
         raise ConfigurationError(f"{option} must be the name of a file, got the device {path}; name another file")
     if not overwrite:
         raise ConfigurationError(
-            f"{option} must be the name of a new file, got {path}, which is there already; name another one, or add "
+            f"{option} must be the name of a new file, got {path}, which exists; name another one, or add "
             "--overwrite to replace it"
         )
 
@@ -217,7 +215,7 @@ def read_text(path: Path, *, expected: str, remedy: str) -> str:
     try:
         return read_bytes(path, expected=expected, remedy=remedy).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"expected {expected} at {path}, got bytes that are no UTF-8 ({error}); {remedy}") from error
+        raise InputError(f"expected {expected} at {path}, got bytes that are not UTF-8 ({error}); {remedy}") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -253,13 +251,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice")
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} appears twice")
     return found
 
 
 def _no_number(text: str) -> None:
     """Refuse NaN and Infinity, which Python reads and JSON does not know."""
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def read_json(path: Path) -> dict[str, Any]:

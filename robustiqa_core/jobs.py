@@ -154,9 +154,9 @@ class JobQueue:
         with self._changed:
             self._cancel_orphans()
             if self._closed:
-                raise RobustIQAError("a job was submitted to a queue that is closed; make a new queue")
+                raise RobustIQAError("expected an open queue, got a closed one; make a new queue")
             if len(self._waiting) >= self._capacity:
-                raise RobustIQAError(f"{self._capacity} jobs wait already and no more fit; try again in a minute")
+                raise RobustIQAError(f"the queue is full ({self._capacity} jobs wait); try again in a minute")
             now = self._clock()
             job = _Job(
                 uuid.uuid4().hex,
@@ -243,7 +243,7 @@ class JobQueue:
             job = self._find(job_id)
             if job.state != "done":
                 raise RobustIQAError(
-                    job.error or f"the result was asked for while the job is {job.state}; wait for done"
+                    job.error or f"expected a finished job, got one that is {job.state}; wait for done"
                 )
             return job.record
 

@@ -147,7 +147,7 @@ def load(model: str | Path, variant: str | None = None, *, device: str = "auto",
     if not trainable:
         return resolve_scorer(name, variant or own_variant, device=place)
     if own_variant == OWN:
-        raise ConfigurationError(f"only a network of this package can be trainable, got {model}; leave trainable out")
+        raise ConfigurationError(f"only a network of this package can be trainable, got {model}; omit trainable")
     return load_network(name, variant or own_variant, device=place)
 
 
@@ -156,7 +156,7 @@ def _card_at(path: Path, variant: str | None) -> ModelCard:
         raise MissingWeightsError(f"expected the card of a checkpoint at {path}, got no file; check the path")
     card = ModelCard.from_json(read_json(path), place=path.name)
     if variant not in (None, card.variant):
-        raise ConfigurationError(f"expected variant {variant}, got {card.variant} in {path.name}; leave it out")
+        raise ConfigurationError(f"expected variant {variant}, got {card.variant} in {path.name}; omit it")
     return card
 
 
@@ -431,7 +431,7 @@ def prune(
     """
     if is_folded(network):
         raise ConfigurationError(
-            "expected a network as it was trained, got one made fast for scoring; load it with trainable=True"
+            "expected an unfolded network, got one folded for scoring; load it with trainable=True"
         )
     settings = PruningSettings(criterion, ratio, scope, multiple, seed)
     if photos is None and pruning.CRITERIA[settings.criterion].needs_photos:

@@ -76,9 +76,9 @@ class Comparison:
     def __post_init__(self) -> None:
         directions = [movement.direction for movement in self.movements]
         if not directions or len(set(directions)) != len(directions):
-            raise InputError(f"expected one movement a direction and at least one, got {directions}; give each once")
+            raise InputError(f"expected one movement per direction and at least one, got {directions}; pass each once")
         if self.agreement is not None and abs(self.agreement) > 1.0 + 1e-9:
-            raise InputError(f"agreement is a rank correlation from -1 to 1, got {self.agreement}; compute it anew")
+            raise InputError(f"agreement is a rank correlation from -1 to 1, got {self.agreement}; recompute it")
         if self.spread is not None and not 0.0 <= self.spread < math.inf:
             raise InputError(f"spread is a ratio of standard deviations, 0 or more, got {self.spread}; leave it out")
 

@@ -1,4 +1,4 @@
-"""Auto-PGD: steps that are halved, from the best point on, where an image gets no further."""
+"""Auto-PGD: restarts from the best point with half the step size where an image stalls."""
 
 import math
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class APGD(BallAttack):
     At each of its `checkpoints` an image whose value rose in fewer than SUCCESS of the steps since the one before, or
     whose step size and best value have both not changed since then, has its step halved and goes back to its best
     point. Steps follow the accumulated gradient of MI-FGSM, which restarts there; the published ones follow the
-    newest gradient and then go on as before by a quarter. On the score of a bundled baseline what is accumulated
+    newest gradient and then go on as before by a quarter. On the bundled baselines accumulation
     gained as much or more, on each of the three, in ten and in thirty steps; see docs/notebook/attacks.md.
 
     Args:
@@ -41,7 +41,7 @@ class APGD(BallAttack):
         step_size: size of the first steps in the same unit; None for what `first_step_size` says.
         decay: share of the accumulated gradient that is kept, in [0, 1]; 0 for the published steps.
         steps: gradient steps of all restarts together, so that attacks with equal steps cost the same.
-        restarts: how often it starts, with an equal share of the steps each time; all but the first time at a random
+        restarts: number of starts, with equal shares of the steps; all but the first at a random
             point.
         random_start: start at a random point the first time too, instead of the photo.
         seed: of the random points.

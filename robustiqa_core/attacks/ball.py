@@ -1,4 +1,4 @@
-"""What all attacks within a norm ball have in common."""
+"""Base of all attacks within a norm ball."""
 
 from dataclasses import KW_ONLY, dataclass
 

@@ -1,4 +1,4 @@
-"""What makes every attack a function of a model and a photo."""
+"""The base that makes every attack a function of a model and a photo."""
 
 from typing import cast
 
@@ -30,7 +30,7 @@ random_start, seed, got iterations; did you mean steps?
     __slots__ = ()
 
     def __call__(self, model: Scorer, photo: PhotoLike) -> AttackResult:
-        """Attack a photo, or a batch of photos of one size, to the end; nothing that is passed in is changed.
+        """Attack a photo, or a batch of photos of one size, to the end; arguments are not modified.
 
         Args:
             model: a Scorer, such as `robustiqa_core.load` returns.
@@ -38,7 +38,7 @@ random_start, seed, got iterations; did you mean steps?
                 the model is, whatever device it is on.
 
         Raises:
-            InputError: the photo is none, the model is none or in training mode, or has no gradient.
+            InputError: not a photo, not a model, or a model in training mode or without gradient.
             NumericalError: a score or gradient was not finite.
         """
         if not callable(model):

@@ -1,4 +1,4 @@
-"""Colour attack: one smooth map of colours for the whole photo, and no change of its structure."""
+"""Colour attack: one smooth colour map for the whole photo; its structure stays."""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -24,8 +24,8 @@ They lie 36/255 apart, so that up to a strength of 18/255 no two colours that di
 class Colour(DirectedAttack):
     """Sign ascent on the shifts of a lattice of 8 x 8 x 8 colours, between which colours move trilinearly.
 
-    Every pixel of one colour moves alike, and like colours move alike: what comes out is a photo with other colours.
-    The map is kept within `iterate`; `project` knows images only and bounds their change.
+    Pixels of one colour move alike, and so do similar colours: the result is a photo with other colours.
+    `iterate` bounds the map; `project` sees only images and bounds their change.
 
     Args:
         eps: how far a channel of a colour may move, as a fraction of [0, 1]; 16/255 is usual.

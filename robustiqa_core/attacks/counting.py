@@ -1,4 +1,4 @@
-"""How often a scorer is asked, which is what an attack costs."""
+"""Counting of scorer calls, the cost of an attack."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What all attacks with a goal have in common."""
+"""Base of all attacks with a goal."""
 
 from dataclasses import KW_ONLY, dataclass
 
@@ -8,7 +8,7 @@ from robustiqa_core.attacks.objective import Direction, Goal
 
 @dataclass(frozen=True, slots=True)
 class DirectedAttack(CallableAttack):
-    """The goal of an attack whose budget is no norm ball; a subclass adds its settings, `iterate` and `project`.
+    """The goal of an attack whose budget is not a norm ball; a subclass adds its settings, `iterate` and `project`.
 
     A subclass that validates settings of its own calls `DirectedAttack.__post_init__(self)` first, as for `BallAttack`.
 

@@ -1,4 +1,4 @@
-"""One attack on a batch in which each photo has a direction of its own."""
+"""One attack on a batch with a direction for each photo."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,7 +42,7 @@ def run_directed(
 ) -> Iterator[AttackStep | AttackResult]:
     """Attack a batch, each photo upwards or downwards; return an iterator over the steps, with the result at its end.
 
-    What a photo gets is what it would get alone, in its direction.
+    Each photo gets the same result as alone, in its direction.
 
     Args:
         attack: any with a direction, which is not used.

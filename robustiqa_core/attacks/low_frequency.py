@@ -20,8 +20,8 @@ class LowFrequency(DirectedAttack):
 
     A pattern with a knot every `spacing` pixels has all but a thousandth of its energy below 1 / `spacing` cycles per
     pixel, unless it is clipped where the photo is black or white. A value of the pattern is a mean of knots with
-    weights that are not negative, so that knots within `eps` keep the pattern within `eps`. The pattern is kept within
-    `iterate`; `project` knows images only and bounds their change.
+    weights that are not negative, so that knots within `eps` keep the pattern within `eps`. `iterate` bounds the
+    pattern; `project` sees only images and bounds their change.
 
     Args:
         eps: largest change of a value, as a fraction of [0, 1]; 4/255 is usual.

@@ -1,4 +1,4 @@
-"""Momentum iterative FGSM: steps along the accumulated gradient, which carry an attack from one model to another."""
+"""Momentum iterative FGSM: steps along the accumulated gradient, which transfer better between models."""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass

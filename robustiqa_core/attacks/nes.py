@@ -1,4 +1,4 @@
-"""NES: the gradient estimated from scores alone, and followed like the true one."""
+"""NES: PGD along a gradient estimated from scores alone."""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -87,7 +87,7 @@ class NES(BallAttack):
         total = torch.zeros_like(images)
         for _ in range(self.samples // 2):
             z = self._draw(images, generator)
-            # A scorer takes values in [0, 1] only; at their ends half of the difference is left.
+            # A scorer takes values in [0, 1] only; at the ends half of the difference remains.
             rise = objective.score(scorer, (images + self.sigma * z).clamp_(0.0, 1.0))
             fall = objective.score(scorer, (images - self.sigma * z).clamp_(0.0, 1.0))
             total = total + (rise - fall).view(-1, 1, 1, 1) * z

@@ -18,8 +18,8 @@ from robustiqa_core.scorer import Scorer
 class Noise(CallableAttack):
     """One draw of noise, uniform in the norm ball; no gradient, and no choice of the better of two images.
 
-    The score may go either way: what comes out is what noise does. All images of a batch get the same draw, so that
-    what an image gets does not depend on its batch; several draws are several seeds.
+    The score may move either way. All images of a batch get the same draw, so that
+    the result of an image does not depend on its batch; use several seeds for several draws.
 
     Args:
         eps: size of the ball, as a fraction of [0, 1], in the unit of `norm` as for PGD; 4/255 is usual.

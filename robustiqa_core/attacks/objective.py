@@ -1,4 +1,4 @@
-"""What an attack maximises, and the one place that takes gradients."""
+"""The objective of an attack, and the only place that computes gradients."""
 
 import math
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ class Goal:
     """Where an attack wants the score of each photo to go.
 
     `up` raises it and `down` lowers it; `away` moves it towards the end of the score range that is farther from the
-    clean score, where there is the most to win; `towards` brings it to `target`.
+    clean score; `towards` brings it to `target`.
 
     Args:
         direction: one of `DIRECTIONS`.
-        target: the wanted score, in the model's own unit; for `towards` and for nothing else.
+        target: the wanted score, in the model's own unit; for `towards` only.
 
     Raises:
-        ConfigurationError: unknown direction, or a target that is missing, too much or not finite.
+        ConfigurationError: unknown direction, or a target that is missing, superfluous or not finite.
     """
 
     direction: Direction = "up"
@@ -88,8 +88,8 @@ def score(scorer: Scorer, images: Tensor) -> Tensor:
 def score_gradient(scorer: Scorer, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return scores (N,) and the gradient (N, 3, H, W) of each image's own score with respect to that image.
 
-    A score is NaN if its gradient is not finite, so that nobody takes a model that hides its gradient for a robust
-    one: the sign of NaN is 0, and an attack would stand still.
+    A score is NaN if its gradient is not finite, so that a model that hides its gradient is not taken for a robust
+    one: the sign of NaN is 0, and an attack would not move.
 
     `torch.autograd.grad` of the sum of the scores, since images are scored independently. Neither the images nor the
     parameters of the scorer are touched, so that any number of threads can attack one model.
@@ -121,7 +121,7 @@ class Ascent:
     """The goal of one attack on one batch, as a function to be climbed."""
 
     def __init__(self, goal: Goal, scorer: Scorer, images: Tensor) -> None:
-        """Keep what the goal is measured by; the photos are scored where it depends on their clean scores.
+        """Store the references of the goal; score the photos if it depends on their clean scores.
 
         Args:
             goal: where the scores should go.
@@ -157,5 +157,5 @@ class Ascent:
         return sizes.view(-1, 1, 1, 1)
 
     def value(self, scores: Tensor) -> Tensor:
-        """Return what is climbed (N,) at scores (N,); larger is better for the attacker."""
+        """Return the objective (N,) at scores (N,); larger is better for the attacker."""
         return self.goal.value(scores, self.clean_scores, self.scorer)

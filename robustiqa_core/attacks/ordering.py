@@ -1,7 +1,7 @@
 """Attacks on the order of photos rather than on one score: swap a pair, lower the rank correlation of a set.
 
-Both give each photo a direction and run any attack on it alone, with the one runner: what happens to a photo does not
-depend on the others, but for its direction.
+Both give each photo a direction and run any attack on it alone, with the common runner: apart from its direction, a
+photo's result does not depend on the others.
 """
 
 import dataclasses

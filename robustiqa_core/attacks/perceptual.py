@@ -15,20 +15,20 @@ from robustiqa_core.metrics.ssim import SSIM_C2, Ray, in_float64, local_variance
 from robustiqa_core.scorer import Scorer
 
 HALVINGS = 12
-"""Bisections of the share of a perturbation that is kept; what is given away is 1 in 4000 of the perturbation."""
+"""Bisections of the scale of a perturbation; the loss is at most 1 in 4000 of the perturbation."""
 
 _ROUNDING = 1e-6
-"""How far above the bound a projected image is put, so that its rounding to float32 does not bring it below."""
+"""Margin above the bound for a projected image, so that rounding to float32 does not violate it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Perceptual(DirectedAttack):
-    """Steps that cost each value the same SSIM, and a scale of the whole perturbation that meets the bound exactly.
+    """Steps of equal SSIM cost for each value, and a global scale that meets the bound exactly.
 
     The Lagrangian of the problem, score - weight * (1 - SSIM), is climbed to second order: near the photo, 1 - SSIM is
     the mean of m * change^2, with m the sensitivity of each value, about 1 / (2 * variance round it + C2). A step
     moves every value along the sign of the score's gradient, by as much as costs the same, 1 / sqrt(m): much in
-    texture, little in a clear sky. The weight is never needed: bisection scales the perturbation so that SSIM is
+    texture, little in a clear sky. The weight is never computed: bisection scales the perturbation so that SSIM is
     `min_ssim`.
 
     Args:
@@ -41,8 +41,8 @@ class Perceptual(DirectedAttack):
 
     Source: W. Zhang et al., "Perceptual Attacks of No-Reference Image Quality Models with Human-in-the-Loop",
     NeurIPS 2022, section 3: the Lagrangian with SSIM as one of its measures. There the weight is varied and people
-    choose the strongest image that looks as before; here a bound takes their place. Values at the border, which
-    few windows of SSIM see, are treated as if all did.
+    choose the strongest image that looks as before; here a bound replaces them. Values at the border, which
+    lie in few SSIM windows, are treated like the others.
     """
 
     min_ssim: float = 0.99

@@ -24,8 +24,8 @@ class PGD(BallAttack):
         eps: size of the ball; see `BallAttack` for this, `norm`, `direction` and `target`.
         step_size: size of a step in the same unit; None for what `effective_step_size` says.
         steps: gradient steps; 10 is usual.
-        random_start: start at a random point of the ball instead of the photo itself. It gets away where the gradient
-            at the photo is hidden; elsewhere it gains a few percent less, since what was drawn must be undone first.
+        random_start: start at a random point of the ball instead of the photo itself. It helps where the gradient
+            at the photo is hidden; elsewhere it gains a few percent less, since the random part must be undone first.
         seed: of the random point.
 
     Raises:

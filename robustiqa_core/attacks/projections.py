@@ -7,7 +7,7 @@ the photo:
 - `l2`: the root mean square of the changes of all 3 * H * W pixel values, so that the usual Euclidean length is
   eps * sqrt(3 * H * W). The l2 ball contains the linf ball of the same eps and touches it at its corners.
 
-An image is treated the same, to the last bit, alone and in a batch.
+An image gives the same bits alone and in a batch.
 """
 
 import math
@@ -66,7 +66,7 @@ def project(adversarial: Tensor, images: Tensor, *, eps: float, norm: Norm) -> T
 
     Each value is clipped for `linf`; the perturbation is scaled down for `l2`. The clipping to [0, 1] that follows
     moves values towards those of `images`, so that both bounds hold at the end, up to the rounding of the dtype.
-    What lies within both comes back unchanged to the last bit.
+    Points within both come back bit for bit unchanged.
 
     Args:
         adversarial: (N, 3, H, W), float.
@@ -77,7 +77,7 @@ def project(adversarial: Tensor, images: Tensor, *, eps: float, norm: Norm) -> T
     if norm == "linf":
         return adversarial.clamp(images - eps, images + eps).clamp_(0.0, 1.0)
     found = size(adversarial - images, "l2")
-    # What the rounding of pixel values adds is let pass: projecting again must change nothing.
+    # Rounding of pixel values is tolerated: projecting again must change nothing.
     rounding = 2.0 * torch.finfo(found.dtype).eps
     factor = torch.where(found > eps + rounding, eps / found, torch.ones_like(found))
     # lerp with a weight of exactly 1 returns its second argument bit by bit.
@@ -87,8 +87,8 @@ def project(adversarial: Tensor, images: Tensor, *, eps: float, norm: Norm) -> T
 def random_point(images: Tensor, *, eps: float, norm: Norm, seed: int) -> Tensor:
     """Return points (N, 3, H, W) drawn uniformly from the balls of size `eps` round `images`, clipped to [0, 1].
 
-    All images get the same perturbation before clipping, so that what an image gets depends on the seed and on
-    nothing else of its batch. It is drawn on the CPU: the same on every device. (In the l2 ball of a photo nearly
+    All images get the same perturbation before clipping, so that an image's perturbation depends on the seed and
+    not on its batch. It is drawn on the CPU: the same on every device. (In the l2 ball of a photo nearly
     all of the volume is at the surface: the mean size is n/(n + 1) * eps with n = 3 * H * W.)
 
     Args:

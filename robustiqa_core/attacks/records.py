@@ -1,4 +1,4 @@
-"""What an attack tries, what is reported while it runs, and what it leaves behind."""
+"""The records of an attack: trials, steps and the result."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from robustiqa_core.metrics.ssim import SSIM_WINDOW
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What an attack itself yields: the images that it tries at one step.
+    """A trial, yielded by an attack: the images of one step.
 
     Args:
         adversarial: (N, 3, H, W), within the budget and [0, 1].
@@ -35,8 +35,8 @@ class AttackStep:
     Args:
         step: number of finished steps, from 0 (the start) to `steps`.
         steps: number of steps that the attack will take.
-        adversarial: (N, 3, H, W), the best image so far of each, within its budget; the photo itself as long as
-            nothing was better. (For the noise null: the newest.)
+        adversarial: (N, 3, H, W), the best image so far of each, within its budget; the photo itself while
+            nothing is better. (For the noise null: the newest.)
         scores: (N,), scores of the images of this step, not of the best.
         best_scores: (N,), scores of `adversarial`.
         gradient_calls: gradients of the scorer computed so far (per image).

@@ -33,13 +33,13 @@ class Attack(Protocol):
 
     @property
     def goal(self) -> Goal | None:
-        """Where the scores should go; the best trial of each image is kept. None keeps the newest, better or worse."""
+        """Where the scores should go; the best trial of each image is kept. None keeps the newest one."""
         ...
 
     def iterate(self, scorer: Scorer, images: Tensor, /) -> Iterator[Trial]:
         """Yield what is tried: the start, then the point after each step, each with its scores.
 
-        Gradients and scores come from `objective.score_gradient` and `objective.score` and from nowhere else, so that
+        Gradients and scores come only from `objective.score_gradient` and `objective.score`, so that
         they are counted and leave no trace. Images are independent of each other, no tensor's value is read, and
         nothing that was yielded is changed later. If the start is `images` itself (the same object), it is not
         scored again.
@@ -49,7 +49,7 @@ class Attack(Protocol):
     def project(self, adversarial: Tensor, images: Tensor, /) -> Tensor:
         """Return `adversarial` within the budget round `images` and within [0, 1].
 
-        What lies within both comes back unchanged to the last bit.
+        Points within both come back bit for bit unchanged.
         """
         ...
 
@@ -57,8 +57,8 @@ class Attack(Protocol):
 def run(attack: Attack, scorer: Scorer, images: Tensor) -> Generator[AttackStep | AttackResult, None, None]:
     """Attack a batch of photos; return an iterator over the steps whose last record is the AttackResult.
 
-    Nothing that is passed in is changed: neither images, model, parameters and their gradients, nor the global
-    random state. The iterator can be closed at any step. It works inside `torch.no_grad()` too.
+    No side effects: images, model, parameters, gradients and the global random state stay as they are. The iterator can
+    be closed at any step. It works inside `torch.no_grad()` too.
 
     Args:
         attack: its configuration.
@@ -66,7 +66,7 @@ def run(attack: Attack, scorer: Scorer, images: Tensor) -> Generator[AttackStep 
         images: (N, 3, H, W), float, RGB in [0, 1]. Each is attacked on its own.
 
     Raises:
-        InputError: at once, if the images are not what they should be or the model is in training mode; at the first
+        InputError: at once, if the images are invalid or the model is in training mode; at the first
             step, if the scores do not have the shape (N,) or no gradient.
         NumericalError: after the last step, if any score or gradient was not finite.
 
@@ -100,7 +100,7 @@ def complete(attack: Attack, scorer: Scorer, images: Tensor) -> AttackResult:
 def _records(
     attack: Attack, counting: CountingScorer, images: Tensor
 ) -> Generator[AttackStep | AttackResult, None, None]:
-    # The clock stands still while the consumer works on a record.
+    # The clock stops while the consumer works on a record.
     seconds, resumed = 0.0, time.perf_counter()
     best, history = images, []
     flow: Tensor | None = None

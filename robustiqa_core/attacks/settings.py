@@ -1,7 +1,7 @@
-"""The vocabulary of attack settings: what each is called, what it means, how people write it.
+"""The vocabulary of attack settings: their names, meanings and spelling.
 
 A setting of one name means the same in every attack that has it. The command line, addresses and the app's widgets
-are made from this.
+are built from it.
 """
 
 from collections.abc import Callable
@@ -50,23 +50,23 @@ SETTINGS: dict[str, Setting] = {
     "target": Setting(
         "number", "Target score", "Score to reach with direction towards, in the model's unit.", low=-1e6, high=1e6
     ),
-    "step_size": Setting("fraction", "Step size", "How far one step goes; automatic where it is not given."),
+    "step_size": Setting("fraction", "Step size", "Length of one step; automatic if not given."),
     "steps": Setting("count", "Steps", "More steps find stronger attacks and take longer.", low=1, high=1_000_000),
-    "decay": Setting("number", "Decay", "Share of the earlier gradients that is kept in each step."),
-    "restarts": Setting("count", "Restarts", "How often it starts anew; they share the steps.", low=1, high=100),
-    "queries": Setting("count", "Queries", "Scores that it may ask for; it sees nothing else.", low=2, high=1_000_000),
+    "decay": Setting("number", "Decay", "Share of the earlier gradients kept in each step."),
+    "restarts": Setting("count", "Restarts", "Number of starts; they share the steps.", low=1, high=100),
+    "queries": Setting("count", "Queries", "Number of score queries; it sees nothing else.", low=2, high=1_000_000),
     "samples": Setting("count", "Samples", "Scores for one estimate of the gradient; even.", low=2, high=10_000),
-    "sigma": Setting("fraction", "Probe", "Deviation of the noise with which the gradient is estimated."),
-    "cell": Setting("count", "Cell", "Side in pixels of the squares that are probed as one.", low=1, high=1024),
+    "sigma": Setting("fraction", "Probe", "Standard deviation of the noise for the gradient estimate."),
+    "cell": Setting("count", "Cell", "Side in pixels of the squares that share one random number.", low=1, high=1024),
     "spacing": Setting(
-        "count", "Spacing", "Pixels between two knots of a smooth pattern; it has no shorter waves.", low=2, high=256
+        "count", "Spacing", "Pixels between two knots of the smooth pattern; no wave is shorter.", low=2, high=256
     ),
     "area": Setting("number", "Area", "Share of the photo that the first squares cover."),
-    "max_flow": Setting("number", "Displacement", "Longest way of a pixel, in pixels.", low=0.1, high=16.0),
-    "smoothness": Setting("number", "Smoothness", "How much neighbours are kept together; 0 is not at all."),
-    "min_ssim": Setting("number", "Smallest SSIM", "How alike photo and result stay; 1 allows no change.", low=0.5),
+    "max_flow": Setting("number", "Displacement", "Largest displacement of a pixel, in pixels.", low=0.1, high=16.0),
+    "smoothness": Setting("number", "Smoothness", "How much neighbours move together; 0 = independently."),
+    "min_ssim": Setting("number", "Smallest SSIM", "How similar photo and result stay; 1 allows no change.", low=0.5),
     "perturbation": Setting("name", "Perturbation", "Name of a stored universal perturbation."),
-    "random_start": Setting("flag", "Random start", "Begin at a random point within the budget, not at the photo."),
+    "random_start": Setting("flag", "Random start", "Start at a random point within the budget, not at the photo."),
     "seed": Setting("count", "Seed", "The same seed gives the same result.", high=MAX_SEED),
 }
 """Every setting of every attack, by the name of its field."""
@@ -76,7 +76,7 @@ def parse_fraction(text: str) -> float:
     """Return the number written as `4/255` or `0.0157`.
 
     Raises:
-        ConfigurationError: it is no number.
+        ConfigurationError: it is not a number.
 
     Example:
         >>> parse_fraction("4/255") == 4 / 255
@@ -111,7 +111,7 @@ def parse_setting(name: str, text: str, *, place: str | None = None) -> object:
         place: what the reader of an error knows the setting as, such as `--step-size`; its name by default.
 
     Raises:
-        ConfigurationError: unknown setting, or a text that is no value of its kind.
+        ConfigurationError: unknown setting, or a text that is not a value of its kind.
 
     Example:
         >>> parse_setting("steps", "10"), parse_setting("random_start", "no"), parse_setting("norm", "l2")
@@ -138,7 +138,7 @@ _READERS: dict[Kind, tuple[Callable[[str], object], str]] = {
     "flag": ({"yes": True, "no": False}.__getitem__, "yes or no"),
     "name": (str, "a text"),
 }
-"""How the text of each kind but `choice` is read, and what it is called where it cannot be read."""
+"""The parser of each kind but `choice`, and the description of a valid value for errors."""
 
 
 def spell_setting(name: str, value: object) -> str:

@@ -17,7 +17,7 @@ from robustiqa_core.checks import check_count, check_fraction
 from robustiqa_core.scorer import Scorer
 
 RECORD_EVERY = 10
-"""Queries from one trial to the next: what is worth showing, and soon enough to cancel."""
+"""Queries per trial: few enough to cancel soon, many enough to be worth showing."""
 
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Queries of 10,000 after which the area of the squares halves (section 5 of the paper)."""
@@ -25,7 +25,7 @@ HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 @dataclass(frozen=True, slots=True)
 class Square(BallAttack):
-    """Random search: one square of a photo is changed at a time, and the change kept where the goal's value grows.
+    """Random search: change one square of a photo at a time and keep the change if the goal's value grows.
 
     l_inf tries vertical stripes of +-eps first and then sets squares to +-eps, one sign a channel. l_2 tries a grid of
     bumps, then takes the energy out of one square and adds it as a bump to another. All images of a batch get the same
@@ -42,9 +42,9 @@ class Square(BallAttack):
         ConfigurationError: a value is out of its range.
 
     Source: M. Andriushchenko et al., "Square Attack: a Query-Efficient Black-Box Adversarial Attack via Random Search",
-    ECCV 2020, algorithms 1 to 3. There the stripes are always kept, which costs a quality score more than hundreds of
-    squares win back; here only where they are better than the photo. There a square is drawn again where it changes
-    nothing; here its signs are turned.
+    ECCV 2020, algorithms 1 to 3. The paper always keeps the stripes, which costs a quality score more than hundreds of
+    squares win back; here they are kept only if better than the photo. The paper redraws a square that changes
+    nothing; here its signs are flipped.
     """
 
     _: KW_ONLY

@@ -17,14 +17,14 @@ from robustiqa_core.scorer import Scorer
 
 @dataclass(frozen=True, slots=True)
 class StAdv(DirectedAttack):
-    """A flow field that moves each pixel by at most `max_flow`, and moves neighbours alike.
+    """A smooth flow field that moves each pixel by at most `max_flow`.
 
-    What is climbed is value / width of the score range - smoothness * `roughness` of the flow. Each step goes
-    steepest, every pixel by the same length, which falls evenly from `max_flow` to 0; a displacement that has become
-    too long is shortened. The records carry the flow.
+    It maximises value / width of the score range - smoothness * `roughness` of the flow. Each step is the steepest
+    one of equal length for every pixel, a length that falls linearly from `max_flow` to 0; displacements are clipped
+    to `max_flow`. The records carry the flow.
 
-    The budget is the displacement, which an image does not tell: it is kept within `iterate`, and `project` only keeps
-    images within [0, 1].
+    The budget is the displacement, which cannot be read from an image: `iterate` enforces it, and `project` only clips
+    images to [0, 1].
 
     Args:
         max_flow: longest displacement of a pixel, in pixels.

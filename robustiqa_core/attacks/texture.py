@@ -1,4 +1,4 @@
-"""Texture-aware attack: changes are large where the photo is busy, and hardly there where it is flat."""
+"""Texture-aware attack: large changes in busy areas of the photo, almost none in flat ones."""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -13,7 +13,7 @@ from robustiqa_core.metrics.ssim import local_variance
 from robustiqa_core.scorer import Scorer
 
 FLAT_SHARE = 0.05
-"""Share of the strength that a flat area gets: at 8/255 less than one level, which 8-bit values do not show."""
+"""Share of the strength that a flat area gets: at 8/255 less than one 8-bit level."""
 
 HALF_WAY = 10 / 255
 """Standard deviation under the window at which a pixel gets about half of the strength."""
@@ -21,7 +21,7 @@ HALF_WAY = 10 / 255
 
 @dataclass(frozen=True, slots=True)
 class TextureAware(DirectedAttack):
-    """PGD from the photo within a box of its own for each pixel: `eps` times the `activity` of the photo there.
+    """PGD from the photo within a box for each pixel: `eps` times the photo's `activity` there.
 
     Args:
         eps: largest change of a value where the photo is busiest, as a fraction of [0, 1]; 8/255 is usual.
@@ -32,8 +32,7 @@ class TextureAware(DirectedAttack):
         ConfigurationError: a value is out of its range.
 
     Source: J. Korhonen and J. You, "Adversarial Attacks against Blind Image Quality Assessment Models", QoEVMA 2022:
-    gradient steps weighted with a map of the photo's activity. The map there comes from Sobel's edges; see `activity`
-    for the one here.
+    gradient steps weighted with a map of the photo's activity. Their map comes from Sobel edges; ours is `activity`.
     """
 
     eps: float = 8 / 255
@@ -63,7 +62,7 @@ class TextureAware(DirectedAttack):
 
 
 def activity(images: Tensor) -> Tensor:
-    """Return how busy photos are at each pixel, from FLAT_SHARE (flat) to 1 (busy), for all three channels alike.
+    """Return the texture activity at each pixel, from FLAT_SHARE (flat) to 1 (busy), shared by all three channels.
 
     FLAT_SHARE + (1 - FLAT_SHARE) * v / (v + HALF_WAY^2), with v the variance of the grey values under a Gaussian
     window of 11 pixels.

@@ -1,4 +1,4 @@
-"""Photos moved or recoloured by parameters, and gradients brought from the photo to the parameters. Pure functions."""
+"""Warping and recolouring of photos, and the pull-back of gradients to their parameters. Pure functions."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def warp(images: Tensor, flow: Tensor) -> Tensor:
-    """Return images whose pixel (x, y) shows what the photo has at (x + flow_x, y + flow_y), bilinearly.
+    """Return images whose pixel (x, y) is the photo's value at (x + flow_x, y + flow_y), interpolated bilinearly.
 
     Beyond the border the outermost pixels are repeated. A flow of 0 returns the photo to the last bit, in
     every size: whole pixels and fractions are kept apart, where `F.grid_sample` rounds their sum, by up to 1e-4
@@ -43,7 +43,7 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
 
 
 def roughness(flow: Tensor) -> Tensor:
-    """Return how uneven each flow is (N,), in pixels: the mean over pixels of L_flow.
+    """Return the roughness of each flow (N,), in pixels: the mean over pixels of L_flow.
 
     L_flow adds up, over the four neighbours q of a pixel p, the length of flow(p) - flow(q).
 
@@ -87,7 +87,7 @@ def recolour(images: Tensor, lattice: Tensor) -> Tensor:
 @torch.inference_mode(False)
 @torch.enable_grad()
 def pull_back(function: Callable[[Tensor], Tensor], parameters: Tensor, gradient: Tensor) -> Tensor:
-    """Return the gradient with respect to `parameters` of what has this gradient with respect to `function`'s value.
+    """Return the gradient with respect to `parameters`, given that with respect to `function(parameters)`.
 
     The chain rule for an attack on the parameters of a transformation: `gradient` is that of the score with respect to
     the images `function(parameters)`.

@@ -1,4 +1,4 @@
-"""A scorer as a classifier, for the attacks of toolkits that know nothing else."""
+"""A scorer as a classifier, for attack toolkits that support only classifiers."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ class TwoClasses(nn.Module):
 
     The cross-entropy of class 0 is log(1 + exp(score - threshold)) and grows with the score, so that an attack away
     from class 0 raises the score, and one away from class 1 lowers it. Its gradient is that of the score times a
-    positive number for each image, which neither the sign nor a normalisation lets through. A toolkit that stops once
+    positive factor for each image, which the sign or a normalisation cancels. A toolkit that stops once
     the class has changed needs a threshold that the score does not reach.
 
     Args:

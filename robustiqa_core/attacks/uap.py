@@ -1,4 +1,4 @@
-"""Universal perturbation: one stored pattern for all photos, put on without asking the model."""
+"""Universal perturbation: one stored pattern for all photos, applied without querying the model."""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -22,7 +22,7 @@ DEFAULT_PERTURBATION = "linearity-baseline-plain-up"
 class UAP(CallableAttack):
     """A perturbation that `robustiqa train-uap` stored, scaled to `eps` and repeated over the photo.
 
-    The score may go either way: no photo is left out where the pattern fails, since an attacker who cannot ask the
+    The score may move either way: photos where the pattern fails are kept, since an attacker without access to the
     model would not know. The direction is that of the file's training.
 
     Args:
@@ -31,7 +31,7 @@ class UAP(CallableAttack):
             runs.
 
     Raises:
-        ConfigurationError: `eps` is out of its range, or the name is a path or the like.
+        ConfigurationError: `eps` is out of its range, or the name is not valid.
 
     Source: S.-M. Moosavi-Dezfooli et al., "Universal Adversarial Perturbations", CVPR 2017; see `UniversalTraining`.
     """
@@ -51,7 +51,7 @@ class UAP(CallableAttack):
         """Yield the photo and the photo with the perturbation; see `Attack`.
 
         Raises:
-            ConfigurationError: there is no such perturbation; the message lists those that there are.
+            ConfigurationError: unknown perturbation; the message lists the known ones.
         """
         values, card = load_perturbation(self.perturbation)
         yield Trial(images, objective.score(scorer, images))

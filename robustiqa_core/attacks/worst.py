@@ -1,4 +1,4 @@
-"""The worst of several attacks for each photo, within one number of gradients."""
+"""The worst of several attacks for each photo, within a shared gradient budget."""
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -24,11 +24,11 @@ LOW_FREQUENCY, OPENING = 0.03, 0.04
 
 @dataclass(frozen=True, slots=True)
 class Worst(DirectedAttack):
-    """An ensemble: each photo gets the strongest of several attacks, and the last of them goes on from there.
+    """An ensemble: each photo gets the strongest of several attacks, and the last one continues from there.
 
     First come short openings: a low-frequency pattern, MI-FGSM, APGD from the photo and from a random point, and Square
-    without any gradient. Then APGD takes all gradients that are left, from the best point that each photo has so far.
-    So hardly a gradient is lost to an opening that did not win, and no photo ends early.
+    without any gradient. Then APGD spends the remaining gradients, from each photo's best point so far.
+    Few gradients are lost to openings that did not win, and no photo ends early.
 
     Args:
         eps: largest change of a value, as a fraction of [0, 1]; 4/255 is usual.

@@ -1,4 +1,4 @@
-"""Checks that a score depends on the photo alone: repeatable, the same in a batch, the same without gradient, fine."""
+"""Checks that a score depends on the photo alone: repeatable, independent of batch and gradient, fine-grained."""
 
 import torch
 
@@ -27,7 +27,7 @@ def batches(evidence: Evidence) -> Work[Measured]:
     yield
     alone = torch.cat([score(evidence.scorer, image[None]) for image in images])
     moved = _share(evidence, together - alone)
-    # Sums in another order: float32 rounding goes up to some hundredths of a percent in a deep network.
+    # Sums in another order: float32 rounding reaches a few hundredths of a percent in a deep network.
     return Measured(moved <= 0.1, (Figure("change by company", moved, "% of the range", "at most 0.1"),))
 
 

@@ -6,11 +6,11 @@ from robustiqa_core.blocks import ORTHOGONALIZATIONS
 from robustiqa_core.verdict import LEAST_AGREEMENT, LEAST_CHANGE, LEAST_MOVED
 
 MOST_LOST = 1.0 - LEAST_AGREEMENT
-"""Loss of rank correlation from which a model no longer says what it said."""
+"""Loss of rank correlation from which a model no longer rates photos as before."""
 LEAST_GAINED = LEAST_CHANGE
-"""Share of the baseline's AbsGain that must have gone for the gain to count as changed."""
+"""Relative change of the baseline's AbsGain from which the gain counts as changed."""
 LEAST_SPREAD = 0.7
-"""Spread of the scores, as a share of the baseline's, below which they are squeezed together."""
+"""Spread of the scores, as a share of the baseline's, below which they count as compressed."""
 MOST_ERROR = 2e-3
 """Deviation of a singular value from 1 that rounding explains; the self-check has the same limit."""
 MOST_BEYOND = 1.1
@@ -24,7 +24,7 @@ _MUCH_PRUNED, _LEAST_PRUNED = 0.2, 0.01
 
 @dataclass(frozen=True, slots=True)
 class HardenedFigures:
-    """What is known of a hardened model; None for what is not.
+    """The known figures of a hardened model; None if unknown.
 
     Args:
         agreement: SROCC with the baseline's scores of the same photos.
@@ -66,8 +66,8 @@ class Symptom:
     """A known failure.
 
     Args:
-        what: what is seen, with its figures.
-        cause: why it is likely so.
+        what: the symptom, with its figures.
+        cause: the likely cause.
         advice: what to try.
     """
 
@@ -77,7 +77,7 @@ class Symptom:
 
 
 def diagnose(figures: HardenedFigures) -> tuple[Symptom, ...]:
-    """Return the known failures that the figures show, the gravest first; none where all is well."""
+    """Return the known failures that the figures show, the most serious first; empty if there are none."""
     rules = (_order_lost, _gain_unchanged, _control_as_good, _not_orthogonal, _hidden_gradient, _squeezed)
     return tuple(symptom for rule in rules if (symptom := rule(figures)) is not None)
 
@@ -95,7 +95,7 @@ def diagnose_memory(*, kernel_bytes: int | None, build_bytes: int | None) -> Sym
     return Symptom(
         "The device ran out of memory.",
         cause,
-        "Take a smaller width or grid, fewer crops, or a deeper place, whose maps are smaller.",
+        "Choose a smaller width or grid, fewer crops, or a deeper place, whose maps are smaller.",
     )
 
 
@@ -114,12 +114,12 @@ def _order_lost(figures: HardenedFigures) -> Symptom | None:
         return None
     causes, advice = [], []
     if figures.depth is not None and figures.depth < _MIDDLE:
-        causes.append("the block lies early, and everything behind it sees other maps")
+        causes.append("the block is early, which changes the input of everything after it")
         advice.append("a deeper place")
     if figures.removed >= (_MUCH_PRUNED if figures.has_block else _LEAST_PRUNED):
         causes.append(f"{100 * figures.removed:.0f} % of the filters were pruned")
         advice.append("a smaller pruning ratio")
-    causes = causes or ["the tuning was too short for what was changed"]
+    causes = causes or ["fine-tuning was too short for the change"]
     other = figures.has_block and figures.variant != "isometric"
     last = ", or the variant isometric, which starts as the identity" if other else ""
     return Symptom(
@@ -168,7 +168,7 @@ def _not_orthogonal(figures: HardenedFigures) -> Symptom | None:
         return None
     return Symptom(
         f"The block is not orthogonal: a singular value differs from 1 by {error:.1e} (limit {MOST_ERROR:g}).",
-        "The kernel was computed wrongly on this machine, or in too low a precision.",
+        "The kernel was computed wrongly on this machine, or with too low precision.",
         "Run `robustiqa selfcheck` on the server. Set OMP_NUM_THREADS before the start, and switch off TF32.",
     )
 
@@ -182,7 +182,7 @@ def _hidden_gradient(figures: HardenedFigures) -> Symptom | None:
     return Symptom(
         f"The attack on the model itself is weaker than one made for the baseline: AbsGain {own:+.3f} against "
         f"{transferred:+.3f}.",
-        "The gradient is hidden, so the attack does not find its way. That is no robustness.",
+        "The gradient is hidden, so the attack fails to find a direction. That is not robustness.",
         "Look at the page Audit, and attack with more steps or as a black box before you believe the gain.",
     )
 
@@ -192,7 +192,7 @@ def _squeezed(figures: HardenedFigures) -> Symptom | None:
         return None
     return Symptom(
         f"The scores came out squeezed together: {figures.spread:.2f} of the baseline's spread.",
-        "A model that says nearly the same of every photo looks robust. Here the scores were stretched again, and the "
+        "A model that gives every photo nearly the same score looks robust. Here the scores were rescaled, and the "
         "gains with them.",
         "Judge by the scale of each model's own. Try more epochs, or a smaller "
         f"{'contraction' if figures.has_block else 'pruning ratio'}.",

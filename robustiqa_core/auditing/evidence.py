@@ -1,4 +1,4 @@
-"""What the checks of an audit share: the model, the photos, and each attack's result, computed once."""
+"""The evidence shared by the checks of an audit: the model, the photos, and each attack's result, computed once."""
 
 import copy
 import dataclasses
@@ -26,12 +26,12 @@ SERIES = ("blur", "noise", "jpeg", "contrast")
 SERIES_LEVELS = (3, 5)
 
 BLACK_BOXES = ("square", "nes")
-"""Attacks that need no gradient; the first that is there stands for them."""
+"""Attacks that need no gradient; the first available one is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditPlan(Configuration):
-    """What an audit uses.
+    """The attack and the budgets of an audit.
 
     Args:
         attack: the attack in use, whose results the audit is to trust or to doubt.
@@ -56,7 +56,7 @@ class AuditPlan(Configuration):
         """Where the attack in use wants the scores to go."""
         if self.attack.goal is None:
             raise ConfigurationError(
-                f"expected an attack that moves scores its way, got {type(self.attack).__name__}, which has no goal; "
+                f"expected an attack with a direction, got {type(self.attack).__name__}, which has none; "
                 "choose another, such as pgd"
             )
         return self.attack.goal
@@ -88,7 +88,7 @@ class Evidence:
             reference: a model to compare with, such as the baseline.
 
         Raises:
-            InputError: the images are not what they should be, or a model is in training mode.
+            InputError: the images are invalid, or a model is in training mode.
         """
         check_images(images)
         for model in (scorer, reference):
@@ -126,7 +126,7 @@ class Evidence:
 
     @property
     def can_attack(self) -> bool:
-        """Whether the attack in use can work on the model: it needs no gradient, or there is one."""
+        """Whether the attack in use can run on the model: it needs no gradient, or there is one."""
         blind = tuple(ATTACKS[name] for name in BLACK_BOXES if name in ATTACKS)
         return isinstance(self.plan.attack, blind) or self.has_gradient
 
@@ -137,7 +137,7 @@ class Evidence:
 
     @cached_property
     def precise(self) -> tuple[Scorer, Tensor]:
-        """The model and the photos in double precision, or as they are where that is not to be had.
+        """The model and the photos in double precision, where available.
 
         The photos lose a little contrast, so that both neighbours of each value are within [0, 1], and move at random
         by half a grey level, since some functions have their kinks where values are equal.
@@ -213,7 +213,7 @@ class Evidence:
         """
         if not isinstance(self.plan.attack, BallAttack):
             raise ConfigurationError(
-                f"expected an attack within a norm ball, got {type(self.plan.attack).__name__}; choose another, as pgd"
+                f"expected an attack within a norm ball, got {type(self.plan.attack).__name__}; use one such as pgd"
             )
         return self.plan.attack
 

@@ -26,8 +26,8 @@ def read_photos(paths: Sequence[PhotoFile | Path] = (), *, side: int = SIDE) -> 
         side: of the square in pixels. Photos are not enlarged.
 
     Raises:
-        InputError: a file is no photo, or smaller than the side.
-        ConfigurationError: a side that no model takes.
+        InputError: a file is not a photo, or smaller than the side.
+        ConfigurationError: a side that no model accepts.
     """
     check_count("side", side, low=MIN_SIDE, high=2048)
     squares = []

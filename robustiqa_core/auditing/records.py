@@ -1,4 +1,4 @@
-"""What a check measures, what an audit reports while it works, and what it ends with."""
+"""The records of an audit: measurements, findings, progress and the report."""
 
 import math
 from collections.abc import Generator
@@ -9,7 +9,7 @@ Verdict = Literal["pass", "doubt", "not run"]
 
 T = TypeVar("T")
 Work: TypeAlias = Generator[None, None, T]
-"""Work that yields wherever it may be stopped and returns its result."""
+"""A computation that yields wherever it may be stopped, and returns its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class Figure:
 
     Args:
         name: what it is.
-        value: the number; infinite where there is no end to it.
+        value: the number; infinite if unbounded.
         unit: such as `%`; empty for a bare number.
-        limit: in words, what the verdict asks of it, such as `at most 5`; empty where it only informs.
+        limit: the limit of the verdict in words, such as `at most 5`; empty if informative only.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the function of a check returns.
+    """The return value of a check.
 
     Args:
-        sound: whether nothing speaks against the model or the attack.
+        sound: whether the check found no problem with the model or the attack.
         figures: the numbers behind that.
         cost: gain of the attack in use, and the larger one that the check has found, in % of the range; None where
             it has found no larger one.
@@ -62,7 +62,7 @@ class Finding:
         verdict: `pass`, `doubt`, or `not run` where the check does not apply.
         figures: the numbers behind the verdict.
         meaning: what the verdict means.
-        advice: what to do about a doubt, or to have the check run; empty after a pass.
+        advice: what to do about a doubt, or how to make the check run; empty after a pass.
         cost: of a doubt: gain of the attack in use, and the larger one that was found, in % of the range; None where
             no larger one was.
     """
@@ -76,7 +76,7 @@ class Finding:
     cost: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding as a JSON object; a figure without end is None there."""
+        """Return the finding as a JSON object; an infinite figure is None there."""
         values = asdict(self)
         for figure in values["figures"]:
             figure["value"] = figure["value"] if math.isfinite(figure["value"]) else None

@@ -1,4 +1,4 @@
-"""The one runner of all checks: their order, what does not apply, what goes wrong, and the counts."""
+"""The runner of all checks: order, applicability, errors and counts."""
 
 import time
 from collections.abc import Generator, Sequence
@@ -24,7 +24,7 @@ def audit(
 ) -> Generator[AuditStep | AuditReport, None, None]:
     """Ask whether a model is as robust as an attack says; return an iterator whose last record is the AuditReport.
 
-    It can be closed at any step. Nothing that is passed in is changed.
+    It can be closed at any step. Arguments are not modified.
 
     Args:
         scorer: the model, in evaluation mode.
@@ -34,7 +34,7 @@ def audit(
         checks: keys of CHECKS, in the order in which to run them.
 
     Raises:
-        InputError: at once, if the images are not what they should be or a model is in training mode.
+        InputError: at once, if the images are invalid or a model is in training mode.
         ConfigurationError: at once, for an unknown check.
     """
     for name in checks:
@@ -43,7 +43,7 @@ def audit(
 
 
 def _records(evidence: Evidence, checks: tuple[str, ...]) -> Generator[AuditStep | AuditReport, None, None]:
-    # The clock stands still while the consumer works on a record.
+    # The clock stops while the consumer works on a record.
     seconds, resumed = 0.0, time.perf_counter()
     findings: tuple[Finding, ...] = ()
     for number, name in enumerate(checks, 1):

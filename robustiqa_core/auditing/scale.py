@@ -1,4 +1,4 @@
-"""Checks of the scores themselves: do they use their scale, judge photos as people do, and are they only squeezed?"""
+"""Checks of the scores: do they use their scale, rank photos as people do, and are they merely compressed?"""
 
 import math
 
@@ -39,8 +39,8 @@ def contraction(evidence: Evidence) -> Work[Measured]:
     """Measure whether the gain falls below the reference's in the model's own scale, too.
 
     The own scale of each model is the deviation of its scores over clean and degraded photos, so that a stated range
-    that is wrong does not matter. A model that merely squeezes its scores loses gain in the reference's scale and none
-    in its own.
+    that is wrong does not matter. A model that merely compresses its scores loses gain on the reference's scale but not
+    on its own.
     """
     model, reference = evidence.scorer, evidence.compared
     spreads, moved = [], []

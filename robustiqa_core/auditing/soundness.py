@@ -1,4 +1,4 @@
-"""Checks of the attack itself: it breaks what is known to break, returns its best, and keeps to its budget."""
+"""Checks of the attack: it reaches a known optimum, returns its best point, and stays within its budget."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Checks that the attack in use is as strong as it can be on this model: what a hidden gradient would betray."""
+"""Checks that the attack in use is as strong as possible on this model; they reveal hidden gradients."""
 
 import dataclasses
 import itertools
@@ -24,7 +24,7 @@ _UNBOUNDED = PGD(eps=1.0, step_size=2 / 255, steps=60, random_start=False)
 def order(evidence: Evidence) -> Work[Measured]:
     """Measure the mean gains of noise, of the best single step, of ten steps and of the attack in use.
 
-    A score can bend within the budget, so that one step to its border comes out behind the hill: that is no hidden
+    A score can peak within the budget, so that one step to its border overshoots: that is not a hidden
     gradient. So a single step may have several sizes, of a grey level and more, and the best of them counts for each
     photo; noise gets the same chances.
     """

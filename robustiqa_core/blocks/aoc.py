@@ -59,7 +59,7 @@ class AOC(SpatialConvolution):
 
     @classmethod
     def cost(cls, channels_in: int, channels_out: int, kernel_size: int, height: int, width: int) -> LayerCost:
-        """Return what a layer of this shape costs on a grid of height x width, in single precision."""
+        """Return the cost of a layer of this shape on a grid of height x width, in single precision."""
         less, more = sorted((channels_in, channels_out))
         projections = 2 * (kernel_size - 1) * less * ((less + 1) // 2)
         kernel = less * more * kernel_size**2

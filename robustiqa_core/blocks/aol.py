@@ -1,4 +1,4 @@
-"""Almost orthogonal convolution: a rescaled kernel that stretches nothing."""
+"""Almost orthogonal convolution: a rescaled, 1-Lipschitz kernel."""
 
 import math
 
@@ -13,7 +13,7 @@ class AOL(SpatialConvolution):
     """The almost orthogonal layer: 1-Lipschitz for every weight, orthogonal only where the weights happen to be.
 
     Each input channel of the kernel W is divided by the root of its row sum in |W* W|, W* W being the kernel of the
-    convolution followed by its transpose. No inverse and no iteration; what it loses is length, not time.
+    convolution followed by its transpose. It needs no inverse and no iteration, but shortens maps.
 
     Source: B. Prach and C. H. Lampert, "Almost-Orthogonal Layers for Efficient General-Purpose Lipschitz Networks",
     ECCV 2022, theorem 1 and section 4. On a grid smaller than 2k - 1 places that wrap onto each other add up to no
@@ -33,7 +33,7 @@ class AOL(SpatialConvolution):
 
     @classmethod
     def cost(cls, channels_in: int, channels_out: int, kernel_size: int, height: int, width: int) -> LayerCost:
-        """Return what a layer of this shape costs on a grid of height x width, in single precision."""
+        """Return the cost of a layer of this shape on a grid of height x width, in single precision."""
         less = min(channels_in, channels_out)
         kernel = channels_in * channels_out * kernel_size**2
         return cls._spatial_cost(

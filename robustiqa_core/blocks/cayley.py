@@ -16,7 +16,7 @@ with n > 1, MKL gets batches of 200 and more wrong (torch 2.13 and 2.14), and fl
 
 
 def inverse_of(matrices: Tensor) -> Tensor:
-    """Return the inverses of matrices (..., n, n); of what has none, values that the check of the result refuses.
+    """Return the inverses of matrices (..., n, n); for singular ones, values that the later check refuses.
 
     Raises:
         NumericalError: the library of linear algebra fails on them.
@@ -32,8 +32,8 @@ def inverse_of(matrices: Tensor) -> Tensor:
         if "illegal value" not in str(error):
             raise
         raise NumericalError(
-            f"expected the inverses of {matrices.shape[:-2].numel()} matrices of side {side}, got an error of the "
-            "library; do not call torch.set_num_threads (set OMP_NUM_THREADS before the start instead)"
+            f"expected the inverses of {matrices.shape[:-2].numel()} matrices of side {side}, got a library "
+            "error; do not call torch.set_num_threads (set OMP_NUM_THREADS before the start instead)"
         ) from error
 
 
@@ -67,14 +67,14 @@ class _Factors:
 
 
 class Cayley(SpectralConvolution):
-    """The Cayley layer: exactly orthogonal, at the price of one inverse per frequency.
+    """The Cayley layer: exactly orthogonal, at the cost of one inverse per frequency.
 
     With the scaled weights at a frequency split into the square top U and the rest V,
     A = U - U^H + V^H V and Q = [(I + A)^-1 (I - A); -2 V (I + A)^-1]. The real part of A is not negative, so that
     I + A can always be inverted, and Q^H Q = I. The weights are scaled to the norm `alpha`, which is trained too.
 
     Source: A. Trockman and J. Z. Kolter, "Orthogonalizing Convolutional Layers with the Cayley Transform", ICLR 2021,
-    section 4. As there: circular, stride 1. Other than there: any height and width, half of the spectrum, `alpha` (the
+    section 4. As in the paper: circular, stride 1. Unlike it: any height and width, half of the spectrum, `alpha` (the
     norm of the weights, not of their transform) exists from the start, and U - U^H is formed before the transform, so
     that a self-adjoint kernel gives the identity to the last bit.
     """
@@ -90,7 +90,7 @@ class Cayley(SpectralConvolution):
 
     @classmethod
     def cost(cls, channels_in: int, channels_out: int, kernel_size: int, height: int, width: int) -> LayerCost:
-        """Return what a layer of this shape costs on a grid of height x width, in single precision."""
+        """Return the cost of a layer of this shape on a grid of height x width, in single precision."""
         cost = super().cost(channels_in, channels_out, kernel_size, height, width)
         return replace(cost, parameters=cost.parameters + 1)
 

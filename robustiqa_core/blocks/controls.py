@@ -1,4 +1,4 @@
-"""Controls: what stands in an orthogonal convolution's place to show what orthogonality adds."""
+"""Controls: stand-ins for an orthogonal convolution, to show what orthogonality adds."""
 
 import math
 from typing import ClassVar
@@ -11,7 +11,7 @@ from robustiqa_core.checks import check_fraction
 
 
 class Plain(SpatialConvolution):
-    """An ordinary convolution of the same shape: as free as its weights."""
+    """An ordinary, unconstrained convolution of the same shape."""
 
     title = "Plain convolution"
     paper = ""
@@ -26,7 +26,7 @@ class Plain(SpatialConvolution):
 
     @classmethod
     def cost(cls, channels_in: int, channels_out: int, kernel_size: int, height: int, width: int) -> LayerCost:
-        """Return what a layer of this shape costs on a grid of height x width, in single precision."""
+        """Return the cost of a layer of this shape on a grid of height x width, in single precision."""
         kernel = channels_in * channels_out * kernel_size**2
         shape = (channels_in, channels_out, kernel_size)
         return cls._spatial_cost(shape, (height, width), parameters=kernel, build_numbers=0)
@@ -42,7 +42,7 @@ class Plain(SpatialConvolution):
 
 
 class Identity(BlockConvolution):
-    """No convolution: channels that both sides have pass, others are 0 or dropped.
+    """No convolution: common channels pass, others are 0 or dropped.
 
     A Cayley layer with small weights is close to it, which is why it must be beaten.
     """

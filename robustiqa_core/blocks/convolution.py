@@ -1,4 +1,4 @@
-"""What every orthogonalisation has in common: a kernel that is built from weights, and its circular convolution."""
+"""Base of all orthogonalisations: a kernel built from weights, and its circular convolution."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ MEMORY_LIMIT = 2 * 2**30
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """What a layer costs, known before it is built.
+    """The cost of a layer, known before it is built.
 
     Args:
         parameters: trainable numbers.
@@ -47,7 +47,7 @@ class LayerCost:
         """Raise ConfigurationError if building the kernel would take more than `MEMORY_LIMIT`."""
         if self.build_bytes > MEMORY_LIMIT:
             raise ConfigurationError(
-                f"expected a kernel that can be built in {MEMORY_LIMIT / 2**30:.0f} GiB, got one that takes "
+                f"expected a kernel that can be built in {MEMORY_LIMIT / 2**30:.0f} GiB, got one that needs "
                 f"{self.build_bytes / 2**30:.1f} GiB; choose fewer channels (width) or a smaller grid"
             )
 
@@ -84,10 +84,10 @@ def wrap(x: Tensor, side: int) -> Tensor:
 
 
 class BlockConvolution(nn.Module, ABC):
-    """What can stand in the middle of a block: it keeps the size of maps, and says what it promises and costs.
+    """The layer inside a block: it preserves the size of maps and states its guarantee and its cost.
 
-    Nothing is learnt from the first input: every weight exists from the start, and any batch and any size of maps may
-    follow any other. A subclass is tested by being listed in `ORTHOGONALIZATIONS`.
+    Every weight exists from the start, and the batch and map size may change at every call. A subclass is tested by
+    being listed in `ORTHOGONALIZATIONS`.
     """
 
     title: ClassVar[str]
@@ -95,9 +95,9 @@ class BlockConvolution(nn.Module, ABC):
     paper: ClassVar[str]
     """Source; empty for a control."""
     guarantee: ClassVar[Guarantee]
-    """What is promised of the singular values, for every value of the weights."""
+    """The guarantee on the singular values, for all weights."""
     is_control: ClassVar[bool] = False
-    """Whether it only stands beside the others to show what they add."""
+    """Whether it is a control."""
     padding: ClassVar[str] = "circular"
     """What lies outside the map: its opposite edge. Zeros there would break orthogonality at the edges."""
 
@@ -119,7 +119,7 @@ class BlockConvolution(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def cost(cls, channels_in: int, channels_out: int, kernel_size: int, height: int, width: int) -> LayerCost:
-        """Return what a layer of this shape costs on a grid of height x width, in single precision."""
+        """Return the cost of a layer of this shape on a grid of height x width, in single precision."""
 
     @abstractmethod
     def start_at_identity(self) -> None:

@@ -1,4 +1,4 @@
-"""Networks whose blocks compute what they need of their weights once, not at every call."""
+"""Folding of blocks: their matrices are computed once, not at every call."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ def fold_blocks(network: nn.Module) -> None:
 def folded_blocks(network: nn.Module) -> Iterator[None]:
     """Fold the blocks of a network within the `with` block, in which its weights do not change.
 
-    For what is measured between the steps of a training; blocks that are folded already stay so.
+    For measurements between training steps; blocks that are already folded stay so.
     """
     blocks = _unfolded(network)
     for block in blocks:

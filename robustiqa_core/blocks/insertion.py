@@ -1,4 +1,4 @@
-"""Putting blocks into a network, and telling which it has."""
+"""Inserting blocks into a network, and listing those it has."""
 
 import copy
 from typing import TypeVar
@@ -50,7 +50,7 @@ def insert(network: Network, point_name: str, settings: BlockSettings) -> Networ
     point = points[check_choice("insertion point", point_name, points)]
     if point_name in blocks_of(network):
         raise ConfigurationError(
-            f"expected a place without a block, got {point_name}, which has one; insert into the network without it"
+            f"expected a free place, got {point_name}, which has a block; use the network without it"
         )
     like = next(parameter for parameter in network.parameters() if parameter.is_floating_point())
     block = new_block(settings, point.channels).to(like.device, like.dtype)

@@ -1,4 +1,4 @@
-"""What a folded block has made of its weights."""
+"""The cached matrices of a folded block."""
 
 from collections.abc import Callable, Hashable
 from typing import TypeVar, cast

@@ -1,4 +1,4 @@
-"""What a layer really does, measured through its forward pass."""
+"""The action of a layer, measured through its forward pass."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 def response(layer: nn.Module, channels: int, height: int, width: int) -> Tensor:
     """Return the matrices (F, out, in) by which a linear, shift-invariant layer multiplies each frequency of a grid.
 
-    Measured: the layer is given a unit impulse in each of its channels. Nothing is read from its weights.
+    Measured with a unit impulse in each channel, without reading the weights.
 
     Args:
         layer: maps (N, channels, H, W) to (N, out, H, W), linear and circular, such as those of `ORTHOGONALIZATIONS`.

@@ -1,4 +1,4 @@
-"""What a block costs, before it is built."""
+"""The cost of a block, before it is built."""
 
 import time
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from robustiqa_core.blocks.settings import BlockSettings
 
 @dataclass(frozen=True, slots=True)
 class CostPreview:
-    """What a block costs on a map.
+    """The cost of a block on a map.
 
     Args:
         parameters: trainable numbers.
@@ -31,7 +31,7 @@ class CostPreview:
 
 
 def preview(settings: BlockSettings, channels: int, height: int, width: int) -> CostPreview:
-    """Return what a block costs on maps (N, channels, height, width), in single precision; nothing is built.
+    """Return the cost of a block on maps (N, channels, height, width), in single precision, without building it.
 
     Args:
         settings: the block.

@@ -1,7 +1,7 @@
 """A folded spectral block as a few products of real matrices.
 
-Averaging to cells, the transform, its inverse and the way back to the map are all linear and know nothing of channels:
-of a small map they are two matrices. With the kernel between them, what was a dozen of small steps is three products.
+Averaging to cells, the transform, its inverse and the way back to the map are linear and independent of channels: for
+a small map they are two matrices. With the kernel between them, a dozen small steps become three products.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MOST_NUMBERS = 3 * 2**15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Transforms:
-    """What lies on both sides of a kernel, for maps of P places and a grid of F frequencies (half the spectrum).
+    """The matrices on both sides of a kernel, for maps of P places and a grid of F frequencies (half the spectrum).
 
     Args:
         enter: (2 F, P), from the places to the real and the imaginary part at each frequency.
@@ -57,7 +57,7 @@ def transforms(
     spread: Callable[[Tensor], Tensor],
     like: Tensor,
 ) -> Transforms:
-    """Return the matrices for maps of a size; they are found by asking what becomes of each place and each frequency.
+    """Return the matrices for maps of a size; found by transforming a unit impulse at each place and frequency.
 
     Args:
         size: (height, width) of the maps.

@@ -68,10 +68,10 @@ def as_maps(rows: Tensor, height: int, width: int) -> Tensor:
 
 
 class RobustBlock(nn.Module, ABC):
-    """What both variants have: the settings that define them, and a convolution between a map's grid and the map.
+    """Base of both variants: their settings, and a convolution between a map's grid and the map.
 
-    A block makes what it needs (an orthogonal kernel, directions) of its weights at every call. Folded, for attacks
-    and scores, it makes them once, and multiplies small maps by a few real matrices (see `products`).
+    A block derives an orthogonal kernel and directions from its weights at every call. Folded, for attacks and scores,
+    it derives them once, and multiplies small maps by a few real matrices (see `products`).
     """
 
     convolution: BlockConvolution
@@ -111,7 +111,7 @@ class RobustBlock(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W) of x (N, C, H, W)."""
         if self._kept is not None and torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters()):
-            # Weights that are to learn are no longer those that it was folded with.
+            # Trainable weights may differ from those that it was folded with.
             self.unfold()
         small = self._kept is not None and self._is_small(x.shape[2], x.shape[3])
         return self.multiply(x) if small else self.transform(x)
@@ -125,12 +125,12 @@ class RobustBlock(nn.Module, ABC):
         self._kept = Kept()
 
     def unfold(self) -> None:
-        """Make everything of the weights at every call again."""
+        """Derive everything from the weights at every call again."""
         self._kept = None
 
     @property
     def is_folded(self) -> bool:
-        """Whether the block makes what it needs of its weights only once."""
+        """Whether the block derives its matrices only once."""
         return self._kept is not None
 
     def _once(self, kind: str, key: Hashable, build: Callable[[], Value]) -> Value:
@@ -180,8 +180,8 @@ class PaperBlock(RobustBlock):
     """The paper's block: y = upsample(Q(pool(R x))).
 
     R is a 1 x 1 convolution from C to r channels, the pool averages to a square grid, Q is an orthogonal convolution
-    from r back to C channels, and the result is spread to the map's size by bilinear interpolation. What R and the
-    pool drop is lost, so that a trained network must relearn what follows; only Q keeps lengths. The block as a
+    from r back to C channels, and the result is spread to the map's size by bilinear interpolation. R and the pool lose
+    information, so that a trained network must relearn what follows; only Q preserves lengths. The block as a
     whole is not bounded: R may have any norm, and interpolation lengthens a map. `identity` in Q's place fills
     channels with zeros.
 
@@ -222,7 +222,7 @@ class PaperBlock(RobustBlock):
 
 
 class IsometricBlock(RobustBlock):
-    """The block that deserves the name: y = x + b S^T (Q - I) S x, with b in (0, 1], and y = x at the start.
+    """The isometric block: y = x + b S^T (Q - I) S x, with b in (0, 1], and y = x at the start.
 
     S averages the map to cells and takes r of the C channels' directions; both have orthonormal rows, so S S^T = I.
     Write x = S^T S x + (I - S^T S) x, two parts at right angles. With b = 1, y = S^T Q S x + (I - S^T S) x, and

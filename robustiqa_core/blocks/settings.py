@@ -1,4 +1,4 @@
-"""What defines a RobustBlock besides its weights."""
+"""The definition of a RobustBlock, without its weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class BlockSettings(Configuration):
     """What defines a RobustBlock besides its weights; stored in the model card by name.
 
     Args:
-        variant: `isometric` keeps what it does not touch and starts as the identity; `paper` is the paper's.
+        variant: `isometric` starts as the identity and leaves the rest of the map unchanged; `paper` is the paper's.
         orthogonalization: the convolution inside, a key of `ORTHOGONALIZATIONS`.
         width: channels that the block works on, at most those of the map where it is inserted.
         grid: rows and columns of the square grid that the map is averaged to. `isometric` takes the map's own side
@@ -63,7 +63,7 @@ class BlockSettings(Configuration):
         """Raise ConfigurationError if the block does not fit a map of that many channels."""
         if self.width > channels:
             raise ConfigurationError(
-                f"width must be at most the {channels} channels of the place where the block goes, got {self.width}; "
+                f"width must be at most the {channels} channels at the block's place, got {self.width}; "
                 "choose a smaller width or a deeper place"
             )
 

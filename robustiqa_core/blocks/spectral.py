@@ -1,4 +1,4 @@
-"""Convolutions that are orthogonal because their matrix at every frequency is."""
+"""Convolutions made orthogonal by an orthogonal matrix at every frequency."""
 
 import math
 from abc import abstractmethod
@@ -39,7 +39,7 @@ def transfer(weight: Tensor, height: int, width: int) -> Tensor:
 
 
 class SpectralConvolution(ConstrainedConvolution):
-    """One that multiplies the Fourier transform of its input by an orthogonal matrix at each frequency.
+    """A convolution that multiplies the Fourier transform of its input by an orthogonal matrix at each frequency.
 
     The weights are those of an ordinary small kernel; the orthogonal kernel is as large as the grid. A subclass maps
     the weights to matrices with orthonormal columns; layers with more inputs than outputs use the transposed ones.
@@ -57,7 +57,7 @@ class SpectralConvolution(ConstrainedConvolution):
 
     @classmethod
     def cost(cls, channels_in: int, channels_out: int, kernel_size: int, height: int, width: int) -> LayerCost:
-        """Return what a layer of this shape costs on a grid of height x width, in single precision."""
+        """Return the cost of a layer of this shape on a grid of height x width, in single precision."""
         frequencies = height * (width // 2 + 1)
         numbers = frequencies * channels_in * channels_out
         # Two real transforms of each map, and a complex product (4 + 4 operations) at each frequency.

@@ -54,7 +54,7 @@ def check_new_variant(model: str, variant: str, *, taken: Collection[str]) -> st
         taken: stems of the models that there are, such as `linearity-baseline`.
     """
     if f"{model}-{check_variant(variant)}" in taken:
-        raise ConfigurationError(f"there is a {model} called {variant} already; choose another name")
+        raise ConfigurationError(f"{model} {variant} already exists; choose another name")
     return variant
 
 
@@ -77,7 +77,7 @@ def check_new_checkpoint(model: str, variant: str, *, root: Path, overwrite: boo
     paths = [root / f"{stem}{ending}" for ending in (".safetensors", ".json")]
     if not overwrite and any(path.exists() for path in paths):
         raise ConfigurationError(
-            f"there is a {model} called {variant} already in {root}; choose another name or another --out, or add "
+            f"{model} {variant} already exists in {root}; choose another name or another --out, or add "
             "--overwrite to replace it"
         )
     for path in paths:
@@ -236,7 +236,7 @@ def _fill(network: QualityModel, state: dict[str, Tensor], place: str) -> None:
     if wrong:
         raise InputError(
             f"expected the {len(expected)} tensors of the architecture in {place}; "
-            f"{len(wrong)} are missing, too many or of another shape, such as {wrong[0]}; restore the file and its card"
+            f"{len(wrong)} are missing, unexpected or misshapen, such as {wrong[0]}; restore the file and its card"
         )
     network.load_state_dict(
         {name: value.to(expected[name].dtype) for name, value in state.items()}, strict=True, assign=True
@@ -270,7 +270,7 @@ def save_checkpoint(
     """
     check_new_checkpoint(card.model, card.variant, root=root, overwrite=overwrite)
     if is_masked(network):
-        raise ConfigurationError("expected a network without pruning masks, got one with them; bake it, then save it")
+        raise ConfigurationError("expected a network without pruning masks, got one with masks; bake it, then save it")
     tensors: dict[str, Tensor] = {}
     for name, value in network.state_dict().items():
         stored = value.detach().cpu().contiguous()

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, metavar="IMAGE", help=f"photo file ({PHOTO_KINDS})")
     add_model(parser)
     add_attack(parser)
-    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="scale larger photos down to this many px")
     parser.add_argument("--out", type=Path, help="folder for the adversarial PNG and the JSON of the run")
     add_overwrite(parser)
     add_json(parser)

@@ -41,12 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--attack",
         default=spell_attack(_DEFAULTS.attack),
         metavar="NAME[:KEY=VALUE,...]",
-        help="attack whose results are to be trusted (default: %(default)s)",
+        help="attack whose results to check (default: %(default)s)",
     )
-    parser.add_argument("--queries", type=int, default=_DEFAULTS.queries, help="of the black-box attack")
-    parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="of random directions")
+    parser.add_argument("--queries", type=int, default=_DEFAULTS.queries, help="queries of the black-box attack")
+    parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="seed of the random directions")
     parser.add_argument(
-        "--side", type=int, default=SIDE, help="photos are cut to this square (default: %(default)s px)"
+        "--side", type=int, default=SIDE, help="crop photos to a square of this side (default: %(default)s px)"
     )
     add_json(parser)
 

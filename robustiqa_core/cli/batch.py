@@ -51,7 +51,7 @@ def finish(done: int, skipped: Sequence[Skipped]) -> int:
         raise InputError(skipped[0].reason)
     if not done:
         reason = one_line(skipped[0]) if skipped else "none was named"
-        raise InputError(f"expected a photo that can be used, got none of {max(1, len(skipped))}: {reason}")
+        raise InputError(f"expected a usable photo, got none out of {max(1, len(skipped))}: {reason}")
     for record in skipped:
         print(f"left out {one_line(record)}", file=sys.stderr)
     if skipped:

@@ -28,13 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_photo_words(parser)
     add_model(parser)
     parser.add_argument(
-        "--radius", type=fraction, required=True, help="length (l2) of a perturbation over all values in [0, 1]"
+        "--radius", type=fraction, required=True, help="l2 norm of the perturbation over all values in [0, 1]"
     )
-    parser.add_argument("--sigma", type=fraction, default=_DEFAULTS.sigma, help="of the noise (default: %(default)s)")
+    parser.add_argument(
+        "--sigma", type=fraction, default=_DEFAULTS.sigma, help="standard deviation of the noise (default: %(default)s)"
+    )
     parser.add_argument("--samples", type=int, default=1000, help="noisy copies of each photo (default: %(default)s)")
-    parser.add_argument("--confidence", type=float, default=0.999, help="for each photo (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the noise; not 0, that of the scores (default: 1)")
-    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
+    parser.add_argument(
+        "--confidence", type=float, default=0.999, help="confidence of each bound (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the noise; not 0, the seed of the scores (default: 1)"
+    )
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="scale larger photos down to this many px")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="where to save the bounds as a table")
     add_overwrite(parser)
     add_json(parser)

@@ -15,7 +15,7 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     parser.add_argument(
         "--dataset", required=required, choices=[*DATASETS, "csv"], help="csv: any photos listed in --scores"
     )
-    parser.add_argument("--root", type=Path, help="folder of the data set; demo lies in the repository")
+    parser.add_argument("--root", type=Path, help="folder of the data set; demo is in the repository")
     parser.add_argument("--scores", type=Path, help="CSV of file, mos, split (default: scores.csv in --root)")
 
 
@@ -29,8 +29,8 @@ def read_data(arguments: argparse.Namespace) -> tuple[tuple[LabelledPhoto, ...],
     if name in DATASETS and DATASETS[name].test_only:
         trainable = ", ".join(other for other, public in DATASETS.items() if not public.test_only)
         raise ConfigurationError(
-            f"{DATASETS[name].title} is a test across data sets, nothing is trained or chosen on it, got --dataset "
-            f"{name}; learn from {trainable} or csv"
+            f"{DATASETS[name].title} is for cross-dataset tests only, not for training or selection, got --dataset "
+            f"{name}; train on {trainable} or csv"
         )
     return _read(arguments)
 

@@ -51,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser, required=False)
     parser.add_argument("--dmos", action="store_true", help="the human scores are DMOS: smaller is better")
     parser.add_argument("--split", default="test", choices=SPLITS, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the validation split, where the data set has none")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the validation split, if the data set has none")
     parser.add_argument(
-        "--mask-corner", action="store_true", help="cover the lower left corner, where BIQ2021 has watermarks"
+        "--mask-corner", action="store_true", help="cover the lower left corner, where BIQ2021 photos have watermarks"
     )
     parser.add_argument("--png", type=Path, metavar="FILE", help="where to save a scatter plot")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="where to save a table of all photos")
@@ -104,12 +104,12 @@ def _rated(arguments: argparse.Namespace) -> RatedPhotos:
     """Return the photos that the options name, by a data set or one by one."""
     if arguments.images:
         if arguments.mos is None or arguments.dataset is not None:
-            raise ConfigurationError("photos need --mos TABLE and no --dataset; give the table, or name no photos")
+            raise ConfigurationError("photos need --mos TABLE and no --dataset; give the table, or omit the photos")
         paths, left_out = gather_photos(arguments.images)
         match = match_mos(arguments.mos, read_mos(arguments.mos, dmos=arguments.dmos), paths)
         photos = tuple(LabelledPhoto(path, match.scores[path], "test") for path in paths if path in match.scores)
         if len(photos) < 2:
-            raise InputError(f"expected two or more photos with a human score, got {len(photos)}; {match.notes[0]}")
+            raise InputError(f"expected at least two photos with a human score, got {len(photos)}; {match.notes[0]}")
         return RatedPhotos(photos, arguments.mos.stem, arguments.mos.parent, left_out, match.notes)
     if arguments.mos is not None or arguments.dataset is None:
         raise ConfigurationError(

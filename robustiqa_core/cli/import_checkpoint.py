@@ -34,20 +34,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint",
         type=Path,
         metavar="FILE",
-        help="PyTorch checkpoint as its authors publish it, or as pyiqa, Lightning or torch.compile keep it",
+        help="PyTorch checkpoint as published by its authors, or as saved by pyiqa, Lightning or torch.compile",
     )
     parser.add_argument("--architecture", required=True, choices=IMPORTERS)
-    parser.add_argument("--variant", default="published", help="name that the model gets here (default: %(default)s)")
+    parser.add_argument("--variant", default="published", help="name of the imported model (default: %(default)s)")
     parser.add_argument(
         "--short-side",
         type=int,
-        help="size the network works at: larger photos are reduced, their aspect kept; smaller ones are not enlarged "
+        help="working size: larger photos are scaled down, keeping their aspect ratio; smaller ones are not enlarged "
         "(default: the authors')",
     )
-    parser.add_argument("--k", type=float, default=1.0, help="factor on the score; -1 where smaller was better")
-    parser.add_argument("--b", type=float, default=0.0, help="what is added to the score after that")
-    parser.add_argument("--unit", default="score of the published model", help="what a score is, for the card")
-    parser.add_argument("--licence", default="as its authors state", help="of the weights, for the card")
+    parser.add_argument("--k", type=float, default=1.0, help="factor on the score; -1 if smaller was better")
+    parser.add_argument("--b", type=float, default=0.0, help="offset added after the factor")
+    parser.add_argument("--unit", default="score of the published model", help="unit of the score, for the card")
+    parser.add_argument("--licence", default="as its authors state", help="licence of the weights, for the card")
     parser.add_argument("--out", type=Path, help="folder of the checkpoint (default: where the app looks)")
     add_overwrite(parser)
     add_json(parser)

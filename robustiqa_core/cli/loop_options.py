@@ -23,16 +23,16 @@ LOOP_OPTIONS = ("epochs", "stop_after", "batch_size", "patience", "precision", "
 def add_loop(parser: argparse.ArgumentParser, defaults: LoopSettings) -> None:
     """Add the options of `LoopSettings` that people change, and --workers."""
     parser.add_argument("--epochs", type=int, default=defaults.epochs, help="default: %(default)s")
-    parser.add_argument("--stop-after", type=int, help="epoch to end with, on the schedule of all of them")
+    parser.add_argument("--stop-after", type=int, help="stop after this epoch, on the schedule of --epochs")
     parser.add_argument(
-        "--batch-size", type=int, default=defaults.batch_size, help="of all processes together (default: %(default)s)"
+        "--batch-size", type=int, default=defaults.batch_size, help="total over all processes (default: %(default)s)"
     )
     parser.add_argument(
-        "--patience", type=int, help="end after so many epochs without a better validation figure (default: never)"
+        "--patience", type=int, help="stop after this many epochs without improvement in validation (default: never)"
     )
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes that decode photos, for each that trains")
+    parser.add_argument("--workers", type=int, default=1, help="decoding processes for each training process")
 
 
 def loop_settings(arguments: argparse.Namespace, device: torch.device) -> dict[str, Any]:

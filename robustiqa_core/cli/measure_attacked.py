@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _recipe(card: ModelCard) -> HardeningRecipe:
     """Return how a model was hardened."""
     if not check_hardened_card(card).hardening:
-        raise ConfigurationError(f"expected a model that `robustiqa harden` made, got {card.stem}; name another one")
+        raise ConfigurationError(f"expected a model that `robustiqa harden` made, got {card.stem}; choose another one")
     return HardeningRecipe.from_json(dict(card.hardening["recipe"]), place=f"the card of {card.stem}")
 
 

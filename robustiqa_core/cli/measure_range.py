@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("models", nargs="*", metavar="MODEL-VARIANT", help="checkpoints (default: all)")
     add_data(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the draw of 2,000 training photos; baselines have 0")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the draw of 2,000 training photos; baselines use 0"
+    )
     parser.add_argument("--out", type=Path, help="folder of the checkpoints (default: where the app looks)")
     add_device(parser)
     add_json(parser)
@@ -102,7 +104,7 @@ def chosen_cards(names: list[str], cards: tuple[ModelCard, ...], root: Path) -> 
     if unknown or not known:
         raise ConfigurationError(
             f"expected checkpoints of {root} ({', '.join(known) or 'there are none'}), got "
-            f"{', '.join(unknown) or 'none'}; name others, or their folder with --out"
+            f"{', '.join(unknown) or 'none'}; choose from these, or give their folder with --out"
         )
     return [known[name] for name in dict.fromkeys(names or known)]
 

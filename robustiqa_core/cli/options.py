@@ -75,8 +75,8 @@ def check_architecture(model: str, task: str) -> str:
     """
     if find_own_model(model) is not None:
         raise ConfigurationError(
-            f"{task} needs a model whose layers are known here, {', '.join(ARCHITECTURES)}, got {model}, a model of "
-            "your own, which can be scored, attacked, compared and audited; docs/guide/adding_a_model.md says how "
+            f"{task} needs one of the built-in architectures ({', '.join(ARCHITECTURES)}), got {model}, a model of "
+            "your own, which can be scored, attacked, compared and audited; docs/guide/adding_a_model.md explains how "
             "to make it an architecture"
         )
     return check_choice("--model", model, ARCHITECTURES)
@@ -94,7 +94,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
     """Add --overwrite."""
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there already")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
 def photos_named(words: Sequence[str], *, limit: int | None = None, names: str | None = None) -> tuple[Path, ...]:
@@ -114,7 +114,7 @@ def add_names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names",
         metavar="LIST",
-        help="take the photos that a list names, in its order: a text file with one file name a line, or a list of "
+        help="use the photos of a list, in its order: a text file with one file name per line, or a list of "
         "this repository, such as nips2017_200",
     )
 

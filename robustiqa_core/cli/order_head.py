@@ -26,32 +26,35 @@ _OPTIONS = ("weight", "margin", "softness", "penalty", "photos", "series", "seed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--model", default="linearity", choices=ARCHITECTURES, help="whose baseline is refitted")
+    parser.add_argument(
+        "--model", default="linearity", choices=ARCHITECTURES, help="architecture whose baseline is refitted"
+    )
     add_data(parser)
     parser.add_argument(
         "--weight",
         type=float,
         default=_DEFAULTS.weight,
-        help="weight of the order relative to the MOS (default: %(default)s)",
+        help="weight of the ranking loss relative to the MOS loss (default: %(default)s)",
     )
     parser.add_argument(
         "--margin",
         type=float,
         default=_DEFAULTS.margin,
-        help="difference between two levels, of the MOS scale (default: %(default)s)",
+        help="margin between two levels, as a share of the MOS scale (default: %(default)s)",
     )
     parser.add_argument(
-        "--softness", type=float, default=_DEFAULTS.softness, help="of that margin (default: %(default)s)"
+        "--softness", type=float, default=_DEFAULTS.softness, help="softness of that margin (default: %(default)s)"
     )
     parser.add_argument(
-        "--penalty", type=float, default=_DEFAULTS.penalty, help="on the change of weights (default: %(default)s)"
+        "--penalty",
+        type=float,
+        default=_DEFAULTS.penalty,
+        help="penalty on the change of the weights (default: %(default)s)",
     )
     parser.add_argument("--photos", type=int, default=_DEFAULTS.photos, help="labelled photos (default: %(default)s)")
-    parser.add_argument(
-        "--series", type=int, default=_DEFAULTS.series, help="photos that are degraded (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="of the draw and the degradations")
-    parser.add_argument("--run-dir", type=Path, help="where features are kept (default: runs/MODEL-order)")
+    parser.add_argument("--series", type=int, default=_DEFAULTS.series, help="photos to degrade (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="seed of the draw and the degradations")
+    parser.add_argument("--run-dir", type=Path, help="where to keep the features (default: runs/MODEL-order)")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"), help="folder of the checkpoint")
     add_overwrite(parser)
     add_device(parser)

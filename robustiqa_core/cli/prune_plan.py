@@ -31,21 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ratio",
         type=float,
         default=_DEFAULTS.ratio,
-        help=f"share of the filters that go, 0 to {MAX_RATIO} (default: %(default)s)",
+        help=f"share of filters to remove, 0 to {MAX_RATIO} (default: %(default)s)",
     )
     parser.add_argument(
         "--scope",
         default=_DEFAULTS.scope,
         choices=SCOPES,
-        help="that share of each layer, or the least important of all together (default: %(default)s)",
+        help="remove that share of each layer, or the least important overall (default: %(default)s)",
     )
     parser.add_argument(
         "--multiple",
         type=int,
         default=_DEFAULTS.multiple,
-        help="what stays in a layer is rounded to a multiple of so many channels (default: %(default)s)",
+        help="round the channels kept in a layer to a multiple of this (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="of the criterion random")
+    parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="seed of the criterion random")
     add_json(parser)
 
 

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_photo_words(parser)
     add_model(parser)
-    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="scale larger photos down to this many px")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="where to save the scores as a table")
     add_overwrite(parser)
     add_json(parser)
@@ -47,7 +47,7 @@ def add_photo_words(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="photo files, folders of photos, or the word samples; exit status 1 if one of them is left out",
+        help="photo files, folders of photos, or the word samples; exit status 1 if any is left out",
     )
 
 

@@ -25,16 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="columns model, image, clean, attacked; optional attack, strength, mos (all scores: larger is better); or "
         "one column for each strength, such as attacked_eps=2/255",
     )
-    parser.add_argument("--baseline", metavar="MODEL", help="whose range the convention baseline takes (the first)")
+    parser.add_argument(
+        "--baseline", metavar="MODEL", help="model whose range the convention baseline uses (default: the first)"
+    )
     parser.add_argument(
         "--fixed-range",
         nargs=2,
         type=float,
         metavar=("LOW", "HIGH"),
-        help="nominal scale of the scores, such as 0 100; without it the convention fixed is left out",
+        help="nominal scale of the scores, such as 0 100; without it the convention fixed is omitted",
     )
     parser.add_argument(
-        "--lower-is-better", action="store_true", help="of the scores in the table, as of NIQE; their signs are turned"
+        "--lower-is-better", action="store_true", help="scores in the table fall with quality, like NIQE; negate them"
     )
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws (default: %(default)s)")
     parser.add_argument("--csv", action="store_true", help="print CSV, one line for each run and convention")

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--eps", type=fraction, default=_DEFAULTS.eps, help="root mean square of each wave (default: 4/255)"
     )
     parser.add_argument(
-        "--grid", type=int, default=_DEFAULTS.grid, help="frequencies on an axis, odd (default: %(default)s)"
+        "--grid", type=int, default=_DEFAULTS.grid, help="frequencies along each axis, odd (default: %(default)s)"
     )
     parser.add_argument(
         "--batch-size", type=int, default=_DEFAULTS.batch_size, help="images scored together (default: %(default)s)"

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=list(SERIES_KINDS),
         choices=DEGRADATIONS,
         metavar="KIND",
-        help=f"of {', '.join(DEGRADATIONS)} (default: {' '.join(SERIES_KINDS)})",
+        help=f"one or more of {', '.join(DEGRADATIONS)} (default: {' '.join(SERIES_KINDS)})",
     )
     parser.add_argument("--png", type=Path, metavar="FILE", help="where to save a figure")
     add_overwrite(parser)

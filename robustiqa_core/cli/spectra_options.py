@@ -40,7 +40,7 @@ def add_photos(parser: argparse.ArgumentParser, *, needed: bool) -> None:
         metavar="IMAGE",
         help=f"photo files, folders of photos, or the word {SAMPLES}",
     )
-    parser.add_argument("--limit", type=int, help="take the first photos only")
+    parser.add_argument("--limit", type=int, help="use only the first LIMIT photos")
     add_names(parser)
 
 
@@ -54,7 +54,7 @@ def add_spectra(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL-VARIANT",
         help="another model to compare with; may be repeated",
     )
-    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="scale larger photos down to this many px")
     add_json(parser)
     parser.add_argument("--png", type=Path, metavar="FILE", help="where to save a figure")
     add_overwrite(parser)

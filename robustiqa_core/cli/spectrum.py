@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_photos(parser, needed=False)
     parser.add_argument("--clean", type=Path, metavar="FILE", help="instead of an attack: a photo, and")
-    parser.add_argument("--adversarial", type=Path, metavar="FILE", help="the same photo changed, of the same size")
+    parser.add_argument("--adversarial", type=Path, metavar="FILE", help="the changed photo, of the same size")
     parser.add_argument("--window", default="none", choices=WINDOWS, help="hann fades the borders (default: none)")
     add_attack(parser)
     add_spectra(parser)
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = [path for path in (arguments.clean, arguments.adversarial) if path is not None]
     if len(files) == 1 or bool(files) == bool(arguments.images):
         raise ConfigurationError(
-            "expected either photos to attack or both --clean and --adversarial, got another choice; give one of them"
+            "expected either photos to attack or both --clean and --adversarial, got neither or both; give one of them"
         )
     attack = None if files else read_attack(arguments)
     runs = [_read_pair(arguments)] if attack is None else _attack_all(arguments, attack)

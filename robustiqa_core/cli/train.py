@@ -40,23 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trunk-from", choices=ARCHITECTURES, help="start from the trunk of this model's baseline (default: ImageNet)"
     )
-    parser.add_argument(
-        "--scnn", type=Path, help="S-CNN weights, which DBCNN needs: of train-scnn, or the published scnn.pkl"
-    )
+    parser.add_argument("--scnn", type=Path, help="S-CNN weights for DBCNN: from train-scnn, or the published scnn.pkl")
     add_data(parser)
     parser.add_argument(
-        "--short-side", type=int, default=384, help="size the network works at (default: %(default)s px)"
+        "--short-side", type=int, default=384, help="working size of the network (default: %(default)s px)"
     )
     add_loop(parser, _DEFAULTS)
     parser.add_argument(
-        "--head-epochs", type=int, default=_DEFAULTS.head_epochs, help="first epochs, in which only new layers learn"
+        "--head-epochs", type=int, default=_DEFAULTS.head_epochs, help="first epochs that train only the new layers"
     )
     parser.add_argument(
         "--ridge-head",
         action="store_true",
-        help="solve DBCNN's linear layer in closed form first; --epochs 0 ends there",
+        help="solve DBCNN's linear layer in closed form first; --epochs 0 stops there",
     )
-    parser.add_argument("--balanced", action="store_true", help="show poor, middling and good photos equally often")
+    parser.add_argument("--balanced", action="store_true", help="sample poor, middling and good photos equally often")
     parser.add_argument("--resize", type=int, default=_DEFAULTS.resize, help="shorter side before the crop")
     parser.add_argument("--crop", type=int, default=_DEFAULTS.crop, help="side of the random crop")
     parser.add_argument("--trunk-rate", type=float, default=_DEFAULTS.trunk_rate, help="learning rate of the trunk")

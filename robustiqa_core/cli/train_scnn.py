@@ -16,20 +16,25 @@ _DEFAULTS = SCNNSettings()
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--photos", required=True, type=Path, help="folder of clean photos, with the folders in it")
+    parser.add_argument("--photos", required=True, type=Path, help="folder of clean photos, including subfolders")
     add_loop(parser, _DEFAULTS)
-    parser.add_argument("--versions", type=int, default=_DEFAULTS.versions, help="distorted crops of a photo an epoch")
     parser.add_argument(
-        "--resize", type=int, default=_DEFAULTS.resize, help="shorter side of what is distorted (default: %(default)s)"
+        "--versions", type=int, default=_DEFAULTS.versions, help="distorted crops of each photo per epoch"
     )
-    parser.add_argument("--crop", type=int, default=_DEFAULTS.crop, help="side of the random crop of that")
+    parser.add_argument(
+        "--resize",
+        type=int,
+        default=_DEFAULTS.resize,
+        help="shorter side of the distorted photo (default: %(default)s)",
+    )
+    parser.add_argument("--crop", type=int, default=_DEFAULTS.crop, help="side of the random crop")
     parser.add_argument("--rate", type=float, default=_DEFAULTS.rate, help="learning rate")
     parser.add_argument("--run-dir", type=Path, default=Path("runs/scnn"), help="state to resume from")
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("runs/scnn/scnn.safetensors"),
-        help="the weights; a JSON file is written next to them",
+        help="file for the weights; a JSON file is written next to it",
     )
     add_overwrite(parser)
     add_device(parser)

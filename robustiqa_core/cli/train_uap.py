@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eps", type=fraction, default=_DEFAULTS.eps, help=f"strength (default: {format_fraction(_DEFAULTS.eps)})"
     )
-    parser.add_argument("--side", type=int, default=_DEFAULTS.side, help="of the pattern (default: %(default)s px)")
+    parser.add_argument(
+        "--side", type=int, default=_DEFAULTS.side, help="side of the pattern (default: %(default)s px)"
+    )
     parser.add_argument("--epochs", type=int, default=_DEFAULTS.epochs, help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=_DEFAULTS.batch_size, help="default: %(default)s")
     parser.add_argument(
@@ -48,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=_DEFAULTS.smallest_crop,
         metavar="SHARE",
-        help="of each side that a crop keeps at least; 1 for photos of one size (default: %(default)s)",
+        help="smallest share of each side that a crop keeps; 1 for photos of one size (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="default: %(default)s")
-    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="larger photos are reduced to this many px")
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="scale larger photos down to this many px")
     parser.add_argument(
         "--out",
         type=Path,

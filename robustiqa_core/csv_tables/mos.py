@@ -124,8 +124,8 @@ def read_mos(path: Path, *others: Column, dmos: bool = False) -> tuple[MosEntry,
         column = DMOS
     elif table.has(DMOS) and not table.has(MOS):
         raise InputError(
-            f"{path.name}: expected a column mos, larger is better, got dmos, in which smaller usually is; "
-            "add --dmos if it is so here, or rename the column to mos if larger is better"
+            f"{path.name}: expected a column mos (larger is better), got dmos, where smaller usually is; "
+            "add --dmos if so, or rename the column to mos if larger is better"
         )
     else:
         column = MOS
@@ -251,6 +251,6 @@ def _check_once(entries: Sequence[MosEntry]) -> None:
         before = first.setdefault(entry.file, entry)
         if before is not entry:
             raise InputError(
-                f"{entry.row.place}: expected each photo once, got {entry.file} as in {before.row.place}; "
+                f"{entry.row.place}: expected each photo once, got {entry.file} again after {before.row.place}; "
                 "remove one of the lines"
             )

@@ -84,7 +84,7 @@ def _read(name: str, text: str, kind: type) -> object:
             return float(numerator) / float(denominator)
         return kind(text)
     except (ValueError, ZeroDivisionError):
-        raise ConfigurationError(f"{name} must be of the kind {kind.__name__}, got {text!r}; correct it") from None
+        raise ConfigurationError(f"{name} must be of type {kind.__name__}, got {text!r}; correct it") from None
 
 
 __all__ = [

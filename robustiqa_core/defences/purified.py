@@ -120,7 +120,7 @@ class MedianBlur(Purification):
     def __post_init__(self) -> None:
         check_count("size", self.size, low=3, high=31)
         if self.size % 2 == 0:
-            raise ConfigurationError(f"size must be odd, so that a window has a middle, got {self.size}; change it")
+            raise ConfigurationError(f"size must be odd, so that the window has a centre, got {self.size}; change it")
 
     def purify(self, images: Tensor) -> Tensor:
         """Return images (N, 3, H, W) filtered; H and W must be larger than half the window."""

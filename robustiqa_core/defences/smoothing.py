@@ -111,7 +111,7 @@ class Smoothed(Wrapped):
         check_count("samples", samples)
         if seed == self.settings.seed:
             raise ConfigurationError(
-                f"a certificate needs noise that no attack has seen, got seed {seed}, which is that of the scores; "
+                f"a certificate needs noise that no attack has seen, got seed {seed}, the seed of the scores; "
                 "choose another seed"
             )
         rank = _lower_rank(radius / self.settings.sigma, samples, confidence)

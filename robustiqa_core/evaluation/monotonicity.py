@@ -105,7 +105,7 @@ def summarise(series: Sequence[Series]) -> tuple[SeriesSummary, ...]:
         InputError: there are no series.
     """
     if not series:
-        raise InputError("expected one series or more, got none; give photos and kinds of degradation")
+        raise InputError("expected at least one series, got none; give photos and kinds of degradation")
     groups: dict[str, list[Series]] = {}
     for one in series:
         groups.setdefault(one.kind, []).append(one)

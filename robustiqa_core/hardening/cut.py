@@ -215,7 +215,7 @@ class Prefix:
         for tensor in self._tensors.values():
             if len(tensor) != len(images):
                 raise ConfigurationError(
-                    f"expected one map a photo, got {len(tensor)} for {len(images)}; tune all layers instead"
+                    f"expected one map per photo, got {len(tensor)} for {len(images)}; tune all layers instead"
                 )
         return Maps(dict(self._tensors), dict(self._shapes), (images.shape[2], images.shape[3]))
 

@@ -33,8 +33,8 @@ class Trunk:
     def __post_init__(self) -> None:
         if self.card.blocks or any(name.startswith("features.") for name in self.card.pruning):
             raise ConfigurationError(
-                f"expected a trunk without blocks and with all its filters, got that of {self.card.stem}; "
-                "name a model that was trained without either"
+                f"expected a trunk with no blocks and no pruning, got that of {self.card.stem}; "
+                "name a model without either"
             )
 
     def put_into(self, network: QualityModel) -> None:
@@ -111,8 +111,7 @@ class Weights:
         for card in self.cards:
             if card.blocks or card.pruning:
                 raise ConfigurationError(
-                    f"expected a model without blocks and with all its filters, got {card.stem}; "
-                    "name one that was trained without either"
+                    f"expected a model with no blocks and no pruning, got {card.stem}; name one without either"
                 )
 
     def put_into(self, network: QualityModel) -> None:
@@ -125,7 +124,7 @@ class Weights:
             network.load_state_dict(self.state, strict=True)
         except RuntimeError as error:
             raise ConfigurationError(
-                f"expected the weights of a model with the same layers, got {self.words}, which has others; "
+                f"expected the weights of a model with the same layers, got {self.words} with different ones; "
                 "name another variant"
             ) from error
 
@@ -198,8 +197,8 @@ def read_variants(text: str) -> tuple[tuple[str, int], ...]:
         name, colon, share = part.partition(":")
         if colon and not (share.isascii() and share.isdigit() and int(share) > 1):
             raise ConfigurationError(
-                f"expected how often {name!r} counts as a whole number of at least 2, got {share!r}; "
-                "correct it, or leave it out with its colon"
+                f"expected the weight of {name!r} as a whole number of at least 2, got {share!r}; "
+                "correct it, or omit it with its colon"
             )
         found.append((name, int(share) if colon else 1))
     return tuple(found)

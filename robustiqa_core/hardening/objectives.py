@@ -52,7 +52,7 @@ class Objective:
 
         if {AdversarialTraining, AgainstRank} <= {type(regularizer) for regularizer in self.regularizers}:
             raise ConfigurationError(
-                f"expected one training on attacked photos, got at and rank in {spell_objective(self)}; leave one out"
+                f"expected one adversarial training term, got at and rank in {spell_objective(self)}; remove one"
             )
 
     @property

@@ -116,7 +116,7 @@ def _check_match(
     if (recipe.model, recipe.start) != (card.model, card.variant) or data.labelled == recipe.is_distillation:
         raise ConfigurationError(
             f"expected a baseline and data for the recipe ({recipe.model} {recipe.start}, {recipe.data}), got "
-            f"{card.model} {card.variant} and {data.name}; load what the recipe names"
+            f"{card.model} {card.variant} and {data.name}; load those that the recipe names"
         )
     if recipe.trunk != (None if trunk is None else trunk.card.stem):
         raise ConfigurationError(

@@ -158,7 +158,7 @@ class AgainstRank:
             check_fraction(name, getattr(self, name))
         if self.least > self.eps:
             raise ConfigurationError(
-                f"least is the smallest strength, expected at most eps ({self.eps:g}), got {self.least:g}; lower it"
+                f"least is the smallest strength and must be at most eps ({self.eps:g}), got {self.least:g}; lower it"
             )
         for name in ("other", "rise"):
             check_fraction(name, getattr(self, name), zero=True)

@@ -361,7 +361,7 @@ def check_hardened_card(card: ModelCard) -> ModelCard:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"expected the figures of a hardening in the card of {card.stem}, got one that does not fit ({error!r}); "
+            f"expected the figures of a hardening in the card of {card.stem}, got ones that do not match ({error!r}); "
             "restore it"
         ) from error
     return card

@@ -46,7 +46,7 @@ class Photo:
     def __post_init__(self) -> None:
         check_images(self.images)
         if self.images.shape[0] != 1:
-            raise InputError(f"a photo is one image (1, 3, H, W), got {self.images.shape[0]} of them; make one of each")
+            raise InputError(f"a photo is one image (1, 3, H, W), got {self.images.shape[0]}; make one Photo of each")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -75,7 +75,9 @@ def decode_image(data: bytes, *, name: str = "image", max_side: int = MAX_SIDE, 
     """
     check_count("max_side", max_side)
     if len(data) > MAX_BYTES:
-        raise InputError(f"expected a file of at most {MAX_BYTES / 1e6:.0f} MB, got a larger one; reduce it first")
+        raise InputError(
+            f"expected a file of at most {MAX_BYTES / 1e6:.0f} MB, got a larger one; make it smaller first"
+        )
     container = reduce_to_first_picture(data)
     decoded = decode(container, max_side)
     _check_side(decoded.picture.size, decoded.original_size, min_side)
@@ -199,9 +201,7 @@ def _picture(image: Tensor) -> Image.Image:
     """Return one image tensor as an 8-bit RGB picture."""
     images = check_images(image.unsqueeze(0) if image.ndim == 3 else image)
     if images.shape[0] != 1:
-        raise InputError(
-            f"expected one image (3, H, W) or (1, 3, H, W), got {images.shape[0]} of them; encode them singly"
-        )
+        raise InputError(f"expected one image (3, H, W) or (1, 3, H, W), got {images.shape[0]}; encode them one by one")
     return Image.fromarray(to_8bit(images[0]).permute(1, 2, 0).cpu().numpy())
 
 

@@ -50,7 +50,7 @@ class PhotoFile:
         if isinstance(self.content, bytes):
             return self.content
         if not self.content.is_file():
-            raise InputError(f"expected an image file, got {self.place}, which is no file; check the path")
+            raise InputError(f"expected an image file, got {self.place}, which is not a file; check the path")
         try:
             with self.content.open("rb") as file:
                 return file.read(MAX_BYTES + 1)

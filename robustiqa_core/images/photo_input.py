@@ -72,7 +72,7 @@ def _from_array(pixels: npt.NDArray[np.generic]) -> Tensor:
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise InputError(
             f"expected an array (H, W, 3) of RGB pixels, got shape {pixels.shape}; move the channels to the end, "
-            "or repeat a grey image three times"
+            "or repeat a grey channel three times"
         )
     if pixels.dtype != np.uint8 and not np.issubdtype(pixels.dtype, np.floating):
         raise InputError(f"expected uint8 pixels, or floats in [0, 1], got {pixels.dtype}; divide by the largest value")

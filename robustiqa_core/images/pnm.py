@@ -46,11 +46,11 @@ def read_head(data: bytes) -> PnmHead:
     """
     match = _HEAD.match(data, 0, _HEAD_BYTES) or _HEAD_WITH_LIMIT.match(data, 0, _HEAD_BYTES)
     if match is None:
-        raise damaged("the head of the PNM file")
+        raise damaged("broken header of the PNM file")
     kind, width, height, *rest = (int(number) for number in match.groups())
     limit = rest[0] if rest else 1
     if not (width and height and 1 <= limit <= 65535):
-        raise damaged("the head of the PNM file")
+        raise damaged("broken header of the PNM file")
     return PnmHead(kind, (width, height), limit, match.end() + 1)
 
 
@@ -97,7 +97,7 @@ def _plain(text: bytes, count: int, *, single: bool) -> np.ndarray:
     """Return `count` numbers of a text; with `single` every digit is one."""
     text = _COMMENT.sub(b" ", text)
     if not re.fullmatch(rb"[01\s]*" if single else rb"[\d\s]*", text):
-        raise damaged("letters among the numbers of the PNM file")
+        raise damaged("non-digits in the PNM file")
     if single:
         values = np.frombuffer(b"".join(text.split()), np.uint8) - ord("0")
     else:

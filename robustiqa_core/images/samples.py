@@ -72,7 +72,7 @@ def list_samples(root: Path | None = None) -> tuple[SamplePhoto, ...]:
     if not table.is_file():
         raise InputError(
             f"expected the sample photos and {SOURCES} in {folder}, got none; "
-            "take the folder assets/samples from the repository, or use a photo of your own"
+            "restore the folder assets/samples from the repository, or use your own photo"
         )
     with table.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)

@@ -254,11 +254,11 @@ def reduce_tiff(data: bytes) -> TiffPicture:
     if numbers.get(284, (1,))[0] == 2 and samples > 1:
         mode = mode_of_planes(photometric, samples, numbers.get(338, (0,))[0])
         if mode is None:
-            raise unsupported("TIFF", f"{samples} channels of {depth} bits one after the other (planar)")
+            raise unsupported("TIFF", f"{samples} planar channels of {depth} bits")
         tables = _bytes(data, directory, _JPEG_TABLES) or b""
         found = split_planes(data, numbers, order=directory.order, tables=tables)
         if found is None:
-            raise damaged("strips and channels of the TIFF file do not fit together")
+            raise damaged("strips and channels of the TIFF file do not match")
         planes = found
     exif = read_exif(data)
     return TiffPicture(

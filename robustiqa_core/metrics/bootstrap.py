@@ -11,13 +11,13 @@ from robustiqa_core.errors import InputError
 from robustiqa_core.metrics.pairing import Array
 
 _ROWS = 64
-"""Draws that are held in memory together."""
+"""Draws held in memory at once."""
 
 
 def resample(
     statistic: Callable[..., npt.ArrayLike], *samples: npt.ArrayLike, resamples: int = 1000, seed: int = 0
 ) -> Array:
-    """Return the values of a statistic over photos drawn with replacement; what belongs to a photo is drawn together.
+    """Return the values of a statistic over photos drawn with replacement; all values of a photo are drawn together.
 
     Args:
         statistic: of as many arrays (draws, N) as there are samples; gives (draws,) or (draws, figures).
@@ -37,7 +37,7 @@ def resample(
     arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
     shapes = {array.shape for array in arrays}
     if len(shapes) != 1 or arrays[0].ndim != 1 or arrays[0].size == 0:
-        raise InputError(f"expected samples of one length, 1 or more, got the shapes {sorted(shapes)}; pair them")
+        raise InputError(f"expected samples of equal, non-zero length, got the shapes {sorted(shapes)}; pair them")
     draws = _draws(arrays[0].size, resamples, seed)
     return np.concatenate([np.asarray(statistic(*(array[draw] for array in arrays))) for draw in draws])
 
@@ -47,7 +47,7 @@ def percentile_interval(values: npt.ArrayLike, *, level: float = 0.95) -> tuple[
 
     Args:
         values: of `resample`.
-        level: probability that the interval stands for, in (0, 1].
+        level: confidence level, in (0, 1].
 
     Source: Efron and Tibshirani, section 13.3.
     """
@@ -71,7 +71,7 @@ def bootstrap_interval(
             on draws of one photo only, which are then left out.
         samples: each (N,), of the same photos in the same order.
         resamples: number of draws.
-        level: probability that the interval stands for, in (0, 1].
+        level: confidence level, in (0, 1].
         seed: of the draws.
 
     Returns:

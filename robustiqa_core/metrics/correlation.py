@@ -113,7 +113,7 @@ def logistic_parameters(scores: npt.ArrayLike, mos: npt.ArrayLike) -> tuple[floa
     """
     a, b = paired(scores, mos)
     if a.size < LOGISTIC_PHOTOS:
-        raise InputError(f"a logistic with 4 parameters needs 4 or more photos, got {a.size}; add photos")
+        raise InputError(f"a logistic with 4 parameters needs at least 4 photos, got {a.size}; add photos")
 
     def residuals(parameters: Array) -> Array:
         return logistic(a, *parameters) - b

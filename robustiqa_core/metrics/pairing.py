@@ -1,4 +1,4 @@
-"""The one check of lists of scores that belong together, photo by photo."""
+"""Validation of paired lists of scores."""
 
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 
 def paired(first: npt.ArrayLike, second: npt.ArrayLike, *, least: int = 2) -> tuple[Array, Array]:
-    """Return two lists of scores (N,) as float64 arrays, if they belong together.
+    """Return two paired lists of scores (N,) as float64 arrays.
 
     Args:
         first: (N,), finite.
@@ -25,7 +25,7 @@ def paired(first: npt.ArrayLike, second: npt.ArrayLike, *, least: int = 2) -> tu
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape or a.size < least:
         raise InputError(
-            f"expected two lists of the same length, {least} or more, got {a.shape} and {b.shape}; pair them"
+            f"expected two lists of the same length, at least {least}, got {a.shape} and {b.shape}; pair them"
         )
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise InputError("expected finite scores, got NaN or infinity; leave those photos out")

@@ -14,9 +14,9 @@ from robustiqa_core.metrics.correlation import krocc
 from robustiqa_core.metrics.pairing import Array, paired
 
 R_EPSILON = 1e-6
-"""What Zhang et al. and MSU add to the change, so that an attack that did nothing gives 6 and not infinity."""
+"""The epsilon of Zhang et al. and MSU: an attack without effect gives 6 instead of infinity."""
 UNMOVED = 1e-3
-"""Change on the scale 0 to 1 below which an image counts as not moved."""
+"""Change on the scale 0 to 1 below which an image counts as unmoved."""
 
 
 def absolute_gain(clean: npt.ArrayLike, attacked: npt.ArrayLike) -> float:
@@ -53,7 +53,7 @@ def r_values(clean: npt.ArrayLike, attacked: npt.ArrayLike) -> Array:
 def r_score(clean: npt.ArrayLike, attacked: npt.ArrayLike) -> float:
     """Return the R-score, the mean of `r_values`; larger is more robust.
 
-    An image that did not move adds up to 6, so that it is read together with `unmoved_share` only.
+    An unmoved image contributes up to 6: read it together with `unmoved_share`.
 
     Source: W. Zhang et al., "Perceptual Attacks of No-Reference Image Quality Models with Human-in-the-Loop",
     NeurIPS 2022, with the epsilon of MSU's robustness benchmark.
@@ -140,7 +140,7 @@ def worst_case(clean: npt.ArrayLike, attacked: Sequence[npt.ArrayLike]) -> Array
         InputError: no attack, or lists that do not pair.
     """
     if not attacked:
-        raise InputError("expected the scores under one or more attacks, got none; attack the images first")
+        raise InputError("expected the scores under at least one attack, got none; attack the images first")
     pairs = [paired(clean, scores, least=1) for scores in attacked]
     after = np.stack([scores for _, scores in pairs])
     farthest = np.abs(after - pairs[0][0]).argmax(axis=0)

@@ -81,10 +81,10 @@ def strongest(attacked: npt.ArrayLike, directions: npt.ArrayLike) -> Array:
     if scores.ndim != 2 or not len(scores) or signs.shape != scores.shape[1:]:
         raise InputError(
             f"expected scores (attacks, photos) and a direction for each photo, got {scores.shape} and {signs.shape}; "
-            "give a row for each attack"
+            "pass one row per attack"
         )
     if not np.isfinite(scores).all() or not np.isin(signs, (-1.0, 1.0)).all():
-        raise InputError("expected finite scores and directions 1 or -1, got others; leave those photos out")
+        raise InputError("expected finite scores and directions 1 or -1, got other values; leave those photos out")
     return np.asarray(signs * (signs * scores).max(0), dtype=np.float64)
 
 
@@ -112,7 +112,7 @@ def worst_order(
     _, ranks = paired(before, reference)
     spread = float(before.std())
     if spread == 0:
-        raise InputError(f"expected clean scores that differ, got {before[0]:.3g} for all; there is no order to keep")
+        raise InputError(f"expected clean scores that differ, got {before[0]:.3g} for all; add photos of other quality")
     up = rank_directions(ranks) > 0
     gains = (after - before) / spread
     return WorstOrder(

@@ -1,4 +1,4 @@
-"""Image-quality models: one architecture a file, all of them Scorers, listed in `ARCHITECTURES`."""
+"""Image-quality models: one architecture per file, all Scorers, listed in `ARCHITECTURES`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

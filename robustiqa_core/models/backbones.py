@@ -1,4 +1,4 @@
-"""Convolutional trunks as sequences of named stages, with what an architecture must know of each.
+"""Convolutional trunks as sequences of named stages, and their metadata.
 
 An architecture asks for a trunk by name, taps the stages that it needs and never looks inside. Adding a trunk is
 a line in `BACKBONES`.
@@ -39,14 +39,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """What is known of a trunk before it is built.
+    """The metadata of a trunk, known before it is built.
 
     Args:
         name: key in `BACKBONES`.
         build: returns the trunk, an `nn.Sequential` of the stages by name, with random weights.
         stages: the stages that can be tapped or followed by a block, in depth order.
-        mean: what is subtracted from RGB in [0, 1].
-        deviation: by what the difference is divided.
+        mean: subtracted from RGB in [0, 1].
+        deviation: divisor of the difference.
         load_imagenet: returns the state of the trunk trained on ImageNet; may download.
     """
 
@@ -98,7 +98,7 @@ def _load_lite0() -> dict[str, Tensor]:
 
 
 def _resnet(name: str) -> nn.Sequential:
-    import torchvision  # takes a second, and the bundled models do without
+    import torchvision  # takes a second, and the bundled models do not need it
 
     net = torchvision.models.get_model(name, weights=None)
     stem = nn.Sequential(OrderedDict(conv1=net.conv1, bn1=net.bn1, relu=net.relu, maxpool=net.maxpool))
@@ -200,5 +200,5 @@ BACKBONES: dict[str, Backbone] = {
 
 
 def backbone(name: str) -> Backbone:
-    """Return what is known of the trunk called `name`; raise ConfigurationError that lists the names."""
+    """Return the metadata of the trunk called `name`; raise ConfigurationError that lists the names."""
     return BACKBONES[check_choice("backbone", name, BACKBONES)]

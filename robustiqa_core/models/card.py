@@ -1,4 +1,4 @@
-"""What is known of a bundled model: how it was made, how good it is, what its numbers mean."""
+"""Model cards: how a bundled model was made, how good it is, what its numbers mean."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -32,7 +32,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Agreement with human scores on photos that took no part in training or choosing.
+    """Agreement with human scores on photos not used for training or selection.
 
     Args:
         dataset: name and split of the data.
@@ -59,7 +59,7 @@ RangeKind: TypeAlias = Literal["measured", "matched"]
 
 @dataclass(frozen=True, slots=True)
 class RangeSource:
-    """Where a model's score range comes from: what the convention `own` stands on.
+    """The source of a model's score range, the basis of the convention `own`.
 
     Args:
         kind: `measured`: lowest and highest score of `photos` photos. `matched`: the range of another model, to whose
@@ -89,7 +89,7 @@ class RangeSource:
 
     @property
     def words(self) -> str:
-        """What is known of the range, for people."""
+        """A description of the range, for people."""
         if self.kind == "matched":
             return f"matched to the mean and spread of {self.of} on {self.photos:,} held-out crops, not measured"
         return f"measured on {self.photos:,} photos of {self.of}"
@@ -109,11 +109,11 @@ class ModelCard:
         measurements: agreement with human scores.
         sha256: of the safetensors file.
         licence: of the weights.
-        limits: what the model must not be used for, in a sentence or two.
+        limits: what the model must not be used for, in one or two sentences.
         versions: of the packages that it was made with.
-        blocks: settings of each RobustBlock by insertion point; a card without them is of a network without blocks.
-        pruning: filters that remain, by the name of their group of channels, where fewer are left than the
-            architecture has; a card without them is of a network that was not pruned.
+        blocks: settings of each RobustBlock by insertion point; without them the network has no blocks.
+        pruning: remaining filters by the name of their group of channels, for groups with fewer than the
+            architecture has; without them the network was not pruned.
         hardening: recipe and figures of a hardened version, as `robustiqa_core.hardening` writes them; {} for others.
         range_source: where the score range comes from; None in cards that do not say it, see `known_range_source`.
     """
@@ -174,7 +174,7 @@ class ModelCard:
                     "training": Training(**value["training"]),
                     "measurements": tuple(Measurement(**item) for item in value["measurements"]),
                     "versions": dict(value["versions"]),
-                    # Unpacked, so that what is no object is a TypeError.
+                    # Unpacked, so that anything but an object is a TypeError.
                     "blocks": {point: dict(**block) for point, block in dict(**value.get("blocks", {})).items()},
                     "pruning": {group: index(count) for group, count in dict(**value.get("pruning", {})).items()},
                     "hardening": dict(**value.get("hardening", {})),
@@ -185,11 +185,11 @@ class ModelCard:
             return card
         except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise InputError(
-                f"expected a model card in {place}, got one that does not fit ({error}); restore it"
+                f"expected a model card in {place}, got one that does not match ({error}); restore it"
             ) from error
 
     def _check_kinds(self) -> None:
-        """Raise TypeError where a text is none, or a figure that is shown is no number."""
+        """Raise TypeError if a text is not a string or a displayed figure not a number."""
         texts = [getattr(self, name) for name in ("model", "variant", "score_unit", "sha256", "licence", "limits")]
         texts += [self.training.dataset, self.training.start, self.training.command]
         texts += [text for one in self.measurements for text in (one.dataset, one.command)]
@@ -197,14 +197,14 @@ class ModelCard:
         for one in self.measurements:
             numbers += [one.photos, one.srocc, one.plcc, one.krocc, one.rmse]
         if wrong := [text for text in texts if not isinstance(text, str)]:
-            raise TypeError(f"{wrong[0]!r:.40} is no text")
+            raise TypeError(f"{wrong[0]!r:.40} is not text")
         if wrong := [number for number in numbers if isinstance(number, bool) or not isinstance(number, int | float)]:
-            raise TypeError(f"{wrong[0]!r:.40} is no number")
+            raise TypeError(f"{wrong[0]!r:.40} is not a number")
 
 
 @dataclass(frozen=True, slots=True)
 class UnusableModel:
-    """A model that is listed, bundled or one's own, and cannot be used.
+    """A listed model, bundled or own, that cannot be used.
 
     Args:
         name: of the model, or of the file that lists it.
@@ -216,7 +216,7 @@ class UnusableModel:
 
 
 def unmeasured_ranges(cards: Iterable[ModelCard], stems: Collection[str]) -> dict[str, str]:
-    """Return what is known, in words, of each own range that nobody has measured, by the stem of its model.
+    """Return a description of each own range that was not measured, by the stem of its model.
 
     Args:
         cards: of all models.

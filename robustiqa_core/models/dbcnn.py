@@ -1,4 +1,4 @@
-"""DBCNN: a trunk that knows objects and one that knows distortions, joined by their outer product."""
+"""DBCNN: an object branch and a distortion branch, combined by bilinear pooling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ SQUARE_ROOTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, slots=True)
 class DBCNNSettings:
-    """What defines a DBCNN network besides its weights.
+    """The configuration of a DBCNN network.
 
     Args:
         backbone: name of the trunk, a key of `BACKBONES`; the published one is vgg16.
@@ -103,7 +103,7 @@ class DBCNN(nn.Module):
 
         Args:
             settings: trunk, input size and form of the square root.
-            score_range: range of the scores on clean training photos; (0, 1) until it was measured.
+            score_range: range of the scores on clean training photos; (0, 1) until measured.
         """
         super().__init__()
         self.settings = settings or DBCNNSettings()

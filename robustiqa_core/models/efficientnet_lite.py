@@ -2,7 +2,7 @@
 
 Source: M. Tan and Q. V. Le, "EfficientNet: Rethinking Model Scaling for CNNs", ICML 2019, table 1; the Lite
 variants (TensorFlow, 2020) drop squeeze-and-excitation, replace swish by ReLU6 and keep stem and head unscaled.
-The classifier and the 1280-channel head convolution are left out: quality needs neither.
+The classifier and the 1280-channel head convolution are omitted: quality needs neither.
 """
 
 import re

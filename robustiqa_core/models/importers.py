@@ -46,8 +46,8 @@ class Importer(Protocol):
             checkpoint: from `read_checkpoint`.
             short_side: see the architecture's settings.
             k: factor on the published score; -1 for a network trained on DMOS, where smaller is better.
-            b: what is added after that.
-            score_range: range of the clean scores, (0, 1) until it was measured.
+            b: offset added after that.
+            score_range: range of the clean scores, (0, 1) until measured.
 
         Raises:
             InputError: the checkpoint is not of the published layout; the message lists what differs.
@@ -84,7 +84,7 @@ def _published_mapping(checkpoint: Mapping[str, Any]) -> tuple[float, float]:
         number = float(first) if isinstance(first, (int, float)) else math.nan
         if not math.isfinite(number) or (name == "k" and number == 0.0):
             raise InputError(
-                f"expected a finite number at {name!r} of the checkpoint, other than 0 for 'k', or a list of such, "
+                f"expected a finite number at {name!r} of the checkpoint, other than 0 for 'k', or a list of these, "
                 f"got {value!r:.40}; import a checkpoint that the authors' code has written"
             )
         found.append(number)
@@ -101,8 +101,8 @@ def import_linearity(
 ) -> Linearity:
     """Return Linearity with the weights of a LinearityIQA checkpoint; see `Importer`.
 
-    The checkpoint has `model`, `k` and `b`, and while training also `optimizer` and `amp`, which are left. The trunk,
-    one of the ResNets, is told by the shapes. Known limit: networks trained with maximum, minimum or deviation
+    The checkpoint has `model`, `k` and `b`, and while training also `optimizer` and `amp`, both ignored. The trunk,
+    one of the ResNets, is inferred from the shapes. Known limit: networks trained with maximum, minimum or deviation
     pooling have the same shapes as those with average pooling, which is what we compute; the VGG16 and AlexNet
     variants tap other places and are refused.
 
@@ -110,7 +110,7 @@ def import_linearity(
         checkpoint: from `read_checkpoint`.
         short_side: of photos; the authors scale theirs to 498 x 664.
         k: factor on the mapped score.
-        b: what is added after that.
+        b: offset added after that.
         score_range: range of the clean scores.
     """
     checkpoint = _linearity_layout(checkpoint)
@@ -182,7 +182,7 @@ def import_dbcnn(
         short_side: of photos; the authors' network takes photos as they are, and none of their data sets has a
             shorter side above 768.
         k: factor on the published score; -1 for the checkpoints of LIVE and CSIQ, which were trained on DMOS.
-        b: what is added after that.
+        b: offset added after that.
         score_range: range of the clean scores.
     """
     mapping = check_mapping(k, b)
@@ -244,7 +244,7 @@ def import_tres(
 ) -> TReS:
     """Return TReS with the weights of a published checkpoint; see `Importer`.
 
-    The trunk, ResNet18, 34 or 50, is told by the shapes. The trunk's ImageNet classifier (`model.fc`), which the
+    The trunk, ResNet18, 34 or 50, is inferred from the shapes. The trunk's ImageNet classifier (`model.fc`), which the
     published network carries but does not use, is left; the pooling windows, constants there, must be ours.
 
     Args:
@@ -252,7 +252,7 @@ def import_tres(
         short_side: of photos; the authors scale those of KonIQ-10k to a shorter side of 384 and those of FLIVE to
             512, and take those of the other data sets, most of them of 384 to 512, as they are.
         k: factor on the published score; -1 for checkpoints that were trained on DMOS.
-        b: what is added after that.
+        b: offset added after that.
         score_range: range of the clean scores.
         crops: see `TReSSettings`; 3 x 3 crops cover photos of up to 672 px.
     """

@@ -13,12 +13,12 @@ from robustiqa_core.scorer import InsertionPoint, ScoreRange
 
 @dataclass(frozen=True, slots=True)
 class LinearitySettings:
-    """What defines a Linearity network besides its weights.
+    """The configuration of a Linearity network.
 
     Args:
         backbone: name of the trunk, a key of `BACKBONES`.
         short_side: photos whose shorter side is longer than this many pixels are scaled down to it. (The paper
-            scales every photo to 498 x 664; keeping the aspect spares the model distortions that are not there.)
+            scales every photo to 498 x 664; keeping the aspect ratio avoids geometric distortion.)
     """
 
     backbone: str = "efficientnet_lite0"
@@ -71,7 +71,7 @@ class Linearity(nn.Module):
 
         Args:
             settings: trunk and input size.
-            score_range: range of the scores on clean training photos; (0, 1) until it was measured.
+            score_range: range of the scores on clean training photos; (0, 1) until measured.
         """
         super().__init__()
         self.settings = settings or LinearitySettings()

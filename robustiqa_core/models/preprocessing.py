@@ -1,4 +1,4 @@
-"""From a photo of any size to what a trunk was trained on; differentiable, so that attacks pass through it."""
+"""Preprocessing of photos of any size for a trunk; differentiable, so that attacks pass through it."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,8 +36,8 @@ def fit(images: Tensor, short_side: int) -> Tensor:
 def check_model_input(images: Tensor) -> Tensor:
     """Return `images` if a model can score them, else raise InputError.
 
-    The values are read where that is free, on a CPU. On a GPU it would make every step of an attack wait; there the
-    attack's own check, once at its start, has to do.
+    The values are checked on a CPU, where that is free. On a GPU it would stall every step of an attack; there the
+    attack checks once at its start.
     """
     return check_images(images, min_side=MIN_SIDE, values=images.device.type == "cpu")
 

@@ -52,13 +52,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         MissingWeightsError: no file at `path`.
-        InputError: the file is no PyTorch checkpoint, holds more than tensors, numbers, strings and containers of
+        InputError: the file is not a PyTorch checkpoint, holds more than tensors, numbers, strings and containers of
             these, or no dictionary.
     """
     if not is_file(path):
-        raise MissingWeightsError(
-            f"expected a PyTorch checkpoint at {path}, got no file; download the one that its authors publish"
-        )
+        raise MissingWeightsError(f"expected a PyTorch checkpoint at {path}, got no file; download the published one")
     try:
         with warnings.catch_warnings():
             # torch warns of TorchScript archives before it refuses them.
@@ -79,7 +77,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _plain_reason(error: Exception) -> str:
-    """Return in a few words what torch found in a file, of all that it says."""
+    """Return the gist of a torch error about a file."""
     text = _ESCAPES.sub("", str(error)).strip()
     if found := re.search(r"Unsupported (?:global|class)\W+(?:GLOBAL )?([\w.]+)|GLOBAL ([\w.]+) was not", text):
         return f"it holds a {found.group(1) or found.group(2)}, which is code or an object and no plain tensor"
@@ -109,7 +107,7 @@ def unwrapped(checkpoint: Mapping[str, Any], *, kept: Collection[str] = ()) -> M
 
 
 def without_prefixes(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a state dict without what is before all of its names, and without the marks of `torch.compile`.
+    """Return a state dict without common prefixes and without the marks of `torch.compile`.
 
     Example:
         >>> without_prefixes({"model._orig_mod.fc.weight": 1, "model._orig_mod.fc.bias": 2})
@@ -175,7 +173,7 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _differences(network: nn.Module, state: Mapping[str, Tensor], published: Rename) -> str:
-    """Return what a state of the published layout lacks, has too much and has in another shape; empty if it fits."""
+    """Return the missing, unexpected and misshapen tensors of a state in the published layout; empty if it fits."""
     expected = {published(name): value for name, value in _weights(network).items()}
     # Before PyTorch 0.4.1, batch normalisation did not count its batches.
     needed = {name for name in expected if not name.endswith(".num_batches_tracked")}
@@ -211,13 +209,13 @@ def fill(
     what = type(network).__name__
     if differences := _differences(network, state, published):
         raise InputError(
-            f"expected a checkpoint of the published {what}, got one with other tensors ({differences}); "
+            f"expected a checkpoint of the published {what}, got other tensors ({differences}); "
             "import the checkpoint of this architecture and trunk"
         )
     filled: dict[str, Tensor] = {}
     for name, value in _weights(network).items():
         theirs = published(name)
-        # What may lack is the count of batches alone, which no score depends on.
+        # Only the count of batches may be missing; no score depends on it.
         filled[name] = state[theirs].detach().to(value.dtype, copy=True) if theirs in state else torch.tensor(0)
     if bad := [published(name) for name, value in filled.items() if not value.isfinite().all()]:
         raise InputError(

@@ -1,4 +1,4 @@
-"""S-CNN: a small network that tells which distortion a photo has; one of DBCNN's two branches."""
+"""S-CNN: a small distortion classifier; one of DBCNN's two branches."""
 
 from collections import OrderedDict
 
@@ -8,7 +8,7 @@ from robustiqa_core.models.backbones import IMAGENET_DEVIATION, IMAGENET_MEAN, S
 from robustiqa_core.models.preprocessing import Preprocessing
 
 SCNN_CLASSES = 39
-"""Kinds and strengths of distortion that the published network tells apart."""
+"""Classes of the published network: kinds and strengths of distortion."""
 
 # Channels and stride of the nine convolutions (section III-A of the paper).
 _CONVOLUTIONS = ((48, 1), (48, 2), (64, 1), (64, 2), (64, 1), (64, 2), (128, 1), (128, 1), (128, 2))
@@ -46,7 +46,7 @@ def scnn_features() -> nn.Sequential:
 
 
 class SCNN(nn.Module):
-    """The whole S-CNN, with the classifier that is needed to train its features.
+    """The whole S-CNN, with the classifier for training its features.
 
     Source: W. Zhang, K. Ma, J. Yan, D. Deng, Z. Wang, "Blind Image Quality Assessment Using a Deep Bilinear
     Convolutional Neural Network", IEEE TCSVT 30(1), 2020, section III-A. The published network pools the 14 x 14
@@ -54,7 +54,7 @@ class SCNN(nn.Module):
     """
 
     def __init__(self, classes: int = SCNN_CLASSES) -> None:
-        """Make a network with random weights that tells `classes` distortions apart."""
+        """Make a network with random weights that classifies `classes` distortions."""
         super().__init__()
         self.preprocessing = Preprocessing(IMAGENET_MEAN, IMAGENET_DEVIATION, _SHORT_SIDE)
         self.features = scnn_features()

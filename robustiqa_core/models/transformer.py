@@ -43,7 +43,7 @@ def position_encoding(channels: int, height: int, width: int, like: Tensor) -> T
 
 
 class Attention(nn.Module):
-    """Self-attention in plain operations, so that it can be differentiated twice and does the same in every mode."""
+    """Self-attention in plain operations: twice differentiable, and the same in every mode."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Attention(nn.Module):
         nn.init.zeros_(self.outward.bias)
 
     def forward(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Return (N, T, C) of tokens (N, T, C); positions (T, C) count for where to look, not for what is seen."""
+        """Return (N, T, C) of tokens (N, T, C); positions (T, C) enter the queries and keys, not the values."""
         batch, count, channels = x.shape
         weight, bias = self.inward.weight, self.inward.bias
         both = F.linear(x + positions, weight[: 2 * channels], bias[: 2 * channels])

@@ -1,4 +1,4 @@
-"""TReS: four stages of a trunk on one grid, seen as a whole by a transformer."""
+"""TReS: four stages of a trunk on a common grid, fed to a transformer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _POOLING_EPSILON = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class TReSSettings:
-    """What defines a TReS network besides its weights.
+    """The configuration of a TReS network.
 
     Args:
         backbone: name of the trunk, a key of `BACKBONES`; the published one is resnet50.
@@ -49,7 +49,7 @@ class TReSSettings:
 
 @dataclass(frozen=True, slots=True)
 class TReSOutputs:
-    """What the published losses compare, of photos and of their mirror images.
+    """The outputs that the published losses compare, for photos and their mirror images.
 
     Args:
         predictions: (N, 1) raw quality.
@@ -92,7 +92,7 @@ def average(x: Tensor, factor: int) -> Tensor:
 
 
 class StagePooling(nn.Module):
-    """What the transformer gets of a stage: divided by its length at every place, L2-pooled, averaged.
+    """The transformer's input from a stage: normalised at every place, L2-pooled, averaged.
 
     A module, so that it can be kept for a photo where what comes before it does not learn (`hardening.cut`).
     """
@@ -148,7 +148,7 @@ class TReS(nn.Module):
 
         Args:
             settings: trunk, input size and crops.
-            score_range: range of the scores on clean training photos; (0, 1) until it was measured.
+            score_range: range of the scores on clean training photos; (0, 1) until measured.
         """
         super().__init__()
         self.settings = settings or TReSSettings()

@@ -42,7 +42,7 @@ class OwnModel:
         size: what a photo is resized to before it goes in: its shorter side where that is longer (a whole number), or
             exactly (height, width); None where the network takes photos of any size.
         mean: what is subtracted from RGB in [0, 1] before it goes in.
-        deviation: by what the difference is divided.
+        deviation: divisor of the difference.
 
     Raises:
         ConfigurationError: a value is of the wrong kind or out of its range.
@@ -60,12 +60,12 @@ class OwnModel:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name in ARCHITECTURES:
             raise ConfigurationError(
-                f"a model of your own has a name of small letters, digits and underscores that is not one of "
+                f"an own model needs a name of lower-case letters, digits and underscores that is not one of "
                 f"{', '.join(ARCHITECTURES)}; got {self.name!r}; choose another one"
             )
         for field in ("source", "unit"):
             if not isinstance(getattr(self, field), str) or not getattr(self, field):
-                raise ConfigurationError(f"{self.name}: {field} must be a text that is not empty; correct it")
+                raise ConfigurationError(f"{self.name}: {field} must be a non-empty string; correct it")
         if not isinstance(self.higher_is_better, bool):
             raise ConfigurationError(
                 f"{self.name}: higher_is_better must be true or false, got {self.higher_is_better!r}; correct it"
@@ -173,7 +173,7 @@ def _read_model(name: str, table: object, place: Path) -> OwnModel:
     if not isinstance(table, Mapping) or "source" not in table or not table.keys() <= keys:
         found = ", ".join(table) if isinstance(table, Mapping) else type(table).__name__
         raise ConfigurationError(
-            f"{place}: expected a table [{name}] with the key source and, of choice, "
+            f"{place}: expected a table [{name}] with the key source and, optionally, "
             f"{', '.join(sorted(keys - {'source'}))}, got {found or 'an empty one'}; correct it"
         )
     values: dict[str, Any] = dict(table)

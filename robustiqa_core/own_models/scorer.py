@@ -84,7 +84,7 @@ class OwnScorer:
         if not isinstance(output, Tensor) or output.shape not in ((count,), (count, 1)) or output.is_complex():
             raise InputError(
                 f"expected scores ({count},) or ({count}, 1) of a network, {_told(output)}; "
-                "wrap the network so that it returns one number a photo, as a tensor"
+                "wrap the network so that it returns one number per photo, as a tensor"
             )
         with user_code(self.model.source, "return scores that can be read"):
             scores = output.flatten().to(torch.promote_types(output.dtype, torch.float32))
@@ -227,13 +227,13 @@ def _checked_scores(scorer: OwnScorer, photos: Tensor) -> Tensor:
     if not torch.allclose(scores, again, rtol=1e-4, atol=1e-6):
         raise NumericalError(
             f"expected the same scores of {source!r} on every call, got {scores.tolist()} and {again.tolist()}; "
-            "switch off what is random in it, such as dropout or random crops"
+            "switch off its randomness, such as dropout or random crops"
         )
     others = scorer(torch.cat((torch.full_like(photos[:1], 0.5), 1 - photos[:1])))
     if len({*scores.tolist(), *others.tolist()}) == 1:
         raise ConfigurationError(
-            f"expected a score of {source!r} that depends on the photo, got {scores[0]:.6g} for four photos that have "
-            "nothing in common; return the score before it is clipped"
+            f"expected a score of {source!r} that depends on the photo, got {scores[0]:.6g} for four unrelated photos; "
+            "return the score before it is clipped"
         )
     return scores
 
@@ -252,6 +252,6 @@ def _has_gradient(scorer: OwnScorer, photos: Tensor) -> bool:
         return False
     if not gradient.isfinite().all():
         raise NumericalError(
-            f"expected finite gradients of {scorer.model.source!r}, got others; look for a root of 0 or a division by 0"
+            f"expected finite gradients of {scorer.model.source!r}, got NaN or infinity; look for a division by 0"
         )
     return bool(gradient.abs().sum((1, 2, 3)).all())

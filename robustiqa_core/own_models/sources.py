@@ -46,8 +46,8 @@ def open_source(source: str, device: torch.device) -> Network:
     path = Path(source)
     if not is_file(path):
         raise MissingWeightsError(
-            f"expected module:callable, file.py:callable or the file of a network, got {source!r}, which is none; "
-            "check the name, from the folder that you are in"
+            f"expected module:callable, file.py:callable or the file of a network, got {source!r}; "
+            "check the name, relative to the current folder"
         )
     with user_code(source, "hold a network that can be read", "export it again"):
         return _open_file(path, device)
@@ -62,7 +62,7 @@ def _module(place: str, source: str) -> ModuleType:
         return _run_file(path) if place.endswith(".py") else importlib.import_module(place)
     except ImportError as error:
         raise ConfigurationError(
-            f"expected a module that can be imported in {source!r}, got: {error}; "
+            f"expected an importable module in {source!r}, got: {error}; "
             "install what is missing, put the folder of the module on PYTHONPATH, or give file.py:callable"
         ) from error
 
@@ -75,7 +75,7 @@ def _run_file(path: Path) -> ModuleType:
         return known
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     # Registered before it runs, as the import system does; dataclasses look their module up by name.
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
@@ -91,9 +91,7 @@ def _lookup(module: ModuleType, name: str, source: str) -> Any:
     for part in name.split("."):
         if not hasattr(found, part):
             public = ", ".join(key for key in vars(module) if not key.startswith("_"))
-            raise ConfigurationError(
-                f"{source!r}: there is no {name} in the module, only {public}; choose one of these"
-            )
+            raise ConfigurationError(f"{source!r}: the module has no {name}, only {public}; choose one of these")
         found = getattr(found, part)
     return found
 
@@ -113,13 +111,15 @@ def _make(found: Any, source: str, device: torch.device) -> Any:
         signature.bind(**arguments)
     except TypeError as error:
         raise ConfigurationError(
-            f"{source!r} is called without arguments, or with device=..., but: {error}; give the others defaults, "
-            "or if it is the function that scores, let another one return it"
+            f"{source!r} is called without arguments or with device=..., but: {error}; give the others defaults, "
+            "or, if this function does the scoring, write another one that returns it"
         ) from error
     made = found(**arguments)
     if not callable(made):
         what = "None; end it with return" if made is None else f"{type(made).__name__}; return the network instead"
-        raise ConfigurationError(f"expected {source!r} to return a network, but it returned {what}")
+        raise ConfigurationError(
+            f"expected {source!r} to return a network, got {what}; return an nn.Module or a function"
+        )
     return made
 
 

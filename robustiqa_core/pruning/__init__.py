@@ -1,4 +1,4 @@
-"""Structured pruning: which filters are important, a plan of which go, masks while tuning, and a smaller network."""
+"""Structured pruning: the importance of filters, a plan, masks for tuning, and a smaller network."""
 
 from robustiqa_core.pruning.application import bake, masked
 from robustiqa_core.pruning.cost import Cost, network_cost

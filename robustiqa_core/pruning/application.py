@@ -12,17 +12,17 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def masked(network: Network, plan: PruningPlan) -> Network:
-    """Return a copy in which the channels that a plan removes count for nothing, to be tuned.
+    """Return a copy with the removed channels of a plan masked, for tuning.
 
     The consumer of each group reads its weights for these channels as zero (see `masks`), whatever training does: so
     optimiser steps, weight decay, moving statistics, averages of weights and `load_state_dict` cannot bring a channel
     back. The scores are those of `bake(network, plan)`, the names of the weights those of the network; the time is that
-    of the whole network and a little more. A network with masks cannot be stored; bake it first. Masks that it has are
-    dropped: the plan alone says what goes.
+    of the whole network and a little more. A network with masks cannot be stored; bake it first. Existing masks
+    are dropped: only the plan counts.
 
     Args:
         network: that the plan was made for; not touched.
-        plan: what goes.
+        plan: the filters to remove.
 
     Raises:
         ConfigurationError: the plan was made for another network.
@@ -36,7 +36,7 @@ def bake(network: Network, plan: PruningPlan) -> Network:
 
     Args:
         network: that the plan was made for, or one from `masked` after tuning.
-        plan: what goes.
+        plan: the filters to remove.
 
     Raises:
         ConfigurationError: the plan was made for another network.

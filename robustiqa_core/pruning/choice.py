@@ -1,4 +1,4 @@
-"""Which filters go, given how important they are."""
+"""Choice of the filters to remove, given their importance."""
 
 import math
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from robustiqa_core.pruning.settings import PruningSettings
 def normalise(importance: Tensor) -> Tensor:
     """Return the importances (filters,) of a group divided by their root mean square, so that groups compare.
 
-    Sums and lengths of weights grow with the number of weights of a filter, which says nothing of its worth. VIP has
-    the root mean square 1 already, and stays what it is.
+    Sums and lengths of weights grow with the number of weights of a filter, regardless of its importance. VIP already
+    has a root mean square of 1 and does not change.
 
     Example:
         >>> normalise(torch.tensor([1.0, 7.0]))
@@ -25,7 +25,7 @@ def normalise(importance: Tensor) -> Tensor:
 
 
 def stays(wanted: float, filters: int, step: int) -> int:
-    """Return how many of a group's filters stay: the multiple of `step` that is nearest to what is wanted, if any go.
+    """Return how many filters of a group to keep: the multiple of `step` nearest to `wanted`, or all of them.
 
     Example:
         >>> [stays(wanted, 48, 8) for wanted in (48, 45, 43.2, 3)], stays(0.2, 48, 1)
@@ -39,7 +39,7 @@ def stays(wanted: float, filters: int, step: int) -> int:
 def choose_filters(
     groups: Sequence[ChannelGroup], importances: Sequence[Tensor], settings: PruningSettings
 ) -> list[tuple[int, ...]]:
-    """Return the filters of each group that go, in ascending order; of equal ones, those that come first.
+    """Return the filters to remove from each group, in ascending order; of equal ones, the first.
 
     Args:
         groups: of the network.

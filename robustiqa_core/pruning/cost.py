@@ -1,4 +1,4 @@
-"""What a network costs: parameters, and multiply-adds for a photo, counted without computing anything."""
+"""The cost of a network: parameters and multiply-adds for a photo, counted without running it."""
 
 import copy
 import itertools
@@ -59,7 +59,7 @@ class _MultiplyAdds(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torc
 
 @torch.no_grad()
 def network_cost(network: QualityModel) -> Cost:
-    """Return what a network costs; nothing is computed, and the network is not touched."""
+    """Return the cost of a network, without running or changing it."""
     # Imported here, since it takes a moment, and loading a network does not need it.
     from torch.utils.flop_counter import flop_registry
 

@@ -1,4 +1,4 @@
-"""What makes a channel important: the criteria by which filters are chosen to go."""
+"""Pruning criteria: measures of a channel's importance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from robustiqa_core.pruning.pls import variable_importance
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What is known of one group's channels.
+    """The data on one group's channels.
 
     Args:
         weights: (C, K), the weights that make each channel: the producer's rows, without bias.
         generator: of random numbers, on the CPU.
-        activations: (N, C), what the consumer gets of each channel, averaged over the places of each photo; None for
-            a criterion that does not look at photos.
+        activations: (N, C), the consumer's input per channel, averaged over the places of each photo; None for
+            a criterion that does not use photos.
         responses: (N,), the MOS or the scores of the same photos.
     """
 
@@ -30,7 +30,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One way to tell which channels are important.
+    """One criterion.
 
     Args:
         name: key in `CRITERIA` and on the command line.
@@ -59,14 +59,14 @@ def l2(evidence: Evidence) -> Tensor:
 
 
 def random(evidence: Evidence) -> Tensor:
-    """Return numbers that mean nothing, in [0, 1): the control that a criterion has to beat."""
+    """Return random numbers in [0, 1): the control that a criterion has to beat."""
     return torch.rand(len(evidence.weights), generator=evidence.generator, dtype=torch.float64)
 
 
 def pls_vip(evidence: Evidence) -> Tensor:
     """Return how well each channel's activation predicts quality: VIP of a PLS regression with two components."""
     if evidence.activations is None or evidence.responses is None:
-        raise ConfigurationError("pls_vip looks at activations and got none; give it photos")
+        raise ConfigurationError("pls_vip needs activations, got none; pass photos")
     return variable_importance(evidence.activations, evidence.responses)
 
 

@@ -1,4 +1,4 @@
-"""Which channels of a network can go: those between two layers inside a unit, whose number no other layer depends on.
+"""The prunable channels of a network: those between two layers inside a unit, on whose number no other layer depends.
 
 Found from the modules' types and order, not by tracing, since the architectures are ours. The maps between units, the
 taps, the insertion points that have a block, the products of DBCNN and the tokens of TReS keep their channels.
@@ -20,7 +20,7 @@ from robustiqa_core.models.tres import TReS
 
 @dataclass(frozen=True, slots=True)
 class ChannelGroup:
-    """The channels between two layers, and every layer that knows their number.
+    """The channels between two layers, and every layer that depends on their number.
 
     Args:
         producer: dotted path of the layer that makes the channels: convolution or linear.
@@ -53,11 +53,11 @@ class ChannelGroup:
 
 
 Layers = Iterator[tuple[str, nn.Module | None]]
-"""Layers with their paths in the order in which a map passes them; None where the map is seen from elsewhere."""
+"""Layers with their paths in forward order; None where the map is also used elsewhere."""
 
 
 def channel_groups(network: nn.Module) -> tuple[ChannelGroup, ...]:
-    """Return the groups of a network in depth order; a block, which is no layer of a unit, parts a group.
+    """Return the groups of a network in depth order; a block splits a group.
 
     Raises:
         ConfigurationError: the network is not of this package.
@@ -79,14 +79,14 @@ def channel_groups(network: nn.Module) -> tuple[ChannelGroup, ...]:
             ]
         case _:
             raise ConfigurationError(
-                f"expected a network whose groups of channels are known, got {type(network).__name__}; "
+                f"expected a network with known channel groups, got {type(network).__name__}; "
                 "use one of robustiqa_core.models, or add it to pruning/groups.py"
             )
     return tuple(group for sequence in sequences for group in _groups(sequence))
 
 
 def _trunk(trunk: nn.Sequential, taps: Sequence[str]) -> Layers:
-    """Yield the layers of a trunk; what a tapped stage gives is seen from elsewhere."""
+    """Yield the layers of a trunk; the outputs of tapped stages are used elsewhere."""
     for name, stage in trunk.named_children():
         path = f"features.{name}"
         yield from _layers(path, stage)

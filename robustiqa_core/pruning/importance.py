@@ -1,4 +1,4 @@
-"""The importance of every filter of a network, from its weights or from what photos make of them."""
+"""The importance of every filter of a network, from its weights or its activations."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -46,11 +46,13 @@ def filter_importance(
     responses: Tensor | None = None
     if chosen.needs_photos:
         if images is None:
-            raise ConfigurationError(f"the criterion {criterion} looks at activations and got no photos; give images")
+            raise ConfigurationError(f"the criterion {criterion} needs activations, got no photos; pass images")
         activations, scores = pooled_activations(network, groups, images)
         responses = scores if mos is None else mos.detach().cpu().double()
         if responses.shape != scores.shape:
-            raise InputError(f"expected one MOS a photo, got {len(responses)} of {len(scores)} photos; give one each")
+            raise InputError(
+                f"expected one MOS per photo, got {len(responses)} for {len(scores)} photos; pass one for each"
+            )
     generator = Generator().manual_seed(seed)
     found: dict[str, Tensor] = {}
     for group in groups:
@@ -98,7 +100,7 @@ def pooled_activations(
             # Crops of the whole batch follow one another.
             rows[-1] = rows[-1].view(-1, len(batch), rows[-1].shape[1]).mean(0)
     if not scores:
-        raise InputError("expected photos, got none; give images")
+        raise InputError("expected photos, got none; pass images")
     return {name: torch.cat(rows) for name, rows in seen.items()}, torch.cat(scores)
 
 

@@ -1,9 +1,9 @@
-"""Masks: channels that count for nothing, whatever training does to weights.
+"""Masks: channels that stay switched off, whatever training does to weights.
 
-A channel between two layers is nothing if the consumer does not look at it. So a mask lies on the consumer's weights,
-whose columns of the removed channels are read as zero. Nothing else has to change: the names and values of all weights
-stay, no gradient reaches the layers that make the channel, and what normalisations, optimisers or weight decay do to
-them cannot matter. (`torch.nn.utils.parametrize` is not used: copies of a module share the class that it makes, so that
+A channel between two layers has no effect if the consumer ignores it. So a mask zeroes the consumer's weights for the
+removed channels when they are read. Nothing else changes: the names and values of all weights stay, no gradient
+reaches the layers that produce the channel, and what normalisations, optimisers or weight decay do to them does not
+matter. (`torch.nn.utils.parametrize` is not used: copies of a module share the class that it makes, so that
 removing it from a copy breaks the original.)
 """
 
@@ -21,7 +21,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class MaskedConv2d(nn.Conv2d):
-    """A convolution that does not look at some of its channels: `removed`, bool, (1, C, 1, 1)."""
+    """A convolution that ignores some of its channels: `removed`, bool, (1, C, 1, 1)."""
 
     removed: Tensor
 
@@ -32,7 +32,7 @@ class MaskedConv2d(nn.Conv2d):
 
 
 class MaskedLinear(nn.Linear):
-    """A linear layer that does not look at some of its inputs: `removed`, bool, (1, C)."""
+    """A linear layer that ignores some of its inputs: `removed`, bool, (1, C)."""
 
     removed: Tensor
 
@@ -45,7 +45,7 @@ _PLAIN: dict[type[nn.Module], type[nn.Module]] = {MaskedConv2d: nn.Conv2d, Maske
 
 
 def mask_filters(network: Network, removed: Mapping[str, Sequence[int]]) -> Network:
-    """Return a copy in which these filters of the groups of these names count for nothing; older masks are dropped."""
+    """Return a copy with these filters of the named groups masked; older masks are dropped."""
     copied = unmasked(network)
     for group in channel_groups(copied):
         if channels := group.channels(removed.get(group.name, ())):
@@ -69,11 +69,11 @@ def is_masked(network: nn.Module) -> bool:
 
 
 def _mask(consumer: nn.Module, channels: Sequence[int]) -> None:
-    """Let a convolution or linear layer, in place, not look at these channels."""
+    """Make a convolution or linear layer, in place, ignore these channels."""
     weight = consumer.get_parameter("weight")
     kind, places = (MaskedLinear, ()) if isinstance(consumer, nn.Linear) else (MaskedConv2d, (1, 1))
     removed = torch.zeros(1, weight.shape[1], *places, dtype=torch.bool, device=weight.device)
     removed[:, channels] = True
-    # Goes with the layer to other devices, but is not in its state, which is that of a network without masks.
+    # Moves with the layer to other devices, but is not part of its state, which stays that of an unmasked network.
     consumer.register_buffer("removed", removed, persistent=False)
     consumer.__class__ = kind

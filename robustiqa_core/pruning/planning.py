@@ -1,4 +1,4 @@
-"""The plan of a pruning: which filters go, from where, and what that saves; made before anything is done."""
+"""The plan of a pruning: the filters to remove and the savings; made before any change."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,12 +19,12 @@ from robustiqa_core.pruning.surgery import keep_filters
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
-    """What goes from one group of channels.
+    """The filters to remove from one group of channels.
 
     Args:
         group: name of the group: the path of the layer that makes its channels.
         importance: of each filter, in the criterion's own unit; larger is more important.
-        removed: indices of the filters that go, ascending.
+        removed: indices of the filters to remove, ascending.
     """
 
     group: str
@@ -33,11 +33,13 @@ class LayerPlan:
 
     def __post_init__(self) -> None:
         if list(self.removed) != sorted(set(self.removed)):
-            raise ConfigurationError(f"{self.group}: removed must be ascending, got {self.removed}; make the plan anew")
+            raise ConfigurationError(f"{self.group}: removed must be ascending, got {self.removed}; plan again")
         for index in self.removed:
             check_count(f"{self.group}: index of a filter", index, low=0, high=self.filters - 1)
         if len(self.removed) == self.filters:
-            raise ConfigurationError(f"{self.group}: one filter has to stay, got none of {self.filters}; remove fewer")
+            raise ConfigurationError(
+                f"{self.group}: at least one filter must stay, got none of {self.filters}; remove fewer"
+            )
 
     @property
     def filters(self) -> int:
@@ -46,18 +48,18 @@ class LayerPlan:
 
     @property
     def kept(self) -> tuple[int, ...]:
-        """Indices of the filters that stay."""
+        """Indices of the filters to keep."""
         gone = set(self.removed)
         return tuple(index for index in range(self.filters) if index not in gone)
 
 
 @dataclass(frozen=True, slots=True)
 class PruningPlan:
-    """What goes from a network, and what that saves.
+    """The filters to remove from a network, and the savings.
 
     Args:
         settings: how it was chosen.
-        layers: every group of the network, in depth order, those too that lose nothing.
+        layers: every group of the network, in depth order, including unchanged ones.
         before: what the network costs.
         after: what it costs without the removed channels.
     """
@@ -74,7 +76,7 @@ class PruningPlan:
 
     @property
     def removed(self) -> int:
-        """Filters that go."""
+        """Filters to remove."""
         return sum(len(layer.removed) for layer in self.layers)
 
     def to_json(self) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def plan(
     images: Iterable[Tensor] | None = None,
     mos: Tensor | None = None,
 ) -> PruningPlan:
-    """Return which filters of a network go; the network is not touched.
+    """Return a plan of the filters to remove; the network is not changed.
 
     Args:
         network: of `robustiqa_core.models`, with or without blocks, not folded.
@@ -132,7 +134,7 @@ def plan(
 
 
 def plan_from(network: QualityModel, settings: PruningSettings, importance: Mapping[str, Tensor]) -> PruningPlan:
-    """Return which filters of a network go, given their importance, so that a ratio can be changed without measuring.
+    """Return a plan, given the filters' importance, so that a ratio can be changed without measuring again.
 
     Args:
         network: not touched.
@@ -156,6 +158,6 @@ def check_fits(made: PruningPlan, network: nn.Module) -> None:
     if wrong := sorted(expected.items() ^ found.items()):
         name = wrong[0][0]
         raise ConfigurationError(
-            f"expected a network with the groups of channels that the plan was made for, got another: {name} has "
-            f"{expected.get(name, 'no')} filters in the plan and {found.get(name, 'no')} in the network; plan anew"
+            f"expected a network with the channel groups of the plan, got another: {name} has "
+            f"{expected.get(name, 'no')} filters in the plan and {found.get(name, 'no')} in the network; plan again"
         )

@@ -1,4 +1,4 @@
-"""Partial least squares with one response, and what it says of each variable."""
+"""Partial least squares with one response, and the importance of each variable."""
 
 import torch
 from torch import Tensor
@@ -23,8 +23,8 @@ def variable_importance(x: Tensor, y: Tensor, *, components: int = 2) -> Tensor:
         VIP_j^2 = C sum_a e_a w_ja^2 / sum_a e_a,
 
     where w_a is the direction of length 1 of component a and e_a the part of y's variation that it explains. The
-    squares have the mean 1 (unless all columns are constant, when all are 0); a variable above 1 counts for more than
-    the average one. Variables and response are standardised first.
+    squares have the mean 1 (unless all columns are constant, when all are 0); a variable above 1 is more important
+    than average. Variables and response are standardised first.
 
     With one response, NIPALS has nothing to iterate: the direction is X^T r / |X^T r|, with r what is left of y.
 
@@ -40,15 +40,15 @@ def variable_importance(x: Tensor, y: Tensor, *, components: int = 2) -> Tensor:
     Intelligent Laboratory Systems 58, 2001, sections 3.6 and 4.3.
     """
     if len(y) < 3:
-        raise InputError(f"partial least squares needs three or more samples, got {len(y)}; give more photos")
+        raise InputError(f"partial least squares needs at least three samples, got {len(y)}; add photos")
     rest, left = standardise(x.double()), standardise(y.double()[:, None])[:, 0]
     if not left.any():
-        raise InputError("partial least squares needs a response that varies, got the same value for all; check it")
+        raise InputError("partial least squares needs a varying response, got a constant; check it")
     weighted, total = torch.zeros_like(rest[0]), 0.0
     for _ in range(min(components, len(y) - 1)):
         direction = rest.mT @ left
         length = torch.linalg.vector_norm(direction)
-        # What is left of y is noise of the rounding, or no variable has to do with it.
+        # The residual of y is rounding noise, or unrelated to every variable.
         if length <= 1e-9 * len(y):
             break
         direction = direction / length

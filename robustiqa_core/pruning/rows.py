@@ -1,4 +1,4 @@
-"""A pruning plan as rows and files: what goes from each layer, and how important it was."""
+"""A pruning plan as rows and files: the filters removed from each layer, and their importance."""
 
 import csv
 import io
@@ -12,17 +12,17 @@ from robustiqa_core.pruning.planning import LayerPlan, PruningPlan
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """What a plan does to one group of filters.
+    """The effect of a plan on one group of filters.
 
     Importances are divided by the root mean square of the layer's, so that layers can be compared.
 
     Args:
         layer: name of the group.
         filters: before.
-        removed: filters that go.
-        kept: filters that stay.
-        removed_importance: lowest, median and highest importance of those that go; None where none goes.
-        kept_importance: likewise of those that stay.
+        removed: filters to remove.
+        kept: filters to keep.
+        removed_importance: lowest, median and highest importance of the removed filters; None if there are none.
+        kept_importance: likewise of the kept ones.
     """
 
     layer: str
@@ -67,7 +67,7 @@ def layer_name(group: str) -> str:
 
 
 def plan_csv(plan: PruningPlan) -> bytes:
-    """Return every filter as a CSV table: layer, number, importance, whether it goes."""
+    """Return every filter as a CSV table: layer, number, importance, whether it is removed."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(("layer", "filter", "importance", "removed"))

@@ -1,4 +1,4 @@
-"""What defines a pruning besides the network."""
+"""The settings of a pruning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ Scope = Literal["layer", "global"]
 SCOPES: tuple[Scope, ...] = ("layer", "global")
 
 MAX_RATIO = 0.5
-"""Largest share of the filters that can be asked for."""
+"""Largest share of filters that can be removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PruningSettings(Configuration):
-    """What defines a pruning besides the network.
+    """The settings of a pruning.
 
     Args:
         criterion: what makes a filter important, a key of `CRITERIA`.
-        ratio: share of the filters that go, in [0, 0.5]; every group keeps one filter at least.
-        scope: `layer` takes that share of each group; `global` the least important filters of all groups together,
+        ratio: share of filters to remove, in [0, 0.5]; every group keeps at least one filter.
+        scope: `layer` removes that share of each group; `global` the least important filters of all groups together,
             their importances first divided by the root mean square of their group's.
         multiple: the channels that stay in a group are rounded to the nearest multiple of this, since processors
             compute in blocks; 1 follows the ratio exactly.
@@ -47,7 +47,7 @@ class PruningSettings(Configuration):
         # Written so that NaN is refused as well.
         if not 0.0 <= self.ratio <= MAX_RATIO:
             raise ConfigurationError(
-                f"ratio is the share of the filters that go and must be in [0, {MAX_RATIO}], got {self.ratio:g}; "
+                f"ratio is the share of filters to remove and must be in [0, {MAX_RATIO}], got {self.ratio:g}; "
                 "0.1 removes a tenth"
             )
         check_choice("scope", self.scope, SCOPES)

@@ -60,7 +60,7 @@ def remaining(network: nn.Module, whole: nn.Module) -> dict[str, int]:
     found = {group.name: group.filters for group in channel_groups(network)}
     if unknown := sorted(found.keys() - filters.keys()):
         raise ConfigurationError(
-            f"expected a network of the architecture and settings that its card names, got one with {unknown[0]}; "
+            f"expected a network with the architecture and settings of its card, got one with {unknown[0]}; "
             "correct the card"
         )
     return {name: count for name, count in found.items() if count < filters[name]}

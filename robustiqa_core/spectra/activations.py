@@ -1,4 +1,4 @@
-"""Activations: what enters and leaves some modules of a network when photos go through it."""
+"""Activations: the inputs and outputs of chosen modules of a network."""
 
 import copy
 import itertools
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Activations:
-    """What went through a network for one photo.
+    """The activations of a network for one photo.
 
     Args:
         image: (1, 3, H, W), the photo.
@@ -32,9 +32,9 @@ class Activations:
 
 
 def weight_sharing_copy(model: Model) -> Model:
-    """Return a copy with modules of its own but the same tensors: hooks on it are seen by nobody else.
+    """Return a copy with its own modules but shared tensors: hooks on it affect nobody else.
 
-    It takes some milliseconds and no memory for weights, and leaves a model alone that other threads are using.
+    It takes a few milliseconds and no memory for weights, and is safe while other threads use the model.
     """
     tensors = itertools.chain(model.parameters(), model.buffers())
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})

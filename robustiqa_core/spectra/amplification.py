@@ -1,4 +1,4 @@
-"""How a change of a photo grows on its way through the stages of a model, and how much it could grow at most."""
+"""The growth of a photo's perturbation through the stages of a model, and its upper bound."""
 
 import math
 import statistics
@@ -37,11 +37,11 @@ class Growth:
         stage: for each kind, |change of the stage's output| / |change of its input|, where the stage is the module
             whose output the point names. Empty for input and score.
         stage_norm: largest singular value of the stage's Jacobian at the photo, which for small changes bounds
-            `stage`. None for input and score, or where it was not asked for.
+            `stage`. None for input and score, or if not requested.
         input_norm: the same of the whole way from the input to the point; for the score, the length of its gradient.
         input_bound: input_norm * |x| / |h(x)|, which for small changes bounds `relative`.
         dimension_ratio: the paper's heuristic c_out s_out^2 / (c_in s_in^2): values in the stage's output for one
-            in its input. It counts and measures nothing. None for input and score.
+            in its input. It is a count, not a measurement. None for input and score.
     """
 
     photo: int
@@ -90,8 +90,8 @@ def measure_amplification(
 ) -> Iterator[Growth]:
     """Return an iterator over the measurements: photo by photo, and for each photo from the input to the score.
 
-    Nothing that is passed in is changed: the measuring hooks sit on a copy of the modules that shares the weights, so
-    that other threads can use the model at the same time.
+    Arguments are not modified: the hooks are on a copy of the modules that shares the weights, so that other threads
+    can use the model at the same time.
 
     Args:
         model: the network, in evaluation mode, which is also a Scorer.
@@ -103,7 +103,7 @@ def measure_amplification(
             two cores) or "all" (of the ways from the input, too: some ten times as long).
 
     Raises:
-        InputError: the images are not what they should be, or the model is in training mode.
+        InputError: the images are invalid, or the model is in training mode.
         ConfigurationError: a point names no module of the model, or one that a photo does not pass exactly once.
         NumericalError: a singular value was not found to its tolerance.
     """
@@ -115,14 +115,14 @@ def measure_amplification(
         if check_images(changed).shape != images.shape:
             raise InputError(
                 f"expected photos changed by {kind} of the shape {tuple(images.shape)}, got {tuple(changed.shape)}; "
-                "give each photo its own changed one"
+                "pass one changed photo for each photo"
             )
     known = dict(model.named_modules())
     for point in points:
         if point.module not in known:
             raise ConfigurationError(
                 f"expected {point.name} to name a module of the model, got {point.module!r}; "
-                "take the insertion points of the model's own settings"
+                "use the insertion points for the model's settings"
             )
     return _growths(weight_sharing_copy(model).requires_grad_(False), points, images, perturbed, score_range, norms)
 

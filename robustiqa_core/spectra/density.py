@@ -1,4 +1,4 @@
-"""A spectrum on a coarse raster, to be drawn: single frequencies are speckled, and say nothing one by one."""
+"""A spectrum averaged on a coarse raster for drawing, since single frequencies are speckled."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ def density_map(energies: Tensor) -> DensityMap:
     if energies.ndim != 2 or min(energies.shape) < 8:
         raise InputError(
             f"expected the energies (H, W) of one photo, at least 8 x 8, got shape {tuple(energies.shape)}; "
-            "take one of a batch"
+            "pass one photo of the batch"
         )
     # A multiple of 4, and half of a side at most: 0 and both ends are middles of cells, and no cell is empty.
     per_cycle = min(RINGS_PER_CYCLE, min(energies.shape) // 2) // 4 * 4

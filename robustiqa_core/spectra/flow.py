@@ -1,4 +1,4 @@
-"""Flow fields of warping attacks such as stAdv: how far pixels are moved, and where to.
+"""Flow fields of warping attacks such as stAdv: how far pixels move, and in which direction.
 
 A flow is a tensor (N, 2, H, W) in pixels, x (to the right) before y (down): the changed image shows at p what the photo
 has at p + flow(p), so that an arrow points from a pixel to where its colour comes from.
@@ -132,5 +132,5 @@ def _checked(flow: Tensor) -> Tensor:
     if flow.ndim != 4 or flow.shape[1] != 2 or min(flow.shape) < 1 or min(flow.shape[-2:]) < 2:
         raise InputError(f"{expected}, got shape {tuple(flow.shape)}; put the two directions on the second axis")
     if not flow.is_floating_point() or not bool(torch.isfinite(flow).all()):
-        raise InputError(f"{expected}, got {flow.dtype} with NaN, infinity or whole numbers; look at the attack")
+        raise InputError(f"{expected}, got {flow.dtype} with NaN, infinity or integers; check the attack")
     return flow.detach().cpu().double()

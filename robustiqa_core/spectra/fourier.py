@@ -1,4 +1,4 @@
-"""In which frequencies and colours the energy of a perturbation lies.
+"""The distribution of a perturbation's energy over frequencies and colours.
 
 All is computed on the CPU in float64, so that the energies add up to the last digits that are shown.
 """
@@ -227,7 +227,7 @@ def _checked(perturbation: Tensor) -> Tensor:
         raise InputError(f"{expected}, got {perturbation.dtype}; subtract images in [0, 1], not 8-bit values")
     values = perturbation.detach().cpu().double()
     if not bool(torch.isfinite(values).all()):
-        raise InputError(f"{expected}, got NaN or infinity; look for the step of the attack that made it")
+        raise InputError(f"{expected}, got NaN or infinity; find the attack step that produced it")
     return values
 
 

@@ -1,4 +1,4 @@
-"""A model, photos and an attack, put together for the spectra: what the app and the command line share."""
+"""Probes for the spectra, shared by the app and the command line."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from robustiqa_core.scorer import InsertionPoint
 
 
 def measuring_points(network: nn.Module) -> tuple[InsertionPoint, ...]:
-    """Return where a perturbation is followed through a network: its insertion points, each block beside its place.
+    """Return the measuring points of a network: its insertion points, and each block beside its place.
 
     A block's point, such as `block_after_stage5`, has the output of the place before it, which includes the block; its
     stage is the block alone.

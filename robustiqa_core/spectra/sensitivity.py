@@ -1,4 +1,4 @@
-"""The Fourier sensitivity map of a model: how much waves of one strength but different frequency move the score."""
+"""The Fourier sensitivity map of a model: how far waves of equal strength but different frequency move the score."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,10 @@ from robustiqa_core.spectra.frequencies import BANDS
 
 @dataclass(frozen=True, slots=True)
 class SensitivitySettings:
-    """What defines a sensitivity map.
+    """The settings of a sensitivity map.
 
     Args:
-        eps: root mean square of every wave, as a fraction of [0, 1]: the size of an `l2` attack. 4/255 is usual.
+        eps: root mean square of every wave, as a fraction of [0, 1], like the size of an `l2` attack. 4/255 is usual.
         grid: frequencies on each axis, odd, so that 0 is one of them; the map has grid x grid cells.
         batch_size: images that are scored at once.
 
@@ -34,9 +34,7 @@ class SensitivitySettings:
         check_fraction("eps", self.eps)
         check_count("grid", self.grid, low=3, high=255)
         if self.grid % 2 == 0:
-            raise ConfigurationError(
-                f"grid must be odd, so that frequency 0 is on it, got {self.grid}; use {self.grid + 1}"
-            )
+            raise ConfigurationError(f"grid must be odd, to include frequency 0, got {self.grid}; use {self.grid + 1}")
         check_count("batch_size", self.batch_size)
 
     @property
@@ -68,7 +66,7 @@ class FrequencyResponse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SensitivityMap:
-    """What waves of each frequency do to the score; frequency 0 is in the middle.
+    """The change of the score by frequency; frequency 0 is in the middle.
 
     Args:
         vertical: (grid,), frequencies of the rows in cycles per pixel of the photo, ascending.
@@ -102,7 +100,7 @@ def measure_sensitivity(
         settings: strength and grid.
 
     Raises:
-        InputError: the images are not what they should be, or too small for the grid.
+        InputError: the images are invalid, or too small for the grid.
         NumericalError: while it runs, if a score is not finite.
 
     Source: D. Yin et al., "A Fourier Perspective on Model Robustness in Computer Vision", NeurIPS 2019, section 4.
@@ -114,7 +112,7 @@ def measure_sensitivity(
     height, width = images.shape[-2:]
     if min(height, width) <= chosen.grid:
         raise InputError(
-            f"a grid of {chosen.grid} frequencies needs photos of more than {chosen.grid} px a side, "
+            f"a grid of {chosen.grid} frequencies needs photos of more than {chosen.grid} px per side, "
             f"got {width} x {height}; use a smaller grid or larger photos"
         )
     return _responses(scorer, images.detach(), chosen)

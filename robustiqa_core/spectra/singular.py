@@ -1,4 +1,4 @@
-"""The largest singular value of a Jacobian, from products with it alone."""
+"""The largest singular value of a Jacobian, from matrix-vector products only."""
 
 import math
 
@@ -52,11 +52,13 @@ def largest_singular_value(
     check_positive("tolerance", tolerance)
     check_count("max_steps", max_steps)
     if not (outputs.requires_grad and inputs.requires_grad):
-        raise InputError("expected outputs computed from the inputs with gradient, got some without; compute them anew")
+        raise InputError("expected outputs with a gradient graph to the inputs, got some without; recompute them")
     cotangent = torch.zeros_like(outputs, requires_grad=True)
     (pulled,) = torch.autograd.grad(outputs, inputs, cotangent, create_graph=True, allow_unused=True)
     if pulled is None:
-        raise InputError("expected outputs that depend on the inputs, got others; look for a detach() between them")
+        raise InputError(
+            "expected outputs that depend on the inputs, got independent ones; look for a detach() between them"
+        )
     if not pulled.requires_grad:
         return 0.0  # the map is constant, as where a branch was switched off
 

@@ -1,4 +1,4 @@
-"""The two studies of a perturbation, for one photo: where its energy lies, and how it grows through a network."""
+"""The two studies of a perturbation of one photo: its spectrum, and its growth through a network."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class MeasuredChange:
     """A perturbation of one photo, and its spectrum.
 
     Args:
-        perturbation: (3, H, W), adversarial less clean.
+        perturbation: (3, H, W), adversarial - clean.
         spectrum: of the same.
         figures: of the spectrum.
         profile: of the spectrum.
@@ -50,11 +50,11 @@ class MeasuredChange:
 def measure_change(
     images: Tensor, adversarial: Tensor, *, window: Window = "none", flow: Tensor | None = None
 ) -> MeasuredChange:
-    """Return the spectrum of what was changed in a photo.
+    """Return the spectrum of a photo's perturbation.
 
     Args:
         images: (1, 3, H, W), float, RGB in [0, 1], the photo.
-        adversarial: same shape and range; as a PNG file stores it, where that shall be measured.
+        adversarial: same shape and range; rounded to 8 bits to measure the stored PNG.
         window: `hann` fades the borders.
         flow: (1, 2, H, W), from the attack, where it moves pixels.
     """

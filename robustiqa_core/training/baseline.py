@@ -95,7 +95,7 @@ def new_network(
         network = build(model, settings, ScoreRange(0.0, 1.0))
     if isinstance(network, DBCNN) != (scnn is not None):
         raise ConfigurationError(
-            f"expected S-CNN weights for DBCNN, and for no other model, got {model} "
+            f"expected S-CNN weights for DBCNN only, got {model} "
             f"{'without' if scnn is None else 'with'} them; give --scnn FILE with --model dbcnn"
         )
     if isinstance(network, DBCNN) and scnn is not None:
@@ -184,7 +184,7 @@ def _ridge_stage(
     if isinstance(network, Linearity) or ranks.count() > 1:
         raise ConfigurationError(
             f"expected DBCNN or TReS in one process for the ridge head, got {plan.model} in {ranks.count()}; "
-            "leave --ridge-head out"
+            "omit --ridge-head"
         )
     network.to(memory_format=torch.channels_last)
     record = RidgeRecord(0, 0, 0.0)

@@ -32,7 +32,7 @@ def select(photos: Sequence[LabelledPhoto], split: Split) -> tuple[LabelledPhoto
     """Return the photos of one split; raise InputError where there are fewer than two."""
     chosen = tuple(photo for photo in photos if photo.split == split)
     if len(chosen) < 2:
-        raise InputError(f"expected two or more {split} photos, got {len(chosen)}; mark some in the column split")
+        raise InputError(f"expected at least two {split} photos, got {len(chosen)}; mark some in the column split")
     return chosen
 
 
@@ -103,7 +103,7 @@ class TrainingCrops(Dataset[tuple[Tensor, float]]):
             seed: of the random crops.
         """
         if crop > resize:
-            raise InputError(f"a crop fits into the resized photo: expected crop <= {resize}, got {crop}; lower it")
+            raise InputError(f"a crop must fit into the resized photo: expected crop <= {resize}, got {crop}; lower it")
         self.photos, self.resize, self.crop, self.seed = tuple(photos), resize, crop, seed
 
     def __len__(self) -> int:

@@ -56,7 +56,7 @@ def list_photos(folder: Path) -> tuple[Path, ...]:
     photos = list_folder(folder, recursive=True).photos
     if len(photos) < _FEWEST_PHOTOS:
         raise InputError(
-            f"expected {_FEWEST_PHOTOS} photos or more in {folder}, got {len(photos)}; give a folder of clean photos"
+            f"expected at least {_FEWEST_PHOTOS} photos in {folder}, got {len(photos)}; give a folder of clean photos"
         )
     return photos
 

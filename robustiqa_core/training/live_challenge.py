@@ -41,7 +41,9 @@ def read_demo(root: Path) -> tuple[LabelledPhoto, ...]:
         split = _SPLITS.get(row.texts["split"])
         path = root / row.texts["file"]
         if split is None or not path.is_file():
-            raise InputError(f"{row.place}: expected a photo at {path} of split train or test; clone again")
+            raise InputError(
+                f"{row.place}: expected a photo at {path} of split train or test, got none; clone the repository again"
+            )
         photos.append(LabelledPhoto(path, row.number("mos"), split))
     return tuple(photos)
 
@@ -54,7 +56,9 @@ def shipped_names() -> frozenset[str]:
 def _shipped_table(root: Path) -> CsvTable:
     table = root / "scores.csv"
     if not table.is_file():
-        raise InputError(f"expected {table.name} in {root}, got no such file; leave --root out, or clone again")
+        raise InputError(
+            f"expected {table.name} in {root}, got no such file; omit --root, or clone the repository again"
+        )
     return read_csv(table, _SHIPPED)
 
 

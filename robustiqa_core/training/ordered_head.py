@@ -140,7 +140,7 @@ def fit_ordered_head(
     as pairs: X. Liu, J. van de Weijer, A. Bagdanov, "RankIQA", ICCV 2017. The margin and the joint fit are ours.
     """
     if len(training) < settings.photos:
-        raise InputError(f"expected {settings.photos} training photos or more, got {len(training)}; ask for fewer")
+        raise InputError(f"expected at least {settings.photos} training photos, got {len(training)}; use fewer")
     order = torch.randperm(len(training), generator=torch.Generator().manual_seed(settings.seed)).tolist()
     drawn = [training[index] for index in order[: settings.photos]]
     total = len(drawn) + len(validation) + settings.series
@@ -158,7 +158,7 @@ def fit_ordered_head(
     mos = torch.tensor([photo.mos for photo in drawn])
     width = (mos.max() - mos.min()).item()
     if not width > 0:
-        raise InputError("expected photos with different scores, got one score for all; check the data set")
+        raise InputError("expected photos with different scores, got the same score for all; check the data set")
     layer, scale = last_layer(network), network.k.item() / width
     before = scale * layer.weight[0].detach().float().cpu()
     level = (mos / width).mean()

@@ -56,7 +56,7 @@ def choose_device(name: str) -> torch.device:
         return devices.choose_device(name)
     if name not in ("auto", "cuda"):
         raise ConfigurationError(
-            f"torchrun gives each process a GPU of its own, got --device {name}; leave it out, or use --device cpu"
+            f"torchrun gives each process its own GPU, got --device {name}; omit it or use --device cpu"
         )
     local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if local >= gpus:
@@ -97,8 +97,8 @@ def check_batch_size(size: int) -> int:
     ranks = count()
     if size % ranks or size < 2 * ranks:
         raise ConfigurationError(
-            f"{ranks} processes share a batch evenly, two photos each at least, got a batch of {size}; "
-            f"give a --batch-size of {2 * ranks}, {3 * ranks}, {4 * ranks} or so"
+            f"{ranks} processes share a batch evenly, at least two photos each, got a batch of {size}; "
+            f"use a --batch-size such as {2 * ranks}, {3 * ranks} or {4 * ranks}"
         )
     return size
 

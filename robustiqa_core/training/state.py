@@ -181,7 +181,7 @@ class TrainingState:
         if metadata["settings"] != repr(asdict(self.settings)):
             raise InputError(
                 f"{state_path(run_dir)} was made with other settings: expected {asdict(self.settings)}, "
-                f"got {metadata['settings']}; give the same settings, or another --run-dir"
+                f"got {metadata['settings']}; use the same settings or another --run-dir"
             )
         for name, value in asdict(_progress(metadata)).items():
             setattr(self, name, value)

@@ -85,7 +85,7 @@ def list_table(table: Path, root: Path, *, dmos: bool = False) -> Listing:
             left_out.append((entry.file, reason))
         elif path in found:
             raise InputError(
-                f"{place}: expected each photo once, got {path.name} as in {found[path][1]}; remove one of the lines"
+                f"{place}: expected each photo once, got {path.name} again after {found[path][1]}; remove one line"
             )
         elif entry.mos is None:
             left_out.append((entry.file, f"{place}: expected a finite number as mos, got nothing; fill it in"))
@@ -173,14 +173,14 @@ def read_koniq10k(root: Path) -> tuple[LabelledPhoto, ...]:
     table = root / _KONIQ_TABLE
     if not table.is_file():
         raise InputError(
-            f"expected {_KONIQ_TABLE} in {root}, got no such file; take it from the folder metadata of KonIQ-10k's "
-            "public repository, and give the folder that has it with --root"
+            f"expected {_KONIQ_TABLE} in {root}, got no such file; get it from the folder metadata of KonIQ-10k's "
+            "public repository, and pass its folder as --root"
         )
     folder = next((root / name for name in _KONIQ_FOLDERS if (root / name).is_dir()), None)
     if folder is None:
         raise InputError(
             f"expected the photos in {' or '.join(_KONIQ_FOLDERS)} in {root}, got neither folder; "
-            "unpack KonIQ-10k's archive of photos there"
+            "unpack KonIQ-10k's photo archive there"
         )
     photos = []
     for row in read_csv(table, _KONIQ_COLUMNS).rows(_KONIQ_COLUMNS):

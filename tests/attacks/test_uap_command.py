@@ -51,7 +51,7 @@ def test_the_file_is_stored_with_a_card_that_says_all(
     # The command of the card, word for word, gives the same values.
     again = card.command.split()[3:]
     words = (folder / "0.png", folder / "1.png", *again, "--device", "cpu", "--out", out)
-    with pytest.raises(ConfigurationError, match="which is there already"):
+    with pytest.raises(ConfigurationError, match="which exists"):
         train_uap.run(parse(*words))
     assert train_uap.run(parse(*words, "--overwrite")) == 0
     assert torch.equal(load_perturbation("mine", out.parent)[0], values)

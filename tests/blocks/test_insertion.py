@@ -159,7 +159,7 @@ def test_mistakes_are_named() -> None:
     network = lively("linearity")
     with pytest.raises(ConfigurationError, match="after_stage1, after_stage2"):
         insert(network, "after_stage9", IDENTITY)
-    with pytest.raises(ConfigurationError, match="which has one"):
+    with pytest.raises(ConfigurationError, match="which has a block"):
         insert(insert(network, "after_stage5", IDENTITY), "after_stage5", IDENTITY)
     with pytest.raises(ConfigurationError, match="at most the 16 channels"):
         insert(network, "after_stage1", BlockSettings(width=64))

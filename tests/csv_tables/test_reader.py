@@ -74,7 +74,7 @@ def test_names_with_separators_accents_and_folders_are_read(tmp_path: Path) -> N
         ('file,mos\na.png,"1\nb.png,2\n', "line 2: expected quotes that end in their line"),
         ("file,mos,MOS\na.png,1,2\n", "expected one column mos, got 'mos' and 'MOS'"),
         ("file|mos\na.png|1\n", r"got file\|mos \(separated by commas\); add file, mos"),
-        ("file,dmos\na.png,1\n", "add --dmos if it is so here"),
+        ("file,dmos\na.png,1\n", "add --dmos if so"),
         (
             "file,mos\na.png,1\nb.png,2\na.png,1\n",
             r"line 4: expected each photo once, got a\.png as in mos\.csv line 2",

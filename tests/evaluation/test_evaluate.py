@@ -320,7 +320,7 @@ def test_a_plan_refuses_what_cannot_be_told_apart() -> None:
         plan()
     with pytest.raises(ConfigurationError, match="different attacks"):
         plan(Contrast(), attacks=ATTACKS[:1] * 2)
-    with pytest.raises(ConfigurationError, match="two or more models"):
+    with pytest.raises(ConfigurationError, match="at least two models"):
         plan(Contrast(), transfer=True)
     with pytest.raises(ConfigurationError, match="batch_size"):
         plan(Contrast(), batch_size=0)

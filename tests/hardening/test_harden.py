@@ -288,10 +288,10 @@ def test_the_last_layer_can_be_rescaled_instead(model: str, images: Tensor) -> N
 
 
 def test_what_does_not_belong_together_is_refused(workshop: Workshop, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="load what the recipe names"):
+    with pytest.raises(ConfigurationError, match="load those that the recipe names"):
         workshop.start(replace(RECIPE, start="hardened"))
     data = distillation_data(RECIPE, root=workshop.root)
-    with pytest.raises(ConfigurationError, match="load what the recipe names"):
+    with pytest.raises(ConfigurationError, match="load those that the recipe names"):
         workshop.start(replace(RECIPE, data="csv"), data=data)
     with pytest.raises(ConfigurationError, match="attacked_crops"):
         workshop.start(attacked_crops=9)
@@ -346,7 +346,7 @@ def test_a_trunk_that_does_not_fit_is_refused(workshop: Workshop, card: ModelCar
     save_checkpoint(lively("tres", "resnet18"), small, root=tmp_path)
     with pytest.raises(ConfigurationError, match="trunk resnet18; name another model"):
         workshop.run(recipe, trunk=load_trunk("tres-baseline", root=tmp_path))
-    with pytest.raises(ConfigurationError, match="without blocks and with all its filters"):
+    with pytest.raises(ConfigurationError, match="no blocks and no pruning"):
         Trunk(replace(card, pruning={"features.stage2.0.expand.conv": 88}), "efficientnet_lite0", {})
 
 

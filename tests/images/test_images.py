@@ -123,7 +123,7 @@ def test_reading_a_file_names_the_photo_after_it(tmp_path: Path) -> None:
 
 def test_reading_what_is_no_photo_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (tmp_path / "missing.png", tmp_path):
-        with pytest.raises(InputError, match=r"which is no file; check the path"):
+        with pytest.raises(InputError, match=r"which is not a file; check the path"):
             read_image(path)
     text = tmp_path / "notes.png"
     text.write_text("hello")

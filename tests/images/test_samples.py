@@ -58,7 +58,7 @@ def test_the_path_of_a_sample_is_found_by_its_name() -> None:
 
 
 def test_a_package_without_its_assets_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"take the folder assets/samples from the repository"):
+    with pytest.raises(InputError, match=r"restore the folder assets/samples from the repository"):
         list_samples(tmp_path)
 
 

@@ -152,7 +152,7 @@ def test_the_worst_case_is_at_least_as_far_as_each_attack_and_is_one_of_them(
 
 
 def test_the_worst_case_needs_an_attack() -> None:
-    with pytest.raises(InputError, match="one or more attacks, got none"):
+    with pytest.raises(InputError, match="at least one attack, got none"):
         robustness.worst_case([0.5], [])
 
 

@@ -110,13 +110,13 @@ def test_ties_count_half_and_close_pairs_can_be_left_out() -> None:
 def test_what_does_not_pair_is_refused() -> None:
     with pytest.raises(InputError, match="same length"):
         worst_order([0.0, 1.0], [0.0], [0.0, 1.0])
-    with pytest.raises(InputError, match="no order to keep"):
+    with pytest.raises(InputError, match="add photos of other quality"):
         worst_order([1.0, 1.0], [0.0, 1.0], [0.0, 1.0])
     with pytest.raises(InputError, match="finite"):
         worst_order([0.0, 1.0], [0.0, np.nan], [0.0, 1.0])
     with pytest.raises(ConfigurationError, match="apart"):
         swapped_share([0.0, 1.0], [0.0, 1.0], [0.0, 1.0], apart=-1.0)
-    with pytest.raises(InputError, match="a row for each attack"):
+    with pytest.raises(InputError, match="one row per attack"):
         strongest([0.0, 1.0], [1, -1])
     with pytest.raises(InputError, match="directions 1 or -1"):
         strongest([[0.0, 1.0]], [1, 0])

@@ -232,8 +232,8 @@ def test_what_is_no_scorer_is_refused_with_the_reason(
     [
         ("no_such_module_here:make", ConfigurationError, "No module named.*PYTHONPATH"),
         ("missing.py:make", MissingWeightsError, "missing.py"),
-        ("missing.pt2", MissingWeightsError, "'missing.pt2', which is none"),
-        ("C:\\missing.pt2", MissingWeightsError, "which is none"),
+        ("missing.pt2", MissingWeightsError, "'missing.pt2'; check the name"),
+        ("C:\\missing.pt2", MissingWeightsError, "missing.pt2'; check the name"),
         ("state", InputError, "weights without code.*import-checkpoint"),
         ("text", InputError, "got another file"),
     ],

@@ -178,7 +178,7 @@ def test_a_plan_that_is_none_is_refused(network: QualityModel) -> None:
     ):
         with pytest.raises(InputError, match="restore it"):
             PruningPlan.from_json(value, place="test")
-    for removed, message in (([3, 1], "ascending"), ([40], "index of a filter"), (list(range(32)), "has to stay")):
+    for removed, message in (([3, 1], "ascending"), ([40], "index of a filter"), (list(range(32)), "must stay")):
         with pytest.raises(ConfigurationError, match=message):
             PruningPlan.from_json(changed(made, "layers", [{**layer, "removed": removed}]), place="test")
 
@@ -189,7 +189,7 @@ def test_a_plan_for_another_network_is_refused(network: QualityModel) -> None:
     for act in (masked, bake):
         with pytest.raises(ConfigurationError, match=r"1024 filters in the plan and 512 in the network"):
             act(pruned, replace(made, layers=made.layers[-4:-3]))
-        with pytest.raises(ConfigurationError, match="plan anew"):
+        with pytest.raises(ConfigurationError, match="plan again"):
             act(pruned, made)
 
 

@@ -245,7 +245,7 @@ def test_bad_input_is_refused_before_anything_runs() -> None:
         measure(model, points=elsewhere)
     with pytest.raises(ConfigurationError, match="none, stage, all"):
         measure(model, "some")
-    with pytest.raises(InputError, match="its own changed one"):
+    with pytest.raises(InputError, match="one changed photo for each photo"):
         measure_amplification(model, POINTS, PHOTOS, {"pgd": PHOTOS[:1]}, score_range=RANGE)
     with pytest.raises(InputError, match="eval"):
         measure(Chain().train())

@@ -58,7 +58,7 @@ def test_nothing_learns_from_it(published: Path, command: str, capsys: pytest.Ca
     words = ["linearity-baseline"] if command == "measure-range" else ["--out", str(published / "out")]
     status = cli.main([command, *words, "--dataset", "livec", "--root", str(published), "--device", "cpu"])
     assert status == 2
-    assert "nothing is trained or chosen on it" in capsys.readouterr().err
+    assert "not for training or selection" in capsys.readouterr().err
 
 
 def test_the_shipped_photos_carry_their_notice_and_are_small() -> None:

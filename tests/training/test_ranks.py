@@ -108,7 +108,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(size: int, monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("device", "rank", "message"), [("cuda:0", "0", "GPU of its own"), ("auto", "2", "2 GPUs; lower --nproc-per-node")]
+    ("device", "rank", "message"), [("cuda:0", "0", "its own GPU"), ("auto", "2", "2 GPUs; lower --nproc-per-node")]
 )
 def test_each_rank_gets_a_gpu_of_its_own_or_an_error(
     device: str, rank: str, message: str, monkeypatch: pytest.MonkeyPatch

@@ -1,1 +1,1 @@
-"""What pages that attack share: the recipe of an attack, its job, its widgets and words."""
+"""Shared by all pages that attack: the recipe of an attack, its job, widgets and texts."""

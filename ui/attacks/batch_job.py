@@ -1,4 +1,4 @@
-"""A batch of attacks as a job: every photo, one model or two, and what each model says of the other's change.
+"""A batch of attacks as a job: every photo, one or two models, and how each model scores the other's change.
 
 Knows nothing of Streamlit.
 """

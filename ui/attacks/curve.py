@@ -1,6 +1,6 @@
-"""The curve of a run that goes on, as a small picture: drawn several times a second, it must cost a browser nothing.
+"""The curve of a run in progress, as a small SVG: redrawn several times a second, it must be cheap to render.
 
-A chart with scripts takes a slow browser longer to redraw than the time between two drawings, and then a click on
+A scripted chart can take a slow browser longer to redraw than the interval between updates, so that a click on
 Cancel has to wait. Knows nothing of Streamlit.
 """
 

@@ -17,7 +17,7 @@ class DefenceText:
 
     Args:
         name: short.
-        help: a sentence for somebody who has not heard of it.
+        help: one sentence for a newcomer.
         settings: label, lowest, highest value and step of the settings that can be changed here, by name.
     """
 
@@ -30,11 +30,11 @@ TEXTS: dict[str, DefenceText] = {
     "jpeg": DefenceText(
         "JPEG",
         "Each photo is stored as a JPEG and read again before the model sees it.",
-        {"quality": ("Quality of the JPEG", 1, 95, 5)},
+        {"quality": ("JPEG quality", 1, 95, 5)},
     ),
     "resize": DefenceText(
         "Resize",
-        "Each photo is reduced and enlarged again, which takes away its finest detail.",
+        "Each photo is reduced and enlarged again, which removes its finest detail.",
         {"scale": ("Share of each side", 0.05, 1.0, 0.05)},
     ),
     "median_blur": DefenceText(
@@ -45,7 +45,7 @@ TEXTS: dict[str, DefenceText] = {
     "smoothing": DefenceText(
         "Median smoothing",
         "The score is the median over noisy copies of the photo. Each copy costs a full evaluation of the model.",
-        {"sigma": ("Deviation of the noise", 0.005, 1.0, 0.005), "samples": ("Copies", 1, 101, 2)},
+        {"sigma": ("Standard deviation of the noise", 0.005, 1.0, 0.005), "samples": ("Copies", 1, 101, 2)},
     ),
 }
 """By name of the defence, in the order of the list that people choose from."""

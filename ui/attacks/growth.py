@@ -1,4 +1,4 @@
-"""Why attacks work: what an aimed change does to a simple model, as a figure."""
+"""Why attacks work: the effect of an aimed change on a simple model, as a figure."""
 
 import numpy as np
 import plotly.graph_objects as go

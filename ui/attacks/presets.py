@@ -1,4 +1,4 @@
-"""A few attacks with a name, for who does not want to choose settings. Knows nothing of Streamlit."""
+"""Named attacks, for visitors who do not want to choose settings. Knows nothing of Streamlit."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,18 +14,18 @@ PRESETS: dict[str, Attack] = {
     "Bend": StAdv(1.0),
 }
 HELP: dict[str, str] = {
-    "Invisible": "PGD, 2/255, 10 steps: hardly anybody sees the change.",
+    "Invisible": "PGD, 2/255, 10 steps: the change is all but invisible.",
     "Usual": "PGD, 4/255, 10 steps.",
-    "Strong": "APGD, 8/255, 40 steps: the hardest test with a gradient. It takes a while.",
-    "No gradients": "Square, 4/255: asks for 1000 scores and sees nothing else of the model.",
+    "Strong": "APGD, 8/255, 40 steps: the strongest gradient attack. It takes a while.",
+    "No gradients": "Square, 4/255: makes 1000 score queries and needs nothing else from the model.",
     "Bend": "stAdv, 1 px: moves the pixels instead of changing their colours.",
 }
 _WHERE = ("direction", "target")
-"""A preset says how an attack goes about it, not where to: these stay as the visitor chose them."""
+"""A preset sets how an attack works, not its goal: these stay as the visitor chose them."""
 
 
 def preset_with(name: str, where: Mapping[str, object]) -> Attack:
-    """Return a preset that goes where the visitor wants.
+    """Return a preset with the goal that the visitor chose.
 
     Args:
         name: key of `PRESETS`.
@@ -41,7 +41,7 @@ def preset_with(name: str, where: Mapping[str, object]) -> Attack:
 
 
 def preset_of(attack: Attack | None) -> str | None:
-    """Return the name of the preset that an attack is, wherever it goes to; None where it is none."""
+    """Return the name of the preset that an attack matches, whatever its goal; None if it matches none."""
     if attack is None:
         return None
     where = asdict(attack)

@@ -9,7 +9,7 @@ NO_CHANGE = 1e-3
 """Change of the score below which an attack counts as without effect: the last digit that is shown."""
 
 # Rules of thumb for a photo looked at in its own size: uniform noise of 4/255 has 36 dB at the worst, 8/255 has 30 dB.
-# On a smooth photo the same noise is seen sooner, which SSIM tells.
+# On a smooth photo the same noise is easier to see, which SSIM reflects.
 _LOOKS_SAME = 36.0
 _LOOKS_SAME_SSIM = 0.95
 _LOOKS_ALMOST_SAME = 30.0
@@ -59,11 +59,11 @@ def explanation(report: AttackReport, band: ScoreRange) -> str:
         report: figures of the attack.
         band: the model's scores on ordinary photos.
     """
-    size = f"{abs(report.gain) / band.width:.0%} of its usual range, that of the scores that the model gave in training"
+    size = f"{abs(report.gain) / band.width:.0%} of its usual range, the range of the scores it gave in training"
     if report.attack == "noise":
         return (
             f"The change is {size}. Noise is blind to the model: it is the control that an attack of the same "
-            "strength has to beat."
+            "strength must beat."
         )
     wanted = str(report.settings.get("direction", "up"))
     if abs(report.gain) < NO_CHANGE:
@@ -74,14 +74,14 @@ def explanation(report: AttackReport, band: ScoreRange) -> str:
     target = report.settings.get("target")
     if target is not None:
         left = abs(report.rounded_score - target) / band.width
-        return f"The attack was to bring the score to {target:.3f}; {left:.1%} of its usual range is left. {_LOOK}"
+        return f"The target score is {target:.3f}; the result is {left:.1%} of the usual range away. {_LOOK}"
     if wanted in ("up", "down") and (report.gain > 0) != (wanted == "up"):
         return (
-            f"That is the wrong way: the attack was to push the score {wanted}, "
-            "and rounding to 8 bits undid what it had gained."
+            f"That is the wrong direction: the attack was to push the score {wanted}, "
+            "but rounding to 8 bits undid its gain."
         )
     if report.rounded_score > band.high:
-        return "No photo that the model was trained on scored so high. " + _LOOK
+        return "No training photo of this model scored so high. " + _LOOK
     if report.rounded_score < band.low:
-        return "No photo that the model was trained on scored so low. " + _LOOK
+        return "No training photo of this model scored so low. " + _LOOK
     return f"The change is {size}. {_LOOK}"

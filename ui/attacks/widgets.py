@@ -18,16 +18,16 @@ MAX_SEED = 2**53 - 1
 MIN_LEVELS = 0.01
 """Smallest strength and step size, in 255ths: far below what an 8-bit file can hold."""
 MAX_STEPS = 200
-"""Most steps that an address may ask for, so that a link cannot keep the device busy for hours."""
+"""Most steps that an address may request, so that a link cannot keep the device busy for hours."""
 
 PRESETS: dict[float, str] = {2.0: "Invisible", 4.0: "Barely visible", 8.0: "Visible", 16.0: "Strong"}
-"""Strengths in 255ths, in plain words; whether a change is seen depends on the photo and the screen."""
+"""Strengths in 255ths, in plain words; whether a change is visible depends on the photo and the screen."""
 STEP_CHOICES = (1, 3, 5, 10, 20, 50, 100, 200)
 DIRECTION_NAMES = {"up": "Up", "down": "Down", "away": "Away", "towards": "Towards"}
 NORM_NAMES = {"linf": "l∞: largest change", "l2": "l2: mean change"}
 
 _SHARED = ("eps", "norm", "direction", "target", "seed")
-"""Settings that keep their values when another attack is chosen: they say how strong and where to, not how."""
+"""Settings that keep their values when another attack is chosen: strength and goal, not method."""
 _PROMINENT = ("eps", "direction", "target", "steps")
 
 
@@ -103,7 +103,7 @@ def set_attack(attack: Attack) -> None:
 
 
 def check_shown(attack: Attack) -> None:
-    """Raise ConfigurationError for settings that the core takes, but that the widgets cannot show."""
+    """Raise ConfigurationError for settings that the core accepts but the widgets cannot show."""
     values = state.attack_values(attack)
     for name in (field.name for field in fields(attack)):
         value, kind = values[state.setting_key(name)], SETTINGS[name].kind
@@ -124,7 +124,7 @@ def _direction(card: ModelCard, place: str) -> None:
         required=True,
         width="stretch",
         persist_state="session",
-        help="Pretend that the photo is better, or worse, than it is; push its score to the farther end of the "
+        help="Make the photo seem better, or worse, than it is; push its score to the farther end of the "
         "model's range; or bring it to a score of your choice.",
     )
     if st.session_state[f"{place}{state.DIRECTION}"] == "towards":
@@ -150,8 +150,8 @@ def _strength(place: str) -> None:
         on_change=_copy,
         args=(f"{place}{state.PRESET}", f"{place}{state.EPS_LEVELS}"),
         persist_state="session",
-        help="How far a colour value may move, in steps of 1/255, the smallest that a photo file knows. "
-        "Whether that is seen depends on the photo and the screen.",
+        help="How far a colour value may move, in steps of 1/255, the smallest in an 8-bit file. "
+        "Whether that is visible depends on the photo and the screen.",
     )
 
 
@@ -208,19 +208,19 @@ def _widget(name: str, setting: Setting, place: str) -> None:
 
 
 def _follow_attack(place: str) -> None:
-    """Give the settings of the chosen attack its own defaults, but for those that all attacks share."""
+    """Reset the settings of the chosen attack to its own defaults, except those that all attacks share."""
     values = state.attack_values(ATTACKS[st.session_state[f"{place}{state.ATTACK}"]](), place)
     kept = {state.setting_key(name, place) for name in _SHARED} | {f"{place}{state.PRESET}"}
     st.session_state.update({key: value for key, value in values.items() if key not in kept})
 
 
 def _copy(source: str, copy: str) -> None:
-    """Let two widgets show the same: the strength has one value, wherever it is set."""
+    """Keep two widgets in sync: the strength has one value, wherever it is set."""
     st.session_state[copy] = st.session_state[source]
 
 
 def _idle(name: str, place: str) -> bool:
-    """Return whether a setting's widget is hidden: only a score that is to be reached is asked for."""
+    """Return whether a setting's widget is hidden: the target score shows only for an attack towards it."""
     return name == "target" and st.session_state[f"{place}{state.DIRECTION}"] != "towards"
 
 

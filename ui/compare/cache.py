@@ -1,4 +1,4 @@
-"""What a comparison says under a convention, once for each visit."""
+"""The figures of a comparison under a convention, cached for each visit."""
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ from ui.shell import cache
 def compare_summary(
     result: str, convention: Convention, baseline: str | None, fixed: ScoreRange | None, _outcome: CompareOutcome
 ) -> Summary:
-    """Return what a comparison says under a convention; see `summary.summary_of`.
+    """Return the figures of a comparison under a convention; see `summary.summary_of`.
 
     Args:
         result: id of the comparison, which stands for `_outcome` in the cache's key.

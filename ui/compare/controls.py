@@ -27,9 +27,9 @@ PLACE = session.PREFIX
 MOST_PHOTOS = 200
 MOST_ROWS = 2000
 LONG_SECONDS = 60.0
-"""From here on the page warns that a run takes long."""
+"""Seconds from which the page warns that a run takes long."""
 ROW_SECONDS = 0.05
-"""What a row costs beside the calls of the model: likeness to the eye, mostly."""
+"""Cost of a row besides the calls of the model: mostly perceptual similarity."""
 SIDE_NAMES = {512: "512 px (fast)", 1024: "1024 px"}
 STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """In 255ths."""
@@ -42,7 +42,7 @@ DEFAULT_PHOTOS = (
     "forest_stream",
     "rocket_at_dusk",
 )
-"""Of different scenes, and as many as a paired test needs to tell anything: with five photos no p is below 0.06."""
+"""Different scenes, and enough for a paired test: with five photos p cannot be below 0.06."""
 
 
 CompareRequest = PhotoRequest[CompareRecipe]
@@ -72,8 +72,8 @@ def compare_controls() -> CompareRequest | None:
     seconds = 0.0 if request is None else estimate_seconds(request.recipe)
     if seconds > LONG_SECONDS:
         st.warning(
-            f"This takes about {spoken(seconds)}. Fewer photos, steps or strengths make it quicker; the command line "
-            "does it without a browser and goes on after an interruption."
+            f"This takes about {spoken(seconds)}. Use fewer photos, steps or strengths to shorten it; the command line "
+            "runs it without a browser and resumes after an interruption."
         )
     controls.run_button(
         "Run the comparison",

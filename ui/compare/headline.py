@@ -1,4 +1,4 @@
-"""What a comparison found, in the sentences above its figures."""
+"""The findings of a comparison, as the sentences above its figures."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""On which scale the rows of a comparison are read, in its command and in its address. Knows nothing of Streamlit."""
+"""The scale of a comparison, in its command and in its address. Knows nothing of Streamlit."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -78,5 +78,5 @@ def _read_scale(text: str) -> ScoreRange:
     except ValueError:
         low = high = math.nan
     if not -math.inf < low < high < math.inf:
-        raise ConfigurationError(f"scale must be two numbers, the smaller one first, got {text!r}; give such as 0,100")
+        raise ConfigurationError(f"scale must be two numbers, the smaller one first, got {text!r}; write e.g. 0,100")
     return ScoreRange(low, high)

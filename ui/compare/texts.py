@@ -145,5 +145,5 @@ def _percent(share: float) -> str:
 
 
 def remark(run: RunSummary) -> str:
-    """Return what must be said beside the figures of a run; empty for most."""
+    """Return the remark beside the figures of a run; empty for most."""
     return {"moved": "", "partly": "moved some photos only", "nothing": "moved no photo"}[run.figures.effect]

@@ -1,4 +1,4 @@
-"""What a comparison found: curves, scores, the table of figures, worst cases, what to take away."""
+"""The result of a comparison: curves, scores, the table of figures, worst cases, downloads."""
 
 import streamlit as st
 
@@ -41,16 +41,16 @@ AUTOMATIC = "automatic"
 
 
 def draw_invitation(request: CompareRequest | None) -> None:
-    """Say what a comparison does and how long it takes, where there is none to show."""
+    """Describe the comparison and how long it takes, before the first run."""
     if request is None:
         return
     recipe = request.recipe
     count = len(recipe.attacks.grid())
     st.markdown(
         f"With the settings chosen here, {_count(len(recipe.photos.names), 'photo')} meet "
-        f"{_count(len(recipe.models), 'model')} and {_count(count, 'attack')}, each in its strength: "
+        f"{_count(len(recipe.models), 'model')} and {_count(count, 'attack')}, each at its own strength: "
         f"{_count(recipe.rows, 'row')} of a table, in **about {spoken(estimate_seconds(recipe))}** on this machine "
-        f"when nothing else runs. You may cancel at any time. {controls.press('Run the comparison')}."
+        f"when nothing else runs. You can cancel at any time. {controls.press('Run the comparison')}."
     )
 
 
@@ -68,7 +68,7 @@ def draw_outcome(outcome: CompareOutcome) -> None:
     try:
         summary = compare_cache.compare_summary(result, reading.convention, reading.baseline, reading.fixed, outcome)
     except InputError:
-        st.error("A model gives all these photos the same score, or there is one photo only. Choose another scale.")
+        st.error("This scale needs at least two photos with different scores from every model. Choose another scale.")
         return
     draw_headline(outcome, summary, names)
     _asked(outcome)
@@ -101,12 +101,12 @@ def _reading(outcome: CompareOutcome) -> Reading | None:
         convention: Convention = st.session_state[f"{PLACE}{session.CONVENTION}"]
         baseline = _baseline(outcome)
         low, high = _fixed() if convention == "fixed" else (NOMINAL.low, NOMINAL.high)
-    st.caption(f"Scores are measured on this scale: {MEANING[convention]}. Switching attacks nothing again.")
+    st.caption(f"Scores are measured on this scale: {MEANING[convention]}. Switching runs no attack again.")
     if convention == "own":
         for stem, words in unmeasured_ranges(cache.cards().values(), outcome.recipe.models).items():
             st.caption(plain(f"The own range of {model_names()[stem]} is {words}."))
     if low >= high:
-        st.error("The fixed scale must end above its beginning. Choose a larger end.")
+        st.error("The upper end of the fixed scale must exceed the lower one. Choose a larger upper end.")
         return None
     return Reading(convention, baseline, ScoreRange(low, high))
 
@@ -142,14 +142,14 @@ def _asked(outcome: CompareOutcome) -> None:
     attacks = ", ".join(attack_label(name) for name in recipe.attacks.names)
     strengths = ", ".join(format_fraction(value) for value in recipe.attacks.strengths)
     photos, models = _count(len(recipe.photos.names), "photo"), _count(len(recipe.models), "model")
-    few = " A few photos tell little: look at the intervals." if len(recipe.photos.names) < 10 else ""
+    few = " A few photos tell you little: look at the intervals." if len(recipe.photos.names) < 10 else ""
     st.caption(f"{photos}, {models}; {attacks} at {strengths}; computed on {outcome.device}.{few}")
 
 
 def _skipped(outcome: CompareOutcome) -> None:
     if outcome.skipped:
         lines = [f"- **{plain(record.image)}**: {sentence(record.reason)}" for record in outcome.skipped]
-        st.warning("Left out, while the others went on:\n\n" + "\n".join(lines))
+        st.warning("These photos were skipped:\n\n" + "\n".join(lines))
 
 
 def _symptoms(outcome: CompareOutcome, names: dict[str, str]) -> None:
@@ -161,7 +161,7 @@ def _symptoms(outcome: CompareOutcome, names: dict[str, str]) -> None:
 
 def _curves(summary: Summary, names: dict[str, str]) -> None:
     name = st.selectbox(
-        "Figure against the strength",
+        "Figure against strength",
         list(FIGURES),
         format_func=lambda name: f"{FIGURES[name].label} ({FIGURES[name].direction})",
         key=f"{PLACE}{session.FIGURE}",
@@ -230,25 +230,27 @@ def _tables(summary: Summary, names: dict[str, str]) -> None:
     directions = "; ".join(f"{text.label}: {text.direction}" for text in FIGURES.values())
     st.caption(
         f"{directions}. Gain, R-score and unmoved photos are on the {scale} scale. [95 % bootstrap interval]. "
-        "Worst attack for each photo: each under that of these changes which moves it farthest."
+        "Worst attack for each photo: for each photo, the change that moves its score farthest."
     )
     transferred = transfer_table(summary, names)
     if not transferred.empty:
         with st.expander("Photos attacked on one model, scored by another"):
             st.table(transferred, hide_index=True, border="horizontal", alt="Figures of transferred attacks")
-            st.caption("A model that such photos move farther than those made on itself hides its gradient.")
+            st.caption("If these photos move a model farther than those made against it, the model hides its gradient.")
     compared = comparison_table(summary, names)
     if not compared.empty:
         st.markdown("**Against the baseline, photo by photo**")
         st.table(compared, hide_index=True, border="horizontal", alt="Paired tests against the baseline")
-        st.caption("Negative: the scores move less than the baseline's. p and the effect are of this one comparison.")
+        st.caption(
+            "Negative: the scores move less than the baseline's. p and the effect hold for this comparison only."
+        )
 
 
 def _worst(outcome: CompareOutcome, titles: dict[str, str], names: dict[str, str]) -> None:
     if not outcome.worst:
         return
     st.subheader("Worst cases", anchor=False)
-    st.markdown("The photos whose scores moved farthest, as the attack left them. They look as they did before.")
+    st.markdown("The photos whose scores moved farthest, after the attack. They look as they did before.")
     keys = {recipe_of(row, outcome.recipe): row for row in outcome.rows}
     grid = st.grid(3, min_column_width=240, gap="medium")
     for result in outcome.worst:

@@ -29,7 +29,7 @@ class LabAddress:
         photo: name of the sample; None where none is named.
         photos: names of several samples; none where none are named.
         own: how many photos of the visitor's own it was, which no address can carry; 0 for none.
-        problems: why a part of the address could not be followed, a sentence each.
+        problems: what is wrong with the address, a sentence each.
     """
 
     attack: Attack | None

@@ -150,9 +150,7 @@ def prepare() -> None:
     lab = session.jobs()
     if found.problems:
         reasons = " ".join(sentence(problem) for problem in found.problems)
-        lab.notice = state.Notice(
-            "error", f"The address could not be followed, what it gets wrong has its default. {reasons}"
-        )
+        lab.notice = state.Notice("error", f"The address is not valid, so defaults are shown. {reasons}")
     # The run was on the visitor's own photos: running others instead would be a wrong answer.
     lab.asked = lab.asked and not found.own
     names = list(samples)

@@ -35,7 +35,7 @@ EPOCHS = (1, 2, 3, 5, 8, 12, 20)
 CROPS = (48, 96, 192, 384, 768)
 RATIOS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 LONG_SECONDS = 120.0
-"""From here on the page warns that a run takes long."""
+"""Seconds from which the page warns that a run takes long."""
 _BLOCK = ("variant", "orthogonalization", "width", "grid", "blend")
 _TUNING = ("epochs", "crops", "seed")
 
@@ -49,7 +49,7 @@ def prepare() -> None:
         recipe = _read(parameters)
     except RobustIQAError as error:
         session.jobs().notice = state.Notice(
-            "error", f"The address could not be followed, the default is shown. {sentence(error)}"
+            "error", f"The address is not valid, so the default is shown. {sentence(error)}"
         )
         recipe = _read({})
     block = recipe.block or BlockSettings()

@@ -41,7 +41,7 @@ def prepare() -> None:
         recipe, ratio = read_recipe(st.query_params.to_dict(), stems, data=data)
     except RobustIQAError as error:
         session.jobs().notice = state.Notice(
-            "error", f"The address could not be followed, the default is shown. {sentence(error)}"
+            "error", f"The address is not valid, so the default is shown. {sentence(error)}"
         )
         recipe, ratio = read_recipe({}, stems, data=data)
     st.session_state[f"{PLACE}{state.MODEL}"] = recipe.stem

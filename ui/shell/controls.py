@@ -96,5 +96,5 @@ def follow_address(prepare: Callable[[dict[str, str]], None], jobs: Callable[[],
         prepare(st.query_params.to_dict())
     except RobustIQAError as error:
         prepare({})
-        text = f"The address could not be followed, the default is shown. {sentence(error)}"
+        text = f"The address is not valid, so the default is shown. {sentence(error)}"
         jobs().notice = state.Notice("error", text)

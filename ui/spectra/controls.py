@@ -28,7 +28,7 @@ SIDE_NAMES = {256: "256 px (fast)", 384: "384 px", 512: "512 px"}
 DEFAULT_SIDE = 256
 NORMS_NAMES: dict[Norms, str] = {"none": "Leave out (fast)", "stage": "Of each stage"}
 LONG_SECONDS = 60.0
-"""From here on the page warns that a run takes long."""
+"""Seconds from which the page warns that a run takes long."""
 PHOTO_SECONDS = 0.1
 """What a photo costs beside the calls of the model: its spectrum and its pictures."""
 NORMS_CALLS = 100

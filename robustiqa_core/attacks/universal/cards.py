@@ -1,4 +1,4 @@
-"""What is known of a stored perturbation: against which model, how and on which photos it was trained."""
+"""The card of a stored perturbation: its model, training settings and training photos."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def check_name(name: str) -> str:
-    """Return the name of a stored perturbation if it is one, and no path, else raise ConfigurationError."""
+    """Return a valid name of a stored perturbation; raise ConfigurationError for a path or any other text."""
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"perturbation must be a name of letters, digits, '.', '_' and '-', got {name!r}; "
@@ -40,7 +40,7 @@ class PerturbationCard:
         versions: of the packages that it was made with.
 
     Raises:
-        ConfigurationError: the name is none.
+        ConfigurationError: the name is not valid.
     """
 
     name: str
@@ -79,5 +79,5 @@ class PerturbationCard:
             return cls(**value)
         except TypeError as error:
             raise InputError(
-                f"expected the card of a perturbation in {place}, got one that does not fit ({error}); restore it"
+                f"expected the card of a perturbation in {place}, got one that does not match ({error}); restore it"
             ) from error

@@ -1,4 +1,4 @@
-"""What a universal perturbation is made of while it is trained: its values themselves, or a network that draws it."""
+"""The trainable source of a universal perturbation: its values themselves, or a generator network."""
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +32,8 @@ class Values(nn.Module):
 class Generator(nn.Module):
     """A small convolutional network that makes the perturbation from noise, the same noise every time.
 
-    Its borders are joined, so that the pattern has no seam where it repeats. The normalisations keep it from ending in
-    one even colour, where every tanh is at its end and no gradient is left.
+    Circular padding leaves no seam where the pattern repeats. The normalisations prevent collapse to a uniform colour,
+    where every tanh saturates and the gradient vanishes.
     """
 
     noise: Tensor

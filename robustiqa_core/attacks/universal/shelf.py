@@ -1,4 +1,4 @@
-"""The shelf of stored perturbations, and how one is put on photos of any size."""
+"""Storage of perturbations, and their application to photos of any size."""
 
 import hashlib
 from dataclasses import replace
@@ -32,9 +32,9 @@ def load_perturbation(name: str, root: Path | None = None) -> tuple[Tensor, Pert
     """Return a stored perturbation (1, 3, side, side), float32 on the CPU, and its card.
 
     Raises:
-        ConfigurationError: there is none of that name; the message lists those that there are.
-        MissingWeightsError: the card is there, its values are not.
-        InputError: the values are not those that the card describes.
+        ConfigurationError: no perturbation has that name; the message lists the known ones.
+        MissingWeightsError: the card exists, its values do not.
+        InputError: the values do not match the card.
     """
     folder = root or perturbations_root()
     card_path, path = (folder / f"{check_name(name)}.{ending}" for ending in ("json", "safetensors"))
@@ -62,7 +62,7 @@ def save_perturbation(perturbation: Tensor, card: PerturbationCard, root: Path |
     Args:
         perturbation: float, in [-eps, eps].
         card: its `sha256` is ignored.
-        root: folder, made where it is missing; without it `perturbations/` in the folder of checkpoints.
+        root: folder, created if missing; by default `perturbations/` in the folder of checkpoints.
     """
     data = safetensors.torch.save({_KEY: perturbation.detach().cpu().float().contiguous()})
     written = replace(card, sha256=hashlib.sha256(data).hexdigest())
@@ -77,7 +77,7 @@ def perturbed(images: Tensor, perturbation: Tensor) -> Tensor:
     """Return images (N, 3, H, W) plus the perturbation (1, 3, h, w), repeated from the upper left corner; in [0, 1].
 
     A perturbation lives in its finest structure: enlarged to the size of the photo it has almost no effect, repeated
-    it keeps its strength (measured in `docs/notebook/attacks.md`). A photo smaller than it gets its upper left part.
+    it keeps its strength (measured in `docs/notebook/attacks.md`). A smaller photo gets its upper left part.
 
     Example:
         >>> perturbed(torch.zeros(1, 3, 1, 3), torch.tensor([0.1, 0.2]).expand(1, 3, 1, 2))[0, 0]
@@ -100,6 +100,6 @@ def _values(data: bytes, card: PerturbationCard) -> Tensor:
     # Written so that NaN, which compares false with everything, is refused as well.
     if not abs(tensors[_KEY]).max() <= card.eps * (1 + 1e-6):
         raise InputError(f"expected values of at most {card.eps:g} in {card.name}, got larger ones; restore the file")
-    # Handed over without an operation of torch's, so that its modes and its default device play no part.
+    # Converted without a torch operation, so that torch's modes and default device do not matter.
     values: Tensor = torch.utils.dlpack.from_dlpack(tensors[_KEY])
     return values

@@ -28,13 +28,12 @@ class UniversalTraining:
     """How a universal perturbation is trained.
 
     - `plain`: Adam on the perturbation's values, clipped to the ball after each step;
-    - `cumulative`: the photos' own one-step perturbations are added up, each at its photo with what was gathered so
-      far, and clipped to the ball;
-    - `generative`: Adam on a small network that makes the perturbation from noise.
+    - `cumulative`: one-step perturbations of the photos are added up, each computed at its photo plus the current sum,
+      and clipped to the ball;
+    - `generative`: Adam on a small network that generates the perturbation from noise.
 
-    Every time each photo is cropped and mirrored at random. A network with strides lays its grid over a photo according
-    to its size: a perturbation that was trained on whole photos of one size is strongest on photos of this size, one
-    that saw many sizes holds on others as well.
+    Each photo is cropped and mirrored at random every time. The grid of a strided network depends on the photo's size:
+    a perturbation trained on whole photos of one size is strongest at that size; training on many sizes generalises.
 
     Args:
         method: one of `METHODS`.
@@ -53,7 +52,7 @@ class UniversalTraining:
     Source: S.-M. Moosavi-Dezfooli et al., "Universal Adversarial Perturbations", CVPR 2017, for classifiers; the three
     ways for quality models: A. Antsiferova et al., "Comparing the Robustness of Modern No-Reference Image- and
     Video-Quality Metrics to Adversarial Attacks", AAAI 2024. Their perturbations have the size of the photos, and
-    their `cumulative` is the mean of steps at the clean photos, which on our baseline led the wrong way.
+    their `cumulative` is the mean of steps at the clean photos, which on our baseline moved scores the wrong way.
     """
 
     method: Method = "plain"
@@ -117,7 +116,7 @@ def train_perturbation(
         training: its configuration.
 
     Raises:
-        InputError: no photos, or something that is none.
+        InputError: no photos, or an invalid one.
     """
     if not photos:
         raise InputError("expected photos to train the perturbation on, got none; give at least one")
@@ -148,7 +147,7 @@ def _train(
 def _source(
     training: UniversalTraining, draws: torch.Generator, device: torch.device
 ) -> tuple[Values | Generator, torch.optim.Optimizer]:
-    """Return what makes the perturbation, and what trains it; the rates are those that were best in a trial."""
+    """Return the perturbation's source and its optimiser; the learning rates did best in a trial."""
     source: Values | Generator
     if training.method == "generative":
         source = Generator(training.side, training.eps, draws).to(device)
@@ -160,7 +159,7 @@ def _source(
 
 
 def _batches(photos: Sequence[Tensor], training: UniversalTraining, draws: torch.Generator) -> Iterator[list[Tensor]]:
-    """Yield what each step sees of the photos."""
+    """Yield the batch of crops of each step."""
     for _ in range(training.epochs):
         order = torch.randperm(len(photos), generator=draws).tolist()
         for start in range(0, len(order), training.batch_size):
@@ -184,7 +183,7 @@ def _seen(photo: Tensor, smallest: float, draws: torch.Generator) -> Tensor:
 def _climb(
     scorer: Scorer, batch: Sequence[Tensor], perturbation: Tensor, training: UniversalTraining
 ) -> tuple[Tensor, Tensor]:
-    """Return the mean over photos of their steepest steps for the perturbation (1, 3, side, side), and scores (N,).
+    """Return the photos' mean steepest step for the perturbation (1, 3, side, side), and scores (N,).
 
     One photo at a time, since they may differ in size. `cumulative` adds up the photos' own l_inf steps, the others
     their gradients.

@@ -31,7 +31,7 @@ def attack_grid(texts: Iterable[str], strengths: Iterable[float] = ()) -> tuple[
             attacks.append(attack)
             continue
         if "eps" in {pair.partition("=")[0] for pair in text.partition(":")[2].split(",")}:
-            raise ConfigurationError(f"expected eps once, got it in {text!r} and as a list of strengths; leave one out")
+            raise ConfigurationError(f"expected eps once, got it in {text!r} and as a list of strengths; remove one")
         attacks += [parse_attack(_with_strength(text, value)) for value in values]
     spelled = [spell_attack(attack) for attack in attacks]
     if twice := {text for text in spelled if spelled.count(text) > 1}:

@@ -88,7 +88,7 @@ class RowJournal(Generic[Row]):
             return
         header = self._parse(lines[0], 1)
         if header.get(_HEADER) != 1:
-            raise InputError(f"expected the journal of a table in {self.path}, got another file; name another --out")
+            raise InputError(f"expected the journal of a table in {self.path}, got another file; choose another --out")
         _check_same(header["settings"], settings, self.path)
         for number, line in enumerate(lines[1:], 2):
             row = self._row(self._parse(line, number), f"{self.path} line {number}")
@@ -123,6 +123,6 @@ def _check_same(begun: Mapping[str, Any], now: Mapping[str, Any], path: Path) ->
     for name in [*begun, *(name for name in now if name not in begun)]:
         if begun.get(name) != now.get(name):
             raise ConfigurationError(
-                f"expected the settings that {path.name} was begun with, {name} = {json.dumps(begun.get(name))}, "
-                f"got {json.dumps(now.get(name))}; repeat the first command, or name another --out"
+                f"expected the settings that {path.name} was started with, {name} = {json.dumps(begun.get(name))}, "
+                f"got {json.dumps(now.get(name))}; repeat the first command or choose another --out"
             )

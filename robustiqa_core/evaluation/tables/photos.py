@@ -96,7 +96,9 @@ def read_names(name: str) -> tuple[str, ...]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"expected a text file with one name a line in {path}, got another ({error})") from error
+        raise InputError(
+            f"expected a text file with one name per line at {path}, got {error}; save it as UTF-8 text"
+        ) from error
     found = [line for line in lines if line and not line.startswith("#")]
     twice = sorted({line for line in found if found.count(line) > 1})
     if not found or twice:
@@ -114,7 +116,7 @@ def _listed(paths: tuple[Path, ...], names: str) -> tuple[Path, ...]:
         first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
         raise InputError(
             f"expected the {len(wanted)} photos of the list {names}, got {len(wanted) - len(missing)} of them; "
-            f"missing: {first}; add them, or take another list"
+            f"missing: {first}; add them or use another list"
         )
     return tuple(known[name] for name in wanted)
 

@@ -72,9 +72,9 @@ class TablePlan:
         stems = [model.stem for model in self.models]
         for kind, names in (("models", stems), ("attacks", [spell_attack(attack) for attack in self.attacks])):
             if not names or len(set(names)) < len(names):
-                raise ConfigurationError(f"a table needs different {kind}, one or more, got {names}; change the list")
+                raise ConfigurationError(f"a table needs one or more distinct {kind}, got {names}; change the list")
         if self.transfer and len(stems) < 2:
-            raise ConfigurationError("transfer needs two or more models, got one; add one or leave transfer out")
+            raise ConfigurationError("transfer needs at least two models, got one; add one or drop transfer")
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the numbers of a row, apart from the photo, as a JSON object.

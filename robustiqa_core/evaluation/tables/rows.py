@@ -74,8 +74,8 @@ class TableRow:
             return cls(report=report, score_range=ScoreRange(**rest.pop("score_range")), **rest)
         except (TypeError, KeyError) as error:
             raise InputError(
-                f"expected a row of a table in {place}, got one that does not fit ({error}); "
-                "it is of another version: start a new table"
+                f"expected a row of a table in {place}, got one that does not match ({error}); "
+                "it was written by another version: start a new table"
             ) from error
 
 

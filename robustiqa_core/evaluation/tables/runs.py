@@ -142,8 +142,8 @@ def check_same_clean(runs: Iterable[ScoreRun]) -> None:
             if abs(score - known) >= UNMOVED * ranges[run.model].width:
                 raise InputError(
                     f"expected one clean score of image {image!r} by model {run.model!r}, got {known:g} in the run "
-                    f"{before.name!r} and {score:g} in {run.name!r}; these runs are not of one model: "
-                    "name the models apart or correct the table"
+                    f"{before.name!r} and {score:g} in {run.name!r}; these runs are of different models: "
+                    "give the models different names or correct the table"
                 )
 
 

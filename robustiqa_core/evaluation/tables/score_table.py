@@ -132,7 +132,7 @@ def _check_unit(table: CsvTable, strengths: Sequence[str]) -> None:
     steps = next((text for text in strengths if "/" not in text and (parse_strength(text) or 0.0) > 1), None)
     if fraction is not None and steps is not None:
         raise InputError(
-            f"{table.name}: expected strengths in one unit, got {fraction} and {steps}; write all as fractions, or none"
+            f"{table.name}: expected strengths in one unit, got {fraction} and {steps}; use one unit for all"
         )
 
 

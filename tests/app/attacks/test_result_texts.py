@@ -87,7 +87,7 @@ def test_the_headline_says_what_happened(changes: dict[str, object], sentence: s
         ({"rounded_score": -0.2, "settings": {"direction": "down"}}, "scored so low"),
         ({"rounded_score": 0.4105}, "the model withstands"),
         ({"attack": "noise", "settings": {}}, "Noise is blind to the model"),
-        ({"rounded_score": 0.3}, "the wrong way"),
+        ({"rounded_score": 0.3}, "the wrong direction"),
         ({"rounded_score": 0.3, "settings": {"direction": "down"}}, "14% of its usual range"),
     ],
 )

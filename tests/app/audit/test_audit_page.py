@@ -215,5 +215,5 @@ def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(
 ) -> None:
     again = open_page(address)
     assert not again.exception
-    assert again.error[0].value.startswith("The address could not be followed")
+    assert again.error[0].value.startswith("The address is not valid")
     assert again.session_state["audit_samples"] == list(SAMPLES)

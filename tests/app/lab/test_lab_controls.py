@@ -82,7 +82,7 @@ def test_a_target_score_is_asked_for_only_where_it_counts_and_is_reached(lab: Ap
     report = outcome(lab).report
     assert report.settings["target"] == 0.6
     assert report.adversarial_score == pytest.approx(0.6, abs=0.02)
-    assert "was to bring the score to 0.600" in lab.markdown[1].value
+    assert "target score is 0.600" in lab.markdown[1].value
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -133,7 +133,7 @@ def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(
         lab.query_params[key] = value
     lab.run()
     assert not lab.exception
-    assert lab.error[0].value.startswith("The address could not be followed")
+    assert lab.error[0].value.startswith("The address is not valid")
     finish_default = lab.session_state[session.JOBS].active
     assert cache.jobs().wait(finish_default, timeout=TIMEOUT).state == "done"
     lab.run()

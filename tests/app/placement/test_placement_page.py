@@ -207,7 +207,7 @@ def test_a_block_that_is_too_wide_for_another_place_gets_narrower() -> None:
 def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(address: dict[str, str]) -> None:
     page = open_page(address)
     assert not page.exception
-    assert page.error[0].value.startswith("The address could not be followed")
+    assert page.error[0].value.startswith("The address is not valid")
     assert page.session_state["placement_model"] == "linearity"
 
 

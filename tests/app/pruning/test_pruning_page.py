@@ -183,7 +183,7 @@ def test_an_address_that_makes_no_sense_ends_in_a_sentence(address: dict[str, st
 def test_the_page_says_so_and_shows_the_default() -> None:
     page = open_page({"ratio": "0.9", "criterion": "random"})
     assert not page.exception
-    assert page.error[0].value.startswith("The address could not be followed")
+    assert page.error[0].value.startswith("The address is not valid")
     assert page.slider(key="pruning_ratio").value == 30
     assert page.segmented_control(key="pruning_criterion").value == "l1"
 

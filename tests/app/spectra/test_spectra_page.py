@@ -293,7 +293,7 @@ def test_a_photo_of_ones_own_is_measured_and_not_kept_for_others() -> None:
 )
 def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(address: dict[str, str]) -> None:
     page = open_page(**address)
-    assert page.error[0].value.startswith("The address could not be followed")
+    assert page.error[0].value.startswith("The address is not valid")
     assert page.session_state["spectra_samples"] == ["mountain_path"]
 
 
