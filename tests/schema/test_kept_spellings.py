@@ -1,7 +1,7 @@
 """Keys, addresses and commands that are out in the world stay as they are, since results and links go by them.
 
-`kept_spellings.json` was written by the code before recipes had schemas; only the keys of some pages are newer, since they
-took in the digests of the weights.
+`kept_spellings.json` was written by the code before recipes had schemas; only the keys of some pages are newer, since
+they took in the digests of the weights.
 """
 
 import json
