@@ -120,7 +120,7 @@ def test_a_page_refuses_what_its_controls_would_drop(leaf: Leaf) -> None:
     asked = [made for value in values_of(leaf) if (made := changed(server, leaf, value)) is not None]
     for recipe in asked:
         if leaf.setting.shown or not leaf.parameter:
-            check_controls(recipe)
+            check_controls(recipe, server)
         else:
             with pytest.raises(ConfigurationError, match=f"no {leaf.parameter} here"):
-                check_controls(recipe)
+                check_controls(recipe, server)

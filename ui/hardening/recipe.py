@@ -83,8 +83,8 @@ def read_recipe(parameters: Mapping[str, str], default: HardeningRecipe) -> Hard
     return made
 
 
-def check_controls(recipe: HardeningRecipe) -> None:
-    """Raise ConfigurationError if an address asks for what a page has no control for, and would leave out."""
-    asked = address_of(recipe)
+def check_controls(recipe: HardeningRecipe, usual: HardeningRecipe) -> None:
+    """Raise ConfigurationError if a recipe differs from the usual one in what a page has no control for."""
+    asked = HARDENING.address(recipe, usual)
     if hidden := [leaf.parameter for leaf in HARDENING.leaves if leaf.parameter in asked and not leaf.setting.shown]:
         raise ConfigurationError(f"expected no {' or '.join(hidden)} here, which has no control; use the command line")

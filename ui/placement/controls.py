@@ -78,13 +78,13 @@ def _read(parameters: dict[str, str]) -> HardeningRecipe:
         precision=hardening_cache.tuning_precision(),
     )
     recipe = read_recipe({"position": default or "", **parameters}, begun)
-    check_controls(recipe)
     check_choice("model", recipe.model, models)
     points = {point.name: point for point in points_of(recipe.model)}
     if recipe.block is None or recipe.position is None:
         raise ConfigurationError(
             "expected a place for the block, got none; choose one, or harden without a block on the command line"
         )
+    check_controls(recipe, begun)
     recipe.block.check_channels(points[recipe.position].channels)
     check_count("seed", recipe.seed, low=0, high=MAX_SEED)
     return recipe
