@@ -14,7 +14,16 @@ from robustiqa_core.checkpoints.storage import list_cards
 from robustiqa_core.checks import check_choice, check_count
 from robustiqa_core.cli.batch import finish
 from robustiqa_core.cli.figures import mos_notes, print_summaries
-from robustiqa_core.cli.options import add_device, add_json, add_names, add_overwrite, fraction, print_json, progress
+from robustiqa_core.cli.options import (
+    add_device,
+    add_json,
+    add_names,
+    add_overwrite,
+    fraction,
+    plain_number,
+    print_json,
+    progress,
+)
 from robustiqa_core.csv_tables.mos import MosEntry, MosMatch, match_mos, read_mos
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
@@ -27,7 +36,7 @@ from robustiqa_core.evaluation.tables.photos import find_photos
 from robustiqa_core.evaluation.tables.plan import TablePlan, in_order
 from robustiqa_core.evaluation.tables.rows import Skipped, TableRow
 from robustiqa_core.evaluation.tables.summary import Summary, summarise_rows
-from robustiqa_core.files import check_output
+from robustiqa_core.files import as_word, check_output
 from robustiqa_core.images.photo import MAX_SIDE
 from robustiqa_core.metrics.scale import CONVENTIONS
 from robustiqa_core.models.card import unmeasured_ranges
@@ -164,7 +173,7 @@ def _plan(arguments: argparse.Namespace, device: torch.device, mos: MosMatch | N
 
 def _command(arguments: argparse.Namespace, device: torch.device, *, figures: bool = False) -> str:
     """Return the command that makes the same table and, with `figures`, prints the same figures."""
-    words = ["robustiqa", "evaluate", *arguments.images]
+    words = ["robustiqa", "evaluate", *map(as_word, arguments.images)]
     for name in _names(arguments):
         words += ["--model", name]
     for attack in arguments.attack or ["pgd"]:
@@ -173,15 +182,15 @@ def _command(arguments: argparse.Namespace, device: torch.device, *, figures: bo
         words += ["--eps", *(format_fraction(value) for value in arguments.eps)]
     for name in ("names", "limit", "mos"):
         if (value := getattr(arguments, name)) is not None:
-            words += [f"--{name}", str(value)]
+            words += [f"--{name}", as_word(str(value))]
     words += ["--transfer"] if arguments.transfer else []
     words += ["--dmos"] if arguments.dmos else []
     words += ["--batch-size", str(arguments.batch_size), "--max-side", str(arguments.max_side)]
-    words += ["--device", str(device), "--out", str(arguments.out)]
+    words += ["--device", str(device), "--out", as_word(str(arguments.out))]
     if figures:
         words += ["--convention", arguments.convention, "--resamples", str(arguments.resamples)]
         words += [] if arguments.baseline is None else ["--baseline", arguments.baseline]
-        words += [] if arguments.fixed_range is None else ["--fixed-range", *map(repr, arguments.fixed_range)]
+        words += [] if arguments.fixed_range is None else ["--fixed-range", *map(plain_number, arguments.fixed_range)]
     return shlex.join(words)
 
 

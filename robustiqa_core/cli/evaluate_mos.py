@@ -15,7 +15,7 @@ from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError, InputError
 from robustiqa_core.evaluation.mos import LOGISTIC_NOTE, MosEvaluation, evaluate_mos, photo_table, try_photos
 from robustiqa_core.evaluation.tables.rows import Skipped
-from robustiqa_core.files import check_output, write_bytes
+from robustiqa_core.files import as_word, check_output, write_bytes
 from robustiqa_core.own_models import resolve_card, resolve_scorer
 from robustiqa_core.scorer import Scorer
 from robustiqa_core.training.baseline import with_validation
@@ -125,12 +125,12 @@ def _rated(arguments: argparse.Namespace) -> RatedPhotos:
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command that gives the same figures; the folder of a data set is left to the reader."""
     if arguments.images:
-        words = ["robustiqa", "evaluate-mos", *arguments.images, "--mos", str(arguments.mos)]
+        words = ["robustiqa", "evaluate-mos", *map(as_word, arguments.images), "--mos", as_word(str(arguments.mos))]
         command = shlex.join([*words, "--model", arguments.model, "--variant", arguments.variant])
     else:
         command = evaluation_command(arguments.model, arguments.variant, arguments.dataset, arguments.split)
         if arguments.scores is not None:
-            command += f" --scores {shlex.quote(str(arguments.scores))}"
+            command += f" --scores {shlex.quote(as_word(str(arguments.scores)))}"
         if arguments.split == "validation" and arguments.seed:
             command += f" --seed {arguments.seed}"
     for name in ("dmos", "mask_corner"):

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,16 @@ def fraction(text: str) -> float:
         return parse_fraction(text)
     except ConfigurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def plain_number(value: float) -> str:
+    """Return a number in full without an exponent, which would be taken for an option where it is negative.
+
+    Example:
+        >>> plain_number(-1e-05)
+        '-0.00001'
+    """
+    return format(Decimal(repr(value)), "f")
 
 
 def add_attack(parser: argparse.ArgumentParser) -> None:

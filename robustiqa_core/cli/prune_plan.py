@@ -15,6 +15,7 @@ from robustiqa_core.device import choose_device
 from robustiqa_core.evaluation.tables.photos import SAMPLES
 from robustiqa_core.images.photo import read_image
 from robustiqa_core.pruning import CRITERIA, MAX_RATIO, SCOPES, LayerPlan, PruningPlan, PruningSettings, plan
+from robustiqa_core.schema.codecs import SHORT_NUMBER
 
 _DEFAULTS = PruningSettings()
 
@@ -78,7 +79,14 @@ def _images(paths: tuple[Path, ...], device: torch.device) -> Iterator[Tensor]:
 def _command(arguments: argparse.Namespace, settings: PruningSettings) -> str:
     photos = photo_words(arguments) if CRITERIA[settings.criterion].needs_photos else []
     words = ["robustiqa", "prune-plan", *photos, "--model", arguments.model, "--variant", arguments.variant]
-    words += ["--criterion", settings.criterion, "--ratio", f"{settings.ratio:g}", "--scope", settings.scope]
+    words += [
+        "--criterion",
+        settings.criterion,
+        "--ratio",
+        SHORT_NUMBER.spell(settings.ratio),
+        "--scope",
+        settings.scope,
+    ]
     return shlex.join([*words, "--multiple", str(settings.multiple), "--seed", str(settings.seed)])
 
 
