@@ -251,6 +251,6 @@ def _check_once(entries: Sequence[MosEntry]) -> None:
         before = first.setdefault(entry.file, entry)
         if before is not entry:
             raise InputError(
-                f"{entry.row.place}: expected each photo once, got {entry.file} again after {before.row.place}; "
+                f"{entry.row.place}: expected each photo once, got {entry.file} as in {before.row.place}; "
                 "remove one of the lines"
             )

@@ -85,7 +85,7 @@ def list_table(table: Path, root: Path, *, dmos: bool = False) -> Listing:
             left_out.append((entry.file, reason))
         elif path in found:
             raise InputError(
-                f"{place}: expected each photo once, got {path.name} again after {found[path][1]}; remove one line"
+                f"{place}: expected each photo once, got {path.name} as in {found[path][1]}; remove one of the lines"
             )
         elif entry.mos is None:
             left_out.append((entry.file, f"{place}: expected a finite number as mos, got nothing; fill it in"))

@@ -146,7 +146,7 @@ def test_features_are_kept_for_another_fit(
 
 
 def test_what_does_not_fit_is_refused(photos: list[LabelledPhoto], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected 13 training photos or more, got 12"):
+    with pytest.raises(InputError, match="expected at least 13 training photos, got 12"):
         fit(network_of("linearity"), photos, tmp_path, OrderedHeadSettings(photos=13, series=4))
     with pytest.raises(ConfigurationError, match="series"):
         OrderedHeadSettings(photos=3, series=4)
