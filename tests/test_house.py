@@ -4,6 +4,7 @@ import ast
 import fnmatch
 import re
 import runpy
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -58,3 +59,24 @@ def test_no_two_modules_of_tests_have_one_name_so_that_any_selection_of_folders_
     ]
     assert len(collected) > 50
     assert not {name: count for name, count in Counter(collected).items() if count > 1}
+
+
+def test_what_tests_share_is_found_from_any_selection() -> None:
+    """A module that a test imports lies beside it, or where pytest's `pythonpath` leads."""
+    found = {
+        ROOT / path
+        for path in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["pythonpath"]
+    }
+    homes = {path.stem: path.parent for path in (ROOT / "tests").rglob("*.py")}
+    users = [(path, homes[name]) for path in (ROOT / "tests").rglob("*.py") for name in imported(path) & homes.keys()]
+    assert len(users) > 50
+    assert not [(str(path), str(home)) for path, home in users if home != path.parent and home not in found]
+
+
+@pytest.mark.parametrize(
+    ("tests", "package", "others"), [("tests/app", "ui", set()), ("tests", "robustiqa_core", {"app", "browser"})]
+)
+def test_the_rooms_of_the_tests_are_those_of_the_code(tests: str, package: str, others: set[str]) -> None:
+    rooms = {path.parent.name for path in (ROOT / tests).glob("*/test_*.py")}
+    assert len(rooms) > 10
+    assert rooms - others <= {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
