@@ -166,7 +166,7 @@ def test_a_model_trained_against_the_rank_is_stored_with_its_size(harden: Callab
     assert card["settings"]["short_side"] == recipe.short_side == 72
     assert recipe.patience == 1
     assert recipe.objective.against_rank is not None
-    for part in ("--objective rank:judged_steps=1,judged_photos=4", "--short-side 72", "--patience 1"):
+    for part in ("--objective rank:", "judged_steps=1,judged_photos=4 ", "--short-side 72", "--patience 1"):
         assert part in card["training"]["command"]
     network = load_network("linearity", "robust", root=root, device=CPU)
     assert network.settings.short_side == 72

@@ -100,6 +100,8 @@ def test_every_setting_comes_back_and_decides_the_key(leaf: Leaf) -> None:
     for base, recipe in found:
         assert from_command(recipe) == from_address(recipe) == from_json(recipe) == recipe
         assert recipe.key() != base.key()
+        backwards = dict(reversed(recipe.to_json().items()))
+        assert HardeningRecipe.from_json(backwards, place="a test").key() == recipe.key()
 
 
 def test_no_two_settings_share_an_option_or_a_parameter() -> None:
