@@ -103,7 +103,7 @@ def test_a_process_alone_has_everything_and_waits_for_nobody() -> None:
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks, "count", lambda: 2)
     assert ranks.check_batch_size(4) == 4
-    with pytest.raises(ConfigurationError, match="--batch-size of 4, 6, 8"):
+    with pytest.raises(ConfigurationError, match="--batch-size such as 4, 6 or 8"):
         ranks.check_batch_size(size)
 
 
