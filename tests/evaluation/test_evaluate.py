@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
@@ -116,14 +116,14 @@ def test_photos_of_one_size_go_together_and_memory_is_bounded(tmp_path: Path) ->
     paths = save_photos(tmp_path, [*SIZES, *((64 + index, 64) for index in range(12))])
     found = list(batches(paths, batch_size=2, max_side=2048))
     assert all(isinstance(batch, tuple) for batch in found)
-    names = [[opened.path.name for opened in batch] for batch in found if isinstance(batch, tuple)]
+    names = [[PurePath(opened.place).name for opened in batch] for batch in found if isinstance(batch, tuple)]
     assert sorted(itertools.chain(*names)) == [path.name for path in paths]
     assert names[0] == ["00.png", "02.png"]
     assert names[1] == ["01.png", "04.png"]
     # More than four batches of two waited before the photos were all read: the oldest went alone.
     assert names[2] == ["03.png"]
     assert names == [
-        [opened.path.name for opened in batch]
+        [PurePath(opened.place).name for opened in batch]
         for batch in batches(paths, batch_size=2, max_side=2048)
         if isinstance(batch, tuple)
     ]
@@ -208,7 +208,7 @@ def test_a_journal_of_other_settings_is_refused_and_names_them(photos: list[Path
     with Journal(path, table.settings()):
         pass
     other = plan(Contrast(), attacks=attack_grid(["pgd:steps=3"]))
-    with pytest.raises(ConfigurationError, match=r"begun with, attacks = .*steps=2.*got .*steps=3.*another --out"):
+    with pytest.raises(ConfigurationError, match=r"started with, attacks = .*steps=2.*got .*steps=3.*another --out"):
         Journal(path, other.settings())
     with pytest.raises(ConfigurationError, match=r'models = \{"contrast-0": ""\}'):
         Journal(path, plan(Contrast(), Contrast()).settings())
@@ -223,7 +223,7 @@ def test_a_journal_of_other_settings_is_refused_and_names_them(photos: list[Path
         (b"model,image\n", "line 1, got something else"),
         (b"{}\n", "got another file"),
         (b"[]\n", "line 1, got"),
-        (b"HEADER\n{}\n", "line 2, got one that does not fit"),
+        (b"HEADER\n{}\n", "line 2, got one that does not match"),
         (b"HEADER\nnot JSON\n", "line 2, got something else"),
     ],
 )
