@@ -316,7 +316,7 @@ def test_attacks_are_told_apart_by_what_differs_from_the_default() -> None:
 
 
 def test_a_plan_refuses_what_cannot_be_told_apart() -> None:
-    with pytest.raises(ConfigurationError, match="different models"):
+    with pytest.raises(ConfigurationError, match="distinct models"):
         plan()
     with pytest.raises(ConfigurationError, match="different attacks"):
         plan(Contrast(), attacks=ATTACKS[:1] * 2)
