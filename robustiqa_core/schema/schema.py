@@ -183,10 +183,14 @@ class Schema(Generic[R]):
         return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]
 
 
-@functools.cache
+_SCHEMAS: dict[type, Schema[Any]] = {}
+
+
 def schema_of(kind: type[R], noun: str) -> Schema[R]:
-    """Return the schema of a kind of recipes; arguments as in `Schema`."""
-    return Schema(kind, noun)
+    """Return the schema of a kind of recipes, made once; arguments as in `Schema`."""
+    if kind not in _SCHEMAS:
+        _SCHEMAS[kind] = Schema(kind, noun)
+    return cast(Schema[R], _SCHEMAS[kind])
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,10 @@ BASES = (
     ),
     HardeningRecipe("linearity", "after_stage5", BlockSettings("paper", "aoc", 16, 4), tuned="all", data="csv"),
 )
-NUMBERS = {int: [0, 1, 2, 3, 5, 7, 16, 64, 100, 36, 224, 256, 300, 512], float: [0.0, 1e-05, 0.1, 1 / 3, 0.5, 1.0, 2.0]}
+NUMBERS: dict[type, list[Any]] = {
+    int: [0, 1, 2, 3, 5, 7, 16, 64, 100, 36, 224, 256, 300, 512],
+    float: [0.0, 1e-05, 0.1, 1 / 3, 0.5, 1.0, 2.0],
+}
 
 
 def values_of(leaf: Leaf) -> list[Any]:
