@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -48,7 +47,7 @@ def measure_order(
 def _measured(
     photos: Sequence[RankedPhoto], scorer: Scorer, plan: OrderPlan, known: Mapping[str, OrderRow]
 ) -> Iterator[OrderRow | Skipped]:
-    scores: dict[Path, float] = {}
+    scores: dict[str, float] = {}
     for found in batches([photo.path for photo in photos], batch_size=plan.batch_size, max_side=plan.max_side):
         if isinstance(found, Skipped):
             yield found
@@ -56,13 +55,13 @@ def _measured(
         for opened in found:
             score = _score(scorer, opened)
             if isinstance(score, float):
-                scores[opened.path] = score
+                scores[opened.place] = score
             else:
                 yield score
-    usable = [photo for photo in photos if photo.path in scores]
+    usable = [photo for photo in photos if str(photo.path) in scores]
     if len(usable) < 2:
         raise InputError(f"expected two or more photos that can be scored, got {len(usable)}; name others")
-    reference = [scores[photo.path] if photo.mos is None else photo.mos for photo in usable]
+    reference = [scores[str(photo.path)] if photo.mos is None else photo.mos for photo in usable]
     jobs = list(zip(usable, rank_directions(reference).tolist(), strict=True))
     if plan.both:
         jobs += [(photo, -direction) for photo, direction in jobs]
@@ -78,7 +77,7 @@ def _strength(
     for doubling in range(plan.doublings + 1):
         rows: dict[tuple[str, int], OrderRow] = {}
         for direction in (1, -1):
-            chosen = {photo.path: photo for photo, way in jobs if way == direction}
+            chosen = {str(photo.path): photo for photo, way in jobs if way == direction}
             attack = Worst(eps, steps=plan.gradients * 2**doubling, seed=plan.seed)
             for record in _attacked(chosen, direction, attack, scorer, plan, known):
                 if isinstance(record, OrderRow):
@@ -111,7 +110,7 @@ def _no_worse(row: OrderRow, before: OrderRow | None) -> OrderRow:
 
 
 def _attacked(
-    photos: Mapping[Path, RankedPhoto],
+    photos: Mapping[str, RankedPhoto],
     direction: int,
     attack: Worst,
     scorer: Scorer,
@@ -119,19 +118,19 @@ def _attacked(
     known: Mapping[str, OrderRow],
 ) -> Iterator[OrderRow | Skipped]:
     new = []
-    for path in photos:
-        key = row_key(str(path), direction, attack.eps, attack.steps)
+    for image, photo in photos.items():
+        key = row_key(image, direction, attack.eps, attack.steps)
         if key in known:
-            yield replace(known[key], mos=photos[path].mos)
+            yield replace(known[key], mos=photo.mos)
         else:
-            new.append(path)
+            new.append(photo.path)
     for found in batches(new, batch_size=plan.batch_size, max_side=plan.max_side):
         if not isinstance(found, Skipped):
             yield from _batch(found, photos, direction, attack, scorer)
 
 
 def _batch(
-    opened: Sequence[OpenPhoto], photos: Mapping[Path, RankedPhoto], direction: int, attack: Worst, scorer: Scorer
+    opened: Sequence[OpenPhoto], photos: Mapping[str, RankedPhoto], direction: int, attack: Worst, scorer: Scorer
 ) -> Generator[OrderRow | Skipped, None, None]:
     images = torch.cat([photo.photo.images for photo in opened]).to(device_of(scorer) or "cpu")
     halfway = None
@@ -146,13 +145,13 @@ def _batch(
         for photo in opened if len(opened) > 1 else ():
             yield from _batch((photo,), photos, direction, attack, scorer)
         if len(opened) == 1:
-            yield Skipped(str(opened[0].path), str(error), attack=f"worst, {attack.steps} gradients")
+            yield Skipped(opened[0].place, str(error), attack=f"worst, {attack.steps} gradients")
         return
     half = result.clean_scores if halfway is None else halfway
     for place, photo in enumerate(opened):
         yield OrderRow(
-            image=str(photo.path),
-            mos=photos[photo.path].mos,
+            image=photo.place,
+            mos=photos[photo.place].mos,
             direction=direction,
             eps=attack.eps,
             gradients=attack.steps,
@@ -169,5 +168,5 @@ def _score(scorer: Scorer, opened: OpenPhoto) -> float | Skipped:
     try:
         score = float(scorer(opened.photo.images.to(device_of(scorer) or "cpu")))
     except (InputError, NumericalError) as error:
-        return Skipped(str(opened.path), str(error))
-    return score if np.isfinite(score) else Skipped(str(opened.path), f"expected a finite score, got {score}")
+        return Skipped(opened.place, str(error))
+    return score if np.isfinite(score) else Skipped(opened.place, f"expected a finite score, got {score}")
