@@ -156,7 +156,9 @@ def spelled() -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", KEPT["spelled"])
 def test_what_is_out_in_the_world_is_spelled_as_ever(what: str) -> None:
-    assert json.loads(json.dumps(spelled()[what])) == KEPT["spelled"][what]
+    now, kept = json.loads(json.dumps(spelled()[what])), KEPT["spelled"][what]
+    # An attack that came later has no spelling to keep.
+    assert (now if isinstance(kept, list) else {name: now.get(name) for name in kept}) == kept
 
 
 def made(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HardeningRecipe:
