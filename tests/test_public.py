@@ -206,7 +206,7 @@ def test_a_picture_is_decoded_as_its_file_is(file: Path, tmp_path: Path) -> None
         (torch.zeros(3, 80, 72), "batch axis"),
         (torch.zeros(1, 3, 80, 72, dtype=torch.uint8), "divide 8-bit values"),
         (Image.new("CMYK", (80, 72)), "convert"),
-        ("no_such_file.png", "no file"),
+        ("no_such_file.png", "not a file"),
         (None, "NoneType"),
         (Tiny(), "Tiny"),
     ],

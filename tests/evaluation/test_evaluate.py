@@ -318,7 +318,7 @@ def test_attacks_are_told_apart_by_what_differs_from_the_default() -> None:
 def test_a_plan_refuses_what_cannot_be_told_apart() -> None:
     with pytest.raises(ConfigurationError, match="distinct models"):
         plan()
-    with pytest.raises(ConfigurationError, match="different attacks"):
+    with pytest.raises(ConfigurationError, match="distinct attacks"):
         plan(Contrast(), attacks=ATTACKS[:1] * 2)
     with pytest.raises(ConfigurationError, match="at least two models"):
         plan(Contrast(), transfer=True)

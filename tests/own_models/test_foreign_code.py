@@ -113,7 +113,7 @@ def test_code_that_fails_in_any_way_ends_with_one_line_and_status_2(
     assert "\x1b" not in printed.err
     assert name in printed.err
     if name in ("returns_nothing", "scores_nothing"):
-        assert "it returned None" in printed.err
+        assert "to return a network, got None" in printed.err
 
 
 @pytest.mark.parametrize(

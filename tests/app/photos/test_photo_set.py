@@ -27,7 +27,7 @@ def test_a_photo_of_the_server_is_read_and_the_place_where_it_lies_is_not_told(t
     photo = PhotoFile("a.png", tmp_path / "secret.png")
     assert read_image(photo).images.shape == (1, 3, 50, 60)
     assert str(tmp_path) not in f"{photo} {photo!r}"
-    with pytest.raises(InputError, match=r"^expected an image file, got b\.png, which is no file") as raised:
+    with pytest.raises(InputError, match=r"^expected an image file, got b\.png, which is not a file") as raised:
         read_image(PhotoFile("b.png", tmp_path / "gone.png"))
     assert str(tmp_path) not in str(raised.value)
 
