@@ -118,23 +118,25 @@ def attack_address(attack: Attack) -> dict[str, str]:
     return {"attack": attack_name(attack), **settings}
 
 
-def read_attack(parameters: Mapping[str, str]) -> Attack | None:
-    """Return the attack that an address describes; None where it names none.
+def read_attack(parameters: Mapping[str, str], default: Attack) -> Attack:
+    """Return the attack that an address describes.
 
     Parameters that are not settings of that attack are ignored: they may belong to the photo or the model.
+
+    Args:
+        parameters: of the address.
+        default: the attack where the address names none; what the address sets of it is changed.
 
     Raises:
         ConfigurationError: the attack or one of its values does not exist.
 
     Example:
-        >>> read_attack({"attack": "noise", "eps": "8/255", "photo": "cat"})
+        >>> read_attack({"attack": "noise", "eps": "8/255", "photo": "cat"}, make_attack("fgsm", {}))
         Noise(eps=0.03137254901960784, norm='linf', seed=0)
     """
-    name = parameters.get("attack")
-    if name is None:
-        return None
+    name = parameters.get("attack", attack_name(default))
     if name not in ATTACKS:
         raise ConfigurationError(f"attack must be one of {', '.join(ATTACKS)}, got {name!r}; choose one of these")
     kinds = {field.name: field.type for field in dataclasses.fields(ATTACKS[name])}
     given = {key: parse_setting(key, value) for key, value in parameters.items() if key in kinds}
-    return make_attack(name, given)
+    return make_attack(name, given) if "attack" in parameters else dataclasses.replace(default, **given)

@@ -87,7 +87,7 @@ def estimate_seconds(recipe: AuditRecipe) -> float:
 
 
 def _prepare(parameters: dict[str, str]) -> None:
-    attack = read_attack(parameters) or AuditPlan().attack
+    attack = read_attack(parameters, AuditPlan().attack)
     check_shown(attack)
     defence = parse_defence(parameters["defence"]) if parameters.get("defence") else None
     plan = AuditPlan(

@@ -14,6 +14,7 @@ from ui.attacks.recipe import read_attack
 from ui.attacks.widgets import check_shown
 from ui.photos.photo_set import read_photo_set
 from ui.shell.model_names import rival_of
+from ui.shell.state import DEFAULT_ATTACK
 
 Value = TypeVar("Value")
 
@@ -23,7 +24,7 @@ class LabAddress:
     """What an address asks the attack lab for; what it leaves out, or gets wrong, has its default.
 
     Args:
-        attack: None for the default one.
+        attack: to begin with.
         model: stem of the first model's card.
         against: stem of the second one's; None for no second model.
         photo: name of the sample; None where none is named.
@@ -32,7 +33,7 @@ class LabAddress:
         problems: what is wrong with the address, a sentence each.
     """
 
-    attack: Attack | None
+    attack: Attack
     model: str
     against: str | None
     photo: str | None
@@ -63,7 +64,7 @@ def read_lab_address(
 
     model = read(lambda: _model(parameters, cards), next(iter(cards)))
     return LabAddress(
-        attack=read(lambda: _attack(parameters), None),
+        attack=read(lambda: _attack(parameters), DEFAULT_ATTACK),
         model=model,
         against=read(lambda: read_against(parameters, model, cards), rival_of(model, cards)),
         photo=read(
@@ -83,10 +84,9 @@ def _model(parameters: Mapping[str, str], cards: Mapping[str, ModelCard]) -> str
     return check_choice("model and variant", stem, cards)
 
 
-def _attack(parameters: Mapping[str, str]) -> Attack | None:
-    attack = read_attack(parameters)
-    if attack is not None:
-        check_shown(attack)
+def _attack(parameters: Mapping[str, str]) -> Attack:
+    attack = read_attack(parameters, DEFAULT_ATTACK)
+    check_shown(attack)
     return attack
 
 

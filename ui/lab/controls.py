@@ -159,7 +159,7 @@ def prepare() -> None:
         st.session_state[f"{session.LAB_SET}{state.SOURCE}"] = "uploads"
     state.prepare(
         {
-            **state.attack_values(found.attack or state.DEFAULT_ATTACK),
+            **state.attack_values(found.attack),
             state.SOURCE: "upload" if found.own == 1 else "sample",
             state.PHOTO: found.photo or names[0],
             state.MAX_SIDE: state.DEFAULT_MAX_SIDE,

@@ -174,7 +174,7 @@ def read_choices(parameters: Mapping[str, str]) -> Choices:
     eps = parse_fraction(parameters["wave"]) if "wave" in parameters else DEFAULT_WAVES.eps
     return Choices(
         check_choice("view", parameters.get("view", "perturbation"), VIEWS),  # type: ignore[arg-type]
-        read_attack(parameters) or PGD(),
+        read_attack(parameters, PGD()),
         SensitivitySettings(eps, grid=int(grid)),
         check_choice("norms", parameters.get("norms", "stage"), NORMS[:2]),  # type: ignore[arg-type]
     )

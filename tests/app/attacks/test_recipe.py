@@ -34,15 +34,15 @@ attacks = st.one_of(
 @given(attack=attacks)
 def test_an_address_gives_back_the_attack_that_it_was_made_from(attack: Attack) -> None:
     address = Recipe("linearity", "baseline", SAMPLE, attack).address()
-    assert read_attack(address) == attack
+    assert read_attack(address, FGSM()) == attack
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_with_its_defaults_survives_an_address(name: str) -> None:
     attack = ATTACKS[name]()
     address = Recipe("linearity", "baseline", SAMPLE, attack).address()
-    assert read_attack(address) == attack
-    assert read_attack({"attack": name}) == attack
+    assert read_attack(address, FGSM()) == attack
+    assert read_attack({"attack": name}, PGD(steps=3)) == attack
 
 
 def test_strengths_are_spelled_in_255ths() -> None:
@@ -62,8 +62,12 @@ def test_the_command_names_the_work_size_only_where_one_was_chosen() -> None:
     assert "'my cat.jpg'" in upload
 
 
-def test_an_address_without_an_attack_names_none() -> None:
-    assert read_attack({"photo": "cat"}) is None
+def test_settings_without_an_attack_are_those_of_the_default_one() -> None:
+    default = PGD(8 / 255, steps=40, direction="away")
+    assert read_attack({"photo": "cat"}, default) == default
+    assert read_attack({"steps": "2"}, default) == PGD(8 / 255, steps=2, direction="away")
+    with pytest.raises(ConfigurationError, match="steps"):
+        read_attack({"steps": "0"}, default)
 
 
 @pytest.mark.parametrize(
@@ -82,13 +86,13 @@ def test_an_address_without_an_attack_names_none() -> None:
 )
 def test_an_address_that_makes_no_sense_is_refused_with_the_reason(parameters: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        read_attack(parameters)
+        read_attack(parameters, PGD())
 
 
 @given(text=st.text(max_size=20), key=st.sampled_from(["eps", "steps", "norm", "seed", "random_start", "step_size"]))
 def test_no_address_breaks_the_reader(key: str, text: str) -> None:
     try:
-        attack = read_attack({"attack": "pgd", key: text})
+        attack = read_attack({"attack": "pgd", key: text}, FGSM())
     except ConfigurationError:
         return
     assert isinstance(attack, PGD)

@@ -10,6 +10,7 @@ from robustiqa_core.images.samples import list_samples
 from ui.attacks.batch_recipe import BatchRecipe
 from ui.attacks.recipe import PhotoChoice
 from ui.lab.address import LabAddress, read_lab_address
+from ui.shell.state import DEFAULT_ATTACK
 
 CARDS = {CARD.stem: CARD}
 SAMPLES = {sample.name: sample for sample in list_samples()}
@@ -52,7 +53,7 @@ def test_any_address_ends_in_a_view_that_can_be_run(parameters: dict[str, str]) 
     assert found.photo is None or found.photo in SAMPLES
     assert set(found.photos) <= set(SAMPLES)
     assert 0 <= found.own <= 8
-    assert found.attack is None or type(found.attack) is ATTACKS[parameters["attack"]]
+    assert found.attack == DEFAULT_ATTACK or type(found.attack) is ATTACKS[parameters.get("attack", "pgd")]
     for problem in found.problems:
         assert 10 < len(problem) < 6000
 
@@ -70,6 +71,7 @@ def test_any_address_ends_in_a_view_that_can_be_run(parameters: dict[str, str]) 
         ({"attack": "magic"}, "attack must be one of"),
         ({"attack": "pgd", "eps": "nan"}, "eps"),
         ({"attack": "pgd", "steps": "0"}, "steps"),
+        ({"steps": "0"}, "steps"),
     ],
     ids=str,
 )
@@ -82,7 +84,7 @@ def test_nonsense_has_its_default_and_a_reason(parameters: dict[str, str], reaso
 def test_one_wrong_part_does_not_change_the_others() -> None:
     name = list(SAMPLES)[2]
     found = read(photo=name, attack="pgd", eps="8")
-    assert (found.photo, found.attack) == (name, None)
+    assert (found.photo, found.attack) == (name, DEFAULT_ATTACK)
     assert len(found.problems) == 1
 
 
