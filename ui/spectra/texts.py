@@ -181,7 +181,7 @@ def growth_reading(points: Mapping[str, Sequence[PointSummary]], names: Mapping[
             continue
         first = known[1]
         sentences.append(
-            f"In {names[stem]} {attack} has grown {first[1]:.1f} times as much as noise {place_name(first[0])}, "
+            f"In {names[stem]}, {attack} has grown {first[1]:.1f} times as much as noise {place_name(first[0])}, "
             f"and {known[-1][1]:.1f} times as much at the {known[-1][0]}."
         )
     return " ".join(sentences)
@@ -196,9 +196,13 @@ def stage_reading(points: Mapping[str, Sequence[PointSummary]], names: Mapping[s
             continue
         kind = next(iter(stages[0].stage))
         top = max(stages, key=lambda point: point.stage[kind].mean)
-        bound = "" if top.stage_norm is None else f", of {top.stage_norm.mean:.1f} that a small change could at most"
+        bound = (
+            ""
+            if top.stage_norm is None
+            else f"; at most, a small change could grow {top.stage_norm.mean:.1f} times there"
+        )
         text = (
-            f"In {names[stem]} the change of the {kind_label(kind)} is lengthened most {place_name(top.point)}, "
+            f"In {names[stem]}, the change of the {kind_label(kind)} grows most {place_name(top.point)}: "
             f"{top.stage[kind].mean:.2f} times{bound}"
         )
         ratios = [point.dimension_ratio.mean for point in stages if point.dimension_ratio is not None]

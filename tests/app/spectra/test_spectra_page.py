@@ -187,7 +187,7 @@ def test_the_layers_show_the_growth_and_the_bound_of_a_stage_that_doubles() -> N
     assert list(table["Largest singular value"]) == ["–", "2.00", "1.00", "–"]
     lead = found.growths[CARD.stem][3].relative
     assert f"and {lead['pgd'] / lead['noise']:.1f} times as much at the score" in text(page)
-    assert "is lengthened most after double, 2.00 times, of 2.0 that a small change could at most" in text(page)
+    assert "grows most after double: 2.00 times; at most, a small change could grow 2.0 times there" in text(page)
 
 
 def test_a_model_without_layers_is_refused_with_the_reason() -> None:
