@@ -91,8 +91,9 @@ def wait_until_drawn(page: Page) -> None:
 
 
 def fits(page: Page) -> bool:
-    """Return whether nothing is wider than the window."""
+    """Return whether nothing is wider than the window, and no choice is hidden beside those of its control."""
     parts = [page.locator(selector) for selector in ("html", "[data-testid=stMain]")]
+    parts += page.locator("[data-testid=stButtonGroup] [role=radiogroup]:visible").all()
     return all(part.evaluate("element => element.scrollWidth - element.clientWidth") <= 0 for part in parts)
 
 

@@ -57,7 +57,7 @@ def prepare() -> None:
 
 def sliders() -> tuple[float, str]:
     """Draw the two controls above the plan; return the ratio and the criterion."""
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([4, 5], gap="medium")
     with left:
         st.slider(
             "Pruning ratio",
