@@ -69,6 +69,8 @@ def epoch_figure(epochs: Sequence[Epoch], *, epochs_in_all: int) -> go.Figure:
     )
     figure.update_xaxes(range=[-0.3, epochs_in_all + 0.3], dtick=max(1, epochs_in_all // 5), fixedrange=True)
     figure.update_xaxes(title="Epoch", row=2, col=1)
-    figure.update_yaxes(title="Loss (lower = better)", rangemode="tozero", fixedrange=True, row=1, col=1)
+    figure.update_yaxes(
+        title="Loss (lower = better)", rangemode="tozero", exponentformat="power", fixedrange=True, row=1, col=1
+    )
     figure.update_yaxes(title="SROCC (higher = better)", fixedrange=True, row=2, col=1)
     return figure
