@@ -247,7 +247,7 @@ def _build(kind: Any, given: Mapping[str, Any], base: Any, noun: str, path: str 
 
 def _to_json(recipe: Any) -> dict[str, Any]:
     value: dict[str, Any] = {}
-    for known in _fields(type(recipe)):
+    for known in _fields(cast(Any, type(recipe))):
         held = getattr(recipe, known.name)
         if known.setting.later and held == known.default:
             continue
