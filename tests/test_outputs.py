@@ -155,7 +155,7 @@ def test_models_of_ones_own_are_told_what_cannot_be_done_with_them(
     (place / "net.py").write_text("def make(): return lambda x: x.mean((1, 2, 3))\n")
     for command in ("prune-plan", "harden"):
         line = refused(capsys, command, "--model", "net.py:make")
-        assert "linearity, dbcnn, tres, got net.py:make, a model of your own" in line
+        assert "linearity, dbcnn, tres" in line and "got net.py:make, a model of your own" in line
         assert "one of linearity" in refused(capsys, command, "--model", "niqe")
 
 

@@ -124,7 +124,7 @@ def test_a_check_asks_a_question_and_has_its_texts(name: str) -> None:
 def test_what_cannot_be_audited_is_refused_at_once() -> None:
     with pytest.raises(ConfigurationError, match="a check must be one of"):
         audit(linear(), photos(), QUICK, checks=("colour",))
-    with pytest.raises(ConfigurationError, match="no goal"):
+    with pytest.raises(ConfigurationError, match="an attack with a direction"):
         AuditPlan(Noise())
     with pytest.raises(ConfigurationError, match="queries"):
         AuditPlan(queries=3)

@@ -188,7 +188,7 @@ def test_the_loss_takes_the_place_of_the_tasks(grey: Tensor) -> None:
 
 
 def test_both_trainings_on_attacked_photos_at_once_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="leave one out"):
+    with pytest.raises(ConfigurationError, match="remove one"):
         parse_objective("at+rank")
     with pytest.raises(ConfigurationError, match="at most eps"):
         parse_objective("rank:eps=1/255,least=2/255")

@@ -47,7 +47,7 @@ def test_the_logistic_fit_finds_the_curve_that_made_the_scores() -> None:
 
 
 def test_a_logistic_needs_as_many_photos_as_parameters() -> None:
-    with pytest.raises(InputError, match="4 or more photos, got 3"):
+    with pytest.raises(InputError, match="at least 4 photos, got 3"):
         fit_logistic([1, 2, 3], [1, 2, 3])
 
 

@@ -135,7 +135,7 @@ def test_photos_are_drawn_together_with_all_that_belongs_to_them() -> None:
     assert difference.shape == (130,)
     assert difference.max() == 0.0
     for wrong in (([1.0], [1.0, 2.0]), ([], [])):
-        with pytest.raises(InputError, match="one length"):
+        with pytest.raises(InputError, match="equal, non-zero length"):
             resample(lambda a, b: a.mean(-1), *wrong)
 
 

@@ -37,5 +37,5 @@ def test_the_criterion_on_the_page_lets_the_silent_channels_go(documented: Crite
 
 
 def test_it_asks_for_photos(documented: Criterion) -> None:
-    with pytest.raises(ConfigurationError, match="pass photos"):
+    with pytest.raises(ConfigurationError, match="give it photos"):
         documented.importance(Evidence(torch.rand(3, 2), torch.Generator()))

@@ -87,7 +87,7 @@ def test_dbcnn_is_trained_on_koniq10k_from_another_trunk_and_an_scnn_of_ones_own
     ("words", "message"),
     [
         (["--model", "dbcnn"], "give --scnn FILE with --model dbcnn"),
-        (["--model", "tres", "--scnn", "SCNN"], "and for no other model, got tres with them"),
+        (["--model", "tres", "--scnn", "SCNN"], "for DBCNN only, got tres with them"),
         (["--model", "dbcnn", "--scnn", "missing.pkl"], "robustiqa train-scnn"),
         (["--trunk-from", "linearity", "--backbone", "resnet18"], "give --backbone efficientnet_lite0"),
         (["--trunk-from", "tres"], "linearity baseline"),

@@ -110,7 +110,7 @@ def test_photos_are_found_in_folders_of_folders(tmp_path: Path) -> None:
         (tmp_path / ("more" if index % 2 else ".") / f"{index}.JPG").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("no photo")
     assert len(list_photos(tmp_path)) == 20
-    with pytest.raises(InputError, match=r"20 photos or more.*got 10"):
+    with pytest.raises(InputError, match=r"at least 20 photos.*got 10"):
         list_photos(tmp_path / "more")
 
 
