@@ -205,7 +205,7 @@ def test_mistakes_are_named(network: Linearity) -> None:
         filter_importance(network, "pls_vip", images=[])
     with pytest.raises(InputError, match="got 4 for 6 photos"):
         filter_importance(network, "pls_vip", images=batches(), mos=torch.arange(4.0))
-    with pytest.raises(ConfigurationError, match="give it photos"):
+    with pytest.raises(ConfigurationError, match="pass photos"):
         CRITERIA["pls_vip"].importance(Evidence(torch.rand(3, 2), Generator()))
     with pytest.raises(InputError, match="load the network first"):
         filter_importance(copy.deepcopy(network).to("meta"), "l1")
