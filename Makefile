@@ -44,8 +44,8 @@ test: dev-environment browser lint ## Everything: format, lint, types, import co
 	failed=0; $(pytest) -m 'not slow and not browser' $(PYTEST_ARGS) || { code=$$?; [ $$code = 5 ] || failed=$$code; }; \
 	$(browser_pytest) $(PYTEST_ARGS) || { code=$$?; [ $$code = 5 ] || failed=$$code; }; exit $$failed
 
-fast: dev-environment lint ## The same without a browser
-	$(pytest) -m 'not slow and not browser' $(PYTEST_ARGS)
+fast: dev-environment lint ## Without the browser's and the thorough tests; with PYTEST_ARGS, all tests that it selects
+	$(pytest) -m 'not slow and not browser$(if $(PYTEST_ARGS),, and not thorough)' $(PYTEST_ARGS)
 
 lint: dev-environment ## Format, lint, types and import contracts only
 	$(python) -m ruff format --check .

@@ -78,6 +78,6 @@ if ! driver_starts; then
     failed=yes
 fi
 if [ -n "${failed:-}" ]; then
-    say "All but the browser tests: make fast"
+    say "Without a browser, and shorter: make fast"
     exit 1
 fi

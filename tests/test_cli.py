@@ -94,6 +94,7 @@ def test_other_attacks_run_with_their_own_settings(
     assert report["gradient_calls"] == (1 if attack == "fgsm" else 0)
 
 
+@pytest.mark.thorough
 def test_a_published_checkpoint_is_imported_and_scores_as_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +124,7 @@ def test_models_lists_the_cards(photo: Path, capsys: pytest.CaptureFixture[str])
     assert [(card["model"], card["variant"]) for card in cards] == [("linearity", "baseline")]
 
 
+@pytest.mark.thorough
 def test_selfcheck_passes_and_fails_with_its_exit_status(
     photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +142,7 @@ def test_selfcheck_passes_and_fails_with_its_exit_status(
     assert "sha256" in output
 
 
+@pytest.mark.thorough
 def test_train_makes_a_checkpoint_whose_card_evaluate_mos_repeats(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 _STEP = """
 import sys
 import torch
@@ -17,6 +19,7 @@ print(len(loaded - before), len(set(sys.modules) - loaded))
 """
 
 
+@pytest.mark.thorough
 def test_after_the_compiler_is_loaded_a_first_step_has_next_to_nothing_to_import() -> None:
     # In a process of its own: this one has taken its first step long ago.
     answer = subprocess.run([sys.executable, "-c", _STEP], check=True, capture_output=True, text=True)

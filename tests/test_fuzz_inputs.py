@@ -18,6 +18,8 @@ from robustiqa_core.models.importers import IMPORTERS
 from robustiqa_core.models.published import read_checkpoint
 from robustiqa_core.own_models import list_own_models
 
+pytestmark = pytest.mark.thorough
+
 TOML = """
 [mine]
 source = "nets.py:make"

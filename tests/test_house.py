@@ -2,8 +2,10 @@
 
 import ast
 import fnmatch
+import os
 import re
 import runpy
+import subprocess
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -80,3 +82,21 @@ def test_the_rooms_of_the_tests_are_those_of_the_code(tests: str, package: str, 
     rooms = {path.parent.name for path in (ROOT / tests).glob("*/test_*.py")}
     assert len(rooms) > 10
     assert rooms - others <= {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+
+
+def selected(target: str, **settings: str) -> list[tuple[str, str]]:
+    """Return the marker expressions that a target of the Makefile runs pytest with."""
+    words = ["make", "--dry-run", "--no-print-directory", *(f"{name}={value}" for name, value in settings.items())]
+    # Without the settings of the `make` that runs this test, which it hands on through the environment.
+    clean = {"PATH": os.environ["PATH"]}
+    printed = subprocess.run([*words, target], cwd=ROOT, env=clean, capture_output=True, text=True, check=True).stdout
+    return re.findall(r"pytest\b.*? -m (?:'([^']*)'|(\w+))", printed)
+
+
+def test_make_test_leaves_out_what_is_slow_and_nothing_else() -> None:
+    assert selected("test") == [("not slow and not browser", ""), ("", "browser")]
+
+
+def test_make_fast_leaves_out_thorough_tests_but_not_of_a_selection() -> None:
+    assert selected("fast") == [("not slow and not browser and not thorough", "")]
+    assert selected("fast", PYTEST_ARGS="-k pgd") == [("not slow and not browser", "")]

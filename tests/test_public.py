@@ -94,6 +94,7 @@ def test_all_attacks_are_public() -> None:
     assert all(getattr(rq, kind.__name__) is kind for kind in ATTACKS.values())
 
 
+@pytest.mark.thorough
 def test_a_public_name_is_the_same_whatever_was_imported_before() -> None:
     code = (
         "import importlib, pkgutil, robustiqa_core as rq;"
@@ -350,6 +351,7 @@ def test_pruning_returns_a_smaller_copy_and_refuses_a_network_made_fast() -> Non
         rq.prune(rq.load("linearity"))
 
 
+@pytest.mark.thorough
 def test_a_hardened_model_is_kept_and_loaded_by_its_path(tmp_path: Path) -> None:
     recipe = rq.HardeningRecipe(
         "linearity", "after_stage7", rq.BlockSettings(width=8, grid=2), epochs=0, crops=2, batch_size=2,
@@ -396,6 +398,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, obj
     return folder, names
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "title", [pytest.param(title, marks=[pytest.mark.slow] if title in SLOW else []) for title in sections(PAGE)]
 )
@@ -410,6 +413,7 @@ def test_the_examples_of_the_page_run(
     assert (folder / "adversarial.png").is_file()
 
 
+@pytest.mark.thorough
 def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photo_in(tmp_path))
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)

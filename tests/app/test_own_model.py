@@ -150,6 +150,7 @@ def test_a_card_that_cannot_be_read_is_named_on_the_page(
     assert "linearity\\-mine\\.json" in warning.value
 
 
+@pytest.mark.thorough
 def test_a_model_without_gradient_is_attacked_by_its_scores_and_the_page_says_what_cannot(listed: Path) -> None:
     (listed.parent / "net.py").write_text(NET.replace("images.mean", "images.detach().mean"))
     app = AppTest.from_file(APP, default_timeout=TIMEOUT).switch_page("pages/attack_lab.py").run()

@@ -23,6 +23,8 @@ from ui.jobs import cache as jobs_cache
 from ui.placement import live as placement_live
 from ui.shell import cache
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 PHOTO = list_samples()[0]
 WHERE_MODELS_ARE_LOADED = ("cli.attack", "cli.spectra_options", "cli.audit", "evaluation.tables.models")

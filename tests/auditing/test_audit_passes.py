@@ -86,6 +86,7 @@ def test_a_declared_stand_in_is_judged_by_whether_it_leads_uphill() -> None:
     assert "leads nowhere" in finding.meaning
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", ["jpeg:quality=50", "smoothing:samples=3"])
 def test_a_stand_in_is_declared_through_every_wrapper_and_judged_by_as_many_checks_as_others(text: str) -> None:
     defended = parse_defence("resize:scale=0.9").wrap(parse_defence(text).wrap(net()))

@@ -16,6 +16,8 @@ from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.models.dbcnn import DBCNN, DBCNNSettings
 from robustiqa_core.scorer import ScoreRange
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 IDENTITY = BlockSettings(orthogonalization="identity", width=4, grid=3)
 HALVES = BlockSettings(orthogonalization="contraction", width=4, grid=3)

@@ -56,6 +56,7 @@ def test_the_promise_survives_training_storing_and_another_size(name: str) -> No
             check_guarantee(name, torch.linalg.svdvals(explicit_matrix(changed, 4, *grid)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in TRAINED if name in EXACT])
 def test_it_is_orthogonal_at_512_channels(name: str) -> None:
     """Q^H Q = I at every frequency, within 2e-5: measured are 2e-6 to 7e-6 in single precision."""

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import robustiqa_core
+
+pytestmark = pytest.mark.thorough
 
 PROGRAM = """
 import torch

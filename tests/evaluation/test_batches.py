@@ -11,6 +11,8 @@ from table_scorers import save_photos
 
 from robustiqa_core import cli
 
+pytestmark = pytest.mark.thorough
+
 NET = "def make(): return lambda images: 0.5 + images[:, 0].mean((1, 2)) * images[:, 1].std((1, 2))\n"
 
 

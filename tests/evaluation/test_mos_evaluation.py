@@ -19,6 +19,8 @@ from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, mask_corner
 from robustiqa_core.training.loop import predict
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 PHOTOS = 12
 

@@ -39,6 +39,8 @@ from robustiqa_core.training.sampling import Sample, SizedSample
 from robustiqa_core.training.state import read_progress
 from robustiqa_core.training.steps import take_steps
 
+pytestmark = pytest.mark.thorough
+
 TRAINED = "rank:eps=2/255,steps=2,rise=0,judged_steps=2,judged_photos=4"
 RANKED = replace(
     RECIPE,

@@ -16,6 +16,8 @@ from robustiqa_core.metrics.correlation import agreement
 from robustiqa_core.pruning import PruningSettings
 from robustiqa_core.training.baseline import round_to_half
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 NOTHING = PruningSettings(ratio=0.0)
 

@@ -15,6 +15,8 @@ from robustiqa_core.models import ARCHITECTURES, QualityModel, build
 from robustiqa_core.pruning import PruningSettings, masked, plan
 from robustiqa_core.scorer import ScoreRange
 
+pytestmark = pytest.mark.thorough
+
 PAPER = BlockSettings("paper", width=8, grid=3)
 
 

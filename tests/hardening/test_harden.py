@@ -39,6 +39,8 @@ from robustiqa_core.training.baseline import round_to_half
 from robustiqa_core.training.datasets import LabelledPhoto
 from robustiqa_core.training.state import read_progress
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 NOTHING = PruningSettings(ratio=0.0)
 

@@ -16,6 +16,8 @@ from robustiqa_core.scorer import ScoreRange
 from robustiqa_core.training.datasets import LabelledPhoto, TrainingCrops
 from robustiqa_core.training.sampling import Sample
 
+pytestmark = pytest.mark.thorough
+
 LABELLED = replace(RECIPE, data="csv", crops=None, batch_size=4, validation_crops=4, degraded=0.5)
 
 

@@ -19,6 +19,8 @@ from robustiqa_core.models import QualityModel
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.training.datasets import LabelledPhoto
 
+pytestmark = pytest.mark.thorough
+
 SIZES = ["--crops", "16", "--validation-crops", "8", "--resize", "64", "--crop", "64", "--batch-size", "8"]
 SMALL = [*SIZES, "--epochs", "1", "--width", "8", "--grid", "3", "--precision", "float32", "--device", "cpu"]
 BUNDLED = [card for card in list_cards() if card.hardening]

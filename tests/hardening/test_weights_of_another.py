@@ -14,6 +14,8 @@ from robustiqa_core.hardening import Hardened, HardeningCache, Weights, load_wei
 from robustiqa_core.models.card import ModelCard
 from robustiqa_core.pruning import PruningSettings
 
+pytestmark = pytest.mark.thorough
+
 MIXED = replace(
     RECIPE,
     weights="hardened-at",

@@ -86,6 +86,7 @@ def test_each_branch_sees_the_normalisation_that_it_was_trained_with(network: DB
     torch.testing.assert_close(seen["scnn"][0, :, 5, 7], imagenet)
 
 
+@pytest.mark.thorough
 def test_products_have_length_one_and_are_the_mean_outer_product() -> None:
     # At 64 px and stride 16 both grids are 4 x 4, so that nothing is resampled.
     torch.manual_seed(2)

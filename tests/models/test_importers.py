@@ -22,6 +22,8 @@ from robustiqa_core.models.importers import IMPORTERS, import_dbcnn, import_line
 from robustiqa_core.models.published import read_checkpoint
 from robustiqa_core.scorer import ScoreRange
 
+pytestmark = pytest.mark.thorough
+
 TOLERANCE = 1e-5
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from robustiqa_core.models.importers import import_dbcnn, import_linearity, import_tres
 
+pytestmark = pytest.mark.thorough
+
 Case = tuple[Callable[[], Any], Callable[[Any, Tensor], Tensor], Callable[[Any], Any], tuple[int, int]]
 
 

@@ -19,6 +19,8 @@ from robustiqa_core.errors import InputError, MissingWeightsError
 from robustiqa_core.models.importers import IMPORTERS
 from robustiqa_core.models.published import read_checkpoint
 
+pytestmark = pytest.mark.thorough
+
 
 class Malicious:
     """Unpickling it would create a file."""

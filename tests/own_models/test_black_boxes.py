@@ -10,6 +10,8 @@ from own_networks import load, photos
 from robustiqa_core import cli
 from robustiqa_core.images.photo import encode_png
 
+pytestmark = pytest.mark.thorough
+
 BLACK_BOXES = """
 import torch
 

@@ -40,6 +40,7 @@ def make():
 """
 
 
+@pytest.mark.thorough
 def test_whatever_a_model_prints_goes_to_standard_error(tmp_path: Path) -> None:
     (tmp_path / "rude.py").write_text(RUDE.format(ends=True))
     (tmp_path / "photo.png").write_bytes(encode_png(photos(1, 64, 64)))

@@ -67,6 +67,7 @@ def test_weights_that_the_code_reads_are_part_of_the_digest(tmp_path: Path) -> N
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.thorough
 def test_a_changed_file_is_another_model_for_tables_and_cards(tmp_path: Path) -> None:
     path = tmp_path / "traced.pt"
     digests = []

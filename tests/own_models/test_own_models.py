@@ -92,6 +92,7 @@ def test_an_installed_module_is_imported(nets: str, monkeypatch: pytest.MonkeyPa
     assert load("my_own_package.inner:make")(photos()).shape == (2,)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["traced", "any"])
 def test_a_file_of_a_network_scores_as_the_network_does(net: Net, files: dict[str, str], kind: str) -> None:
     scorer = load(files[kind])
@@ -100,6 +101,7 @@ def test_a_file_of_a_network_scores_as_the_network_does(net: Net, files: dict[st
     assert not any(parameter.requires_grad for parameter in scorer.network.parameters())  # type: ignore[attr-defined]
 
 
+@pytest.mark.thorough
 def test_a_program_of_one_size_and_one_photo_scores_batches_of_any_size(net: Net, files: dict[str, str]) -> None:
     scorer = load(files["one"], size=(64, 72))
     images = photos(2, 90, 130)

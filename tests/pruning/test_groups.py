@@ -14,6 +14,8 @@ from robustiqa_core.pruning import PruningSettings, bake, channel_groups, narrow
 from robustiqa_core.pruning.surgery import keep_filters
 from robustiqa_core.scorer import ScoreRange
 
+pytestmark = pytest.mark.thorough
+
 LITE = "efficientnet_lite0"
 
 

@@ -23,6 +23,8 @@ from robustiqa_core.plots.sensitivity import SensitivityPanel, sensitivity_png
 from robustiqa_core.spectra import SensitivityMap
 from robustiqa_core.spectra.probes import measuring_points, middles, noise_of_size
 
+pytestmark = pytest.mark.thorough
+
 ATTACK = ["--steps", "2", "--eps", "4/255"]
 
 

@@ -17,6 +17,8 @@ from robustiqa_core.models.card import Training
 from robustiqa_core.models.scnn import SCNN
 from robustiqa_core.training.scnn import SCNNCard, load_scnn, save_scnn
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 SIZES = ["--batch-size", "4", "--resize", "80", "--crop", "64", "--short-side", "80", "--precision", "float32"]
 NO_TRAINING = Training("none", 0, "random weights", "none", 0.0, {})

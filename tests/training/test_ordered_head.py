@@ -26,6 +26,8 @@ from robustiqa_core.training import ordered_head
 from robustiqa_core.training.datasets import LabelledPhoto, load_pixels
 from robustiqa_core.training.ordered_head import OrderedHeadSettings, OrderRecord, SeriesPhotos, fit_ordered_head
 
+pytestmark = pytest.mark.thorough
+
 SETTINGS = OrderedHeadSettings(weight=1.0, penalty=1.0, photos=10, series=4)
 
 

@@ -14,6 +14,8 @@ from robustiqa_core.errors import ConfigurationError
 from robustiqa_core.files import read_tensors
 from robustiqa_core.training import ranks
 
+pytestmark = pytest.mark.thorough
+
 # Sums of the same numbers in another order, over eight steps of Adam, which divides by small gradients.
 TOLERANCE = 1e-5
 

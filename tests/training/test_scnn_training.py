@@ -17,6 +17,8 @@ from robustiqa_core.training.sampling import Sample
 from robustiqa_core.training.scnn import SCNNCard, SCNNSettings, accuracy, load_scnn, save_scnn, train_scnn
 from robustiqa_core.training.steps import TrainingRecord
 
+pytestmark = pytest.mark.thorough
+
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "weights" / "scnn.pkl"
 CPU = torch.device("cpu")
 EASY = (Distortion("noise", 5), Distortion("blur", 5), Distortion("underexposure", 5), Distortion("overexposure", 5))

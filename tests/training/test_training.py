@@ -25,6 +25,8 @@ from robustiqa_core.training.sampling import Sample
 from robustiqa_core.training.state import state_path
 from robustiqa_core.training.steps import TrainingRecord
 
+pytestmark = pytest.mark.thorough
+
 # Three steps an epoch.
 SETTINGS = TrainingSettings(epochs=2, batch_size=4, resize=80, crop=64, warmup=2, trunk_rate=1e-3)
 PRETRAINED = ("features.", "scnn.")

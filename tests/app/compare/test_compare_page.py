@@ -251,6 +251,7 @@ def test_the_files_have_all_rows_and_figures(page: AppTest) -> None:
     assert len(list(csv.DictReader(io.StringIO(summary_csv(summary).decode())))) == len(figures["runs"])
 
 
+@pytest.mark.thorough
 def test_the_command_makes_the_same_rows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: AppTest, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,8 @@ from ui.placement import ahead
 from ui.placement.ahead import preparation_records
 from ui.shell import cache
 
+pytestmark = pytest.mark.thorough
+
 
 def settled(page: AppTest) -> None:
     """Wait for what the page computes by itself, and draw it again."""

@@ -32,6 +32,7 @@ from ui.placement.view import trials_json
 from ui.shell import cache, state
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> None:
     page = open_page()
@@ -130,6 +131,7 @@ def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(
     assert page.session_state["placement_model"] == "linearity"
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_a_visitor_does_not_meet_what_others_tried_and_cannot_forget_what_they_kept() -> None:
     page = open_page()

@@ -84,6 +84,7 @@ def test_only_the_newest_networks_stay() -> None:
     assert kept.trials("linearity") == [one, other]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_what_is_found_of_a_finished_model_is_what_its_trial_says() -> None:
     recipe = dataclasses.replace(

@@ -84,6 +84,7 @@ def prune_plan(capsys: pytest.CaptureFixture[str], command: str) -> PruningPlan:
     return PruningPlan.from_json(json.loads(capsys.readouterr().out)["plan"], place="the command")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_the_plan_is_drawn_before_anything_runs_and_follows_the_sliders(capsys: pytest.CaptureFixture[str]) -> None:
     page = open_page()
@@ -108,6 +109,7 @@ def test_the_plan_is_drawn_before_anything_runs_and_follows_the_sliders(capsys: 
     assert page.session_state[JOBS].active is None
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_a_sweep_fills_the_curves_says_what_it_found_and_keeps_a_model(tmp_path: Path) -> None:
     page = open_page({"ratio": "0.5", "tuning": "0"})
@@ -153,6 +155,7 @@ def test_a_sweep_fills_the_curves_says_what_it_found_and_keeps_a_model(tmp_path:
     cache.named_models.clear()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_cancelling_keeps_the_points_that_were_measured() -> None:
     page = open_page({"tuning": "2"})
