@@ -59,8 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     photos = read_photos(arguments)
     models = read_models(arguments, device)
     growths = [list(_follow(model, attack, photos, arguments.norms, device)) for model in models]
-    words = ["robustiqa", "amplification", *photo_words(arguments), *model_words(arguments)]
-    command = shlex.join([*words, *attack_words(attack), "--norms", arguments.norms, *output_words(arguments)])
+    command = _command(arguments, attack)
     if arguments.png is not None:
         _save_figure(arguments.png, models, growths, photos, command)
     if arguments.json:
@@ -70,6 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{model.label}, mean over {len(photos)} photo{'s' if len(photos) > 1 else ''}")
         _print_table(summarise(found))
     return 0
+
+
+def _command(arguments: argparse.Namespace, attack: Attack) -> str:
+    """Return the command that gives the same figures."""
+    words = ["robustiqa", "amplification", *photo_words(arguments), *model_words(arguments), *attack_words(attack)]
+    return shlex.join([*words, "--norms", arguments.norms, *output_words(arguments)])
 
 
 def _follow(

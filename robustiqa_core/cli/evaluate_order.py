@@ -8,7 +8,7 @@ from pathlib import Path
 from robustiqa_core.attacks.settings import format_fraction
 from robustiqa_core.cli.batch import finish, gather_photos
 from robustiqa_core.cli.data import add_data, list_data
-from robustiqa_core.cli.options import add_device, add_json, add_overwrite, fraction, print_json, progress
+from robustiqa_core.cli.options import add_device, add_json, add_overwrite, fraction, plain_number, print_json, progress
 from robustiqa_core.csv_tables.mos import match_mos, read_mos
 from robustiqa_core.device import choose_device
 from robustiqa_core.errors import ConfigurationError
@@ -25,7 +25,7 @@ from robustiqa_core.evaluation.order.report import rows_csv
 from robustiqa_core.evaluation.tables.journal import RowJournal, journal_path
 from robustiqa_core.evaluation.tables.models import named_model
 from robustiqa_core.evaluation.tables.rows import Skipped
-from robustiqa_core.files import check_output, write_bytes
+from robustiqa_core.files import as_word, check_output, write_bytes
 from robustiqa_core.training.baseline import with_validation
 from robustiqa_core.training.datasets import SPLITS, select
 
@@ -124,15 +124,17 @@ def _photos(arguments: argparse.Namespace) -> tuple[list[RankedPhoto], str, tupl
 
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command that gives the same figures; the folder of a data set is left to the reader."""
-    words = ["robustiqa", "evaluate-order", *arguments.images, "--model", arguments.model]
+    words = ["robustiqa", "evaluate-order", *map(as_word, arguments.images), "--model", arguments.model]
     for name in ("mos", "dataset", "scores"):
         if (value := getattr(arguments, name)) is not None:
-            words += [f"--{name}", str(value)]
+            words += [f"--{name}", as_word(str(value))]
     words += ["--dmos"] if arguments.dmos else []
     words += ["--split", arguments.split] if arguments.dataset else []
     words += ["--photos", str(arguments.photos), "--eps", *map(format_fraction, sorted(arguments.eps))]
     words += ["--gradients", str(arguments.gradients), "--doublings", str(arguments.doublings)]
     words += ["--both"] if arguments.both else []
-    words += ["--apart", f"{arguments.apart:g}", "--seed", str(arguments.seed), "--out", arguments.out.name]
+    words += ["--apart", plain_number(arguments.apart), "--batch-size", str(arguments.batch_size)]
+    words += ["--resamples", str(arguments.resamples), "--seed", str(arguments.seed)]
+    words += ["--device", str(choose_device(arguments.device)), "--out", as_word(arguments.out.name)]
     shipped = arguments.dataset in (None, "demo")
     return shlex.join(words) + ("" if shipped else " --root FOLDER")

@@ -79,14 +79,8 @@ def _images(paths: tuple[Path, ...], device: torch.device) -> Iterator[Tensor]:
 def _command(arguments: argparse.Namespace, settings: PruningSettings) -> str:
     photos = photo_words(arguments) if CRITERIA[settings.criterion].needs_photos else []
     words = ["robustiqa", "prune-plan", *photos, "--model", arguments.model, "--variant", arguments.variant]
-    words += [
-        "--criterion",
-        settings.criterion,
-        "--ratio",
-        SHORT_NUMBER.spell(settings.ratio),
-        "--scope",
-        settings.scope,
-    ]
+    words += ["--device", str(choose_device(arguments.device)), "--criterion", settings.criterion]
+    words += ["--ratio", SHORT_NUMBER.spell(settings.ratio), "--scope", settings.scope]
     return shlex.join([*words, "--multiple", str(settings.multiple), "--seed", str(settings.seed)])
 
 

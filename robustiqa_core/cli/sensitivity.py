@@ -83,6 +83,7 @@ def _measure(model: NamedScorer, images: torch.Tensor, settings: SensitivitySett
 def _command(arguments: argparse.Namespace, settings: SensitivitySettings) -> str:
     words = ["robustiqa", "sensitivity", *photo_words(arguments), *model_words(arguments)]
     words += ["--eps", format_fraction(settings.eps), "--grid", str(settings.grid)]
+    words += ["--batch-size", str(settings.batch_size)]
     return shlex.join([*words, *output_words(arguments)])
 
 

@@ -73,6 +73,7 @@ def _command(arguments: argparse.Namespace) -> str:
     """Return the command line that gives the same figures."""
     words = ["robustiqa", "series", *(as_word(str(path)) for path in arguments.images), "--model", arguments.model]
     words += ["--variant", arguments.variant, "--kinds", *arguments.kinds]
+    words += ["--device", str(choose_device(arguments.device))]
     return shlex.join(words if arguments.png is None else [*words, "--png", as_word(arguments.png.name)])
 
 

@@ -11,6 +11,7 @@ import torch
 
 from robustiqa_core.checks import MIN_SIDE
 from robustiqa_core.cli.options import add_json, add_model, add_names, add_overwrite, photos_named
+from robustiqa_core.device import choose_device
 from robustiqa_core.evaluation.tables.photos import SAMPLES
 from robustiqa_core.files import as_word, check_output
 from robustiqa_core.images.photo import MAX_SIDE, Photo, read_image
@@ -89,7 +90,7 @@ def photo_words(arguments: argparse.Namespace) -> list[str]:
     words = list(map(as_word, arguments.images))
     for name in ("names", "limit"):
         if (value := getattr(arguments, name)) is not None:
-            words += [f"--{name}", str(value)]
+            words += [f"--{name}", as_word(str(value))]
     return words
 
 
@@ -100,8 +101,9 @@ def model_words(arguments: argparse.Namespace) -> list[str]:
 
 
 def output_words(arguments: argparse.Namespace) -> list[str]:
-    """Return the words of a command line that give the size of the photos and the figure, where they were given."""
-    words = ["--max-side", str(arguments.max_side)] if arguments.max_side != MAX_SIDE else []
+    """Return the words of a command line for the device, the size of the photos and the figure, if they were given."""
+    words = ["--device", str(choose_device(arguments.device))]
+    words += ["--max-side", str(arguments.max_side)] if arguments.max_side != MAX_SIDE else []
     return words if arguments.png is None else [*words, "--png", as_word(arguments.png.name)]
 
 

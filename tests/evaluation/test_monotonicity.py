@@ -126,7 +126,9 @@ def test_the_command_prints_saves_a_figure_and_names_itself(
     picture = Image.open(io.BytesIO(figure.read_bytes()))
     assert picture.text["Description"] == report["command"]
     assert report["command"].startswith(f"robustiqa series {image}")
-    assert report["command"].endswith("--model mine --variant baseline --kinds blur noise --png series.png")
+    assert report["command"].endswith(
+        "--model mine --variant baseline --kinds blur noise --device cpu --png series.png"
+    )
     # A panel each, and something drawn in both.
     left, right = (picture.convert("L").crop((x, 150, x + 300, 450)).getextrema() for x in (120, 620))
     assert left[0] < 100

@@ -121,7 +121,7 @@ def test_the_command_prints_the_plan_that_python_makes(
     report = json.loads(capsys.readouterr().out)
     assert PruningPlan.from_json(report["plan"], place="test") == plan(checkpoint, PruningSettings("l2", 0.3, "global"))
     assert report["images"] == []
-    expected = "--criterion l2 --ratio 0.3 --scope global --multiple 8 --seed 0"
+    expected = "--device cpu --criterion l2 --ratio 0.3 --scope global --multiple 8 --seed 0"
     assert report["command"] == f"robustiqa prune-plan --model linearity --variant baseline {expected}"
     assert cli.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
