@@ -139,7 +139,7 @@ def test_an_address_opens_the_same_view_with_the_same_numbers(slow_app: str, vis
     expect(page).to_have_url(re.compile("attack=fgsm.*eps=8%2F255"))
     again = visit(page.url)
     assert wait_for_result(again) == sentence
-    expect(again.get_by_role("radio", name=list_samples()[2].title, exact=True)).to_be_checked()
+    expect(again.get_by_role("radio", name=list_samples()[2].title, exact=True)).to_be_checked(timeout=WAIT)
 
 
 def test_the_slider_works_by_keyboard_and_by_mouse_and_shows_the_change(slow_app: str, visit: Visit) -> None:
