@@ -123,6 +123,7 @@ def test_a_photo_whose_results_could_not_be_named_after_it_is_refused_and_scored
     assert row["image"] == f"{name}.png"
 
 
+@pytest.mark.thorough
 def test_the_command_of_a_photo_whose_name_begins_with_a_dash_can_be_run(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

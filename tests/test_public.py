@@ -298,6 +298,7 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
         rq.load(tmp_path / "mine.safetensors")
 
 
+@pytest.mark.thorough
 def test_a_table_is_that_of_the_command(tmp_path: Path) -> None:
     photos = [tmp_path / f"{number}.png" for number in range(2)]
     for number, path in enumerate(photos):
@@ -340,6 +341,7 @@ def test_a_block_is_put_into_a_copy_and_changes_no_score() -> None:
         rq.insert_block(model, "after_stage_5")
 
 
+@pytest.mark.thorough
 def test_pruning_returns_a_smaller_copy_and_refuses_a_network_made_fast() -> None:
     network = rq.load("linearity", trainable=True)
     smaller, plan = rq.prune(network, 0.2)

@@ -89,6 +89,7 @@ def test_nonsense_in_any_place_of_an_address_is_said(page: str, name: str, text:
         READERS[page]({**ADDRESSES[page], name: text})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", ADDRESSES)
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from robustiqa_core.checkpoints.storage import list_cards
@@ -24,6 +25,7 @@ def test_every_word_is_in_one_group_and_each_group_is_in_the_order_of_the_alphab
         assert list(words) == sorted(words, key=str.lower)
 
 
+@pytest.mark.thorough
 def test_the_table_of_all_models_comes_first() -> None:
     page = AppTest.from_file(APP, default_timeout=60).switch_page("pages/how_it_works.py").run()
     assert next(header.value for header in page.header) == "The models at a glance"

@@ -21,6 +21,8 @@ from ui.shell import cache
 from ui.shell.navigation import listed_pages
 from ui.spectra.recipe import Layers, SpectraRecipe
 
+pytestmark = pytest.mark.thorough
+
 APP = Path(__file__).parents[2] / "app.py"
 TIMEOUT = 60.0
 # Twice the brightness, called a distortion: an attack that raises the score darkens the photo.

@@ -185,6 +185,7 @@ def test_nes_comes_close_to_the_optimum_of_a_linear_scorer(norm: projections.Nor
     assert (share > 0.9).all()
 
 
+@pytest.mark.thorough
 def test_nes_estimates_the_gradient_of_a_linear_scorer_from_many_samples() -> None:
     # With z normal, the mean of <w, z> z is w, and its deviation |w| / sqrt(pairs) a value.
     images = photos(1, inner=True, height=3, width=4).double()

@@ -151,6 +151,7 @@ def test_bumps_have_the_published_shape(height: int, width: int) -> None:
     torch.testing.assert_close(found / found.norm(), other.eta_rectangles(height, width))
 
 
+@pytest.mark.thorough
 @BOTH_NORMS
 def test_square_gains_as_much_as_that_of_torchattacks(norm: Norm) -> None:
     scorer, images = SmallNet(), photos(inner=True, height=16, width=16)

@@ -55,6 +55,7 @@ def test_the_result_is_the_same_inside_no_grad_and_inference_mode(attack: Attack
     assert torch.equal(result.rounded_scores, expected.rounded_scores)
 
 
+@pytest.mark.thorough
 def test_64_attacks_from_8_threads_are_bit_identical_to_one_after_the_other() -> None:
     scorer = SmallNet()
     images = [0.5 + 0.1 * draw(number, 1, 3, 24, 32).clamp(-5, 5) for number in range(64)]

@@ -172,6 +172,7 @@ def test_it_is_kept_where_it_fails_and_asks_for_no_gradient(values: Tensor) -> N
     assert (result.gradient_calls, result.queries) == (0, 3)
 
 
+@pytest.mark.thorough
 def test_what_the_repository_ships_loads_and_moves_held_out_photos_far_more_than_noise() -> None:
     cards = {card.name: card for card in list_perturbations()}
     scorer = load_scorer(device=choose_device("cpu"))

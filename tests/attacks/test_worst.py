@@ -1,5 +1,6 @@
 """The ensemble `worst`: never behind an independent attack at equal gradients; a batch with mixed directions."""
 
+import pytest
 import torch
 from attack_scorers import EPS, SmallNet, photos
 from torch import Tensor
@@ -23,6 +24,7 @@ def by_momentum(images: Tensor, sign: float, steps: int, step: float) -> Tensor:
     return torch.maximum(best, (sign * network(point)).detach())
 
 
+@pytest.mark.thorough
 def test_an_independent_attack_in_small_steps_does_not_beat_it_at_equal_gradients() -> None:
     images = photos(6)
     for direction, sign in (("up", 1.0), ("down", -1.0)):

@@ -63,6 +63,7 @@ def test_scores_that_are_no_numbers_end_a_check_in_doubt_and_not_the_audit() -> 
     json.dumps([finding.to_json() for finding in report.findings], allow_nan=False)
 
 
+@pytest.mark.thorough
 def test_nothing_that_is_given_is_changed() -> None:
     scorer, images = copy.deepcopy(net()), photos().clone()
     before, state = copy.deepcopy(scorer.state_dict()), torch.get_rng_state()

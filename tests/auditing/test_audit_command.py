@@ -54,6 +54,7 @@ def test_the_command_ends_with_1_where_one_is_in_doubt_and_compares_with_the_bas
     assert again["findings"] == report["findings"]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("models")
 def test_the_command_puts_the_model_behind_defences(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["audit", *OPTIONS, "--defence", "resize:scale=0.7", "--defence", "resize:scale=0.9", "--json"]

@@ -108,12 +108,14 @@ def test_advice_does_not_recommend_what_was_used(name: str, text: str) -> None:
         assert "apgd" not in told
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_random_network_passes_every_check(seed: int) -> None:
     report = finish(net(seed), AuditPlan(PGD(steps=10)), reference=net(1 - seed))
     assert [(f.name, f.verdict, list(map(str, f.figures))) for f in report.findings if f.verdict != "pass"] == []
 
 
+@pytest.mark.thorough
 def test_the_usual_audit_stays_within_its_budget_of_calls() -> None:
     # 0.08 s a gradient of four photos of 224 px on two cores: what is counted here takes about a minute.
     report = finish(linear(), AuditPlan(), reference=net())

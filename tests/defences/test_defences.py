@@ -223,6 +223,7 @@ def test_the_certificate_of_a_linear_score_is_the_known_one() -> None:
     assert exact_upper < upper < exact_upper + slack
 
 
+@pytest.mark.thorough
 def test_a_certificate_holds_with_its_confidence() -> None:
     sigma, radius = 0.05, 0.05
     scorer, photo, length = linear_case(sigma)

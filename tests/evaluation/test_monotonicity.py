@@ -102,6 +102,7 @@ def test_the_clean_samples_are_all_but_the_one_that_was_blurred_on_purpose() -> 
     assert left_out == {"mountain_path_out_of_focus"}
 
 
+@pytest.mark.thorough
 def test_the_command_prints_saves_a_figure_and_names_itself(
     photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,6 +71,7 @@ def test_on_a_linear_scorer_the_worst_order_is_the_closed_form(ranked: list[Rank
         assert figures.absolute_gain_size == pytest.approx(reach, rel=1e-3)
 
 
+@pytest.mark.thorough
 def test_narrow_scores_are_no_better_and_one_robust_direction_is_not_enough(ranked: list[RankedPhoto]) -> None:
     whole = reported(ranked, Linear()).strengths[-1].figures
     narrow = reported(ranked, Linear(factor=0.01)).strengths[-1].figures
@@ -114,6 +115,7 @@ def test_photos_are_spread_evenly_over_mos_whatever_their_order(ranked: list[Ran
     assert len(spread_evenly(ranked, 100)) == 12
 
 
+@pytest.mark.thorough
 def test_the_command_goes_on_where_it_was_interrupted(
     ranked: list[RankedPhoto], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,6 +45,7 @@ def folder(tmp_path: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -
 MODELS = ("--model", "linearity", "--model", "linearity-hardened")
 
 
+@pytest.mark.thorough
 def test_evaluate_writes_the_table_and_prints_figures_with_their_convention(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

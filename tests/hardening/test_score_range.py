@@ -22,6 +22,8 @@ from robustiqa_core.training.baseline import with_validation
 from robustiqa_core.training.datasets import LabelledPhoto, select
 from robustiqa_core.training.score_range import RANGE_PHOTOS, photos_sha256, range_of, range_photos
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 
 

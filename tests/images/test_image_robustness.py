@@ -249,6 +249,7 @@ def test_random_bytes_are_refused(start: bytes, rest: bytes) -> None:
     assert photo is None or start[:2] in (b"BM", b"P6")
 
 
+@pytest.mark.thorough
 @settings(max_examples=600, deadline=None)
 @given(
     name=st.sampled_from(sorted(good_files())),

@@ -83,6 +83,7 @@ def test_one_pixel_is_a_photo() -> None:
     np.testing.assert_array_equal(levels_of(photo), [[[1, 2, 3]]])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
 def test_8000_px_are_reduced_and_noted(file_format: str) -> None:
     data = encoded(Image.new("L", (8000, 8000), 100), file_format)
@@ -166,6 +167,7 @@ def test_a_photo_that_is_too_small_is_told_from_one_that_was_reduced_too_far() -
     assert min(decode_image(panorama, max_side=needed, min_side=64).size) >= 64
 
 
+@pytest.mark.thorough
 def test_a_jpeg_above_80_megapixels_is_reduced_while_it_is_decoded() -> None:
     data = encoded(Image.new("L", (12_000, 7_000), 90), "JPEG")
     photo = decode_image(data)

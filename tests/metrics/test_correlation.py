@@ -57,6 +57,7 @@ def test_lists_that_do_not_pair_are_refused(a: list[float], b: list[float]) -> N
         srocc(a, b)
 
 
+@pytest.mark.thorough
 def test_the_bootstrap_interval_of_a_mean_is_the_usual_one() -> None:
     values = np.random.default_rng(0).normal(5, 2, 400)
     low, high = bootstrap_interval(lambda a, b: float(a.mean()), values, values, resamples=2000)

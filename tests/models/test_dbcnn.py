@@ -43,6 +43,7 @@ def test_scores_are_the_mapped_predictions(network: DBCNN) -> None:
     torch.testing.assert_close(mapped, 3.0 - 2.0 * raw[:, 0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18"])
 def test_gradient_agrees_with_finite_differences(name: str) -> None:
     torch.manual_seed(1)

@@ -54,6 +54,7 @@ def test_scoring_draws_no_random_numbers(network_of_crops: TReS) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.thorough
 def test_crops_are_averaged(network: TReS, network_of_crops: TReS) -> None:
     images = photos(2, 256, 300)
     corners = [images[:, :, y : y + 224, x : x + 224] for y in (0, 32) for x in (0, 76)]
@@ -74,6 +75,7 @@ def test_crops_lie_inside_and_reach_both_edges(size: int, count: int) -> None:
 
 
 # The transformers of the larger trunks are wide (ResNet50: 600 MB) and differ in nothing but the width.
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18"])
 def test_gradient_agrees_with_finite_differences(name: str) -> None:
     scorer = made(TReSSettings(name)).double()

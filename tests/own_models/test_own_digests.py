@@ -33,6 +33,7 @@ def test_a_file_imports_what_lies_beside_it_and_two_models_each_their_own(tmp_pa
 SUM = "import {beside}\n\n\ndef make():\n    return lambda x: {beside}.FACTOR * x.mean((1, 2, 3))\n"
 
 
+@pytest.mark.thorough
 def test_a_digest_says_when_a_model_is_another_one_and_only_then(tmp_path: Path) -> None:
     """Of its code, of a file beside it, of weights that its code reads, of its settings; not of where it lies."""
     folders = [tmp_path / name for name in ("one", "two")]

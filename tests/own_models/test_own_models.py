@@ -112,6 +112,7 @@ def test_a_program_of_one_size_and_one_photo_scores_batches_of_any_size(net: Net
         load(files["one"])
 
 
+@pytest.mark.thorough
 def test_size_mean_and_deviation_are_applied_before_the_network(nets: str) -> None:
     known = {"size": 70, "mean": (0.5, 0.4, 0.3), "deviation": (0.1, 0.2, 0.3)}
     scorer, plain = load(f"{nets}:make", **known), load(f"{nets}:make")
@@ -121,6 +122,7 @@ def test_size_mean_and_deviation_are_applied_before_the_network(nets: str) -> No
     torch.testing.assert_close(scorer(images), plain.network(normal), atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_network_for_which_smaller_is_better_is_turned_round(nets: str) -> None:
     plain = load(f"{nets}:make")
     turned = load(f"{nets}:make", higher_is_better=False, score_range=ScoreRange(2, 30))
@@ -128,6 +130,7 @@ def test_a_network_for_which_smaller_is_better_is_turned_round(nets: str) -> Non
     assert turned.score_range == ScoreRange(-30, -2)
 
 
+@pytest.mark.thorough
 def test_the_range_is_measured_on_the_sample_photos_or_that_of_the_network(
     nets: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +307,7 @@ def test_other_names_are_those_of_checkpoints(tmp_path: Path, monkeypatch: pytes
         resolve_scorer("niqe", device=CPU)
 
 
+@pytest.mark.thorough
 def test_the_commands_take_sources_and_list_what_the_file_has(
     nets: str, tmp_path: Path, listed: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

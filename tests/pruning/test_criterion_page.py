@@ -23,6 +23,7 @@ def documented(monkeypatch: pytest.MonkeyPatch) -> Criterion:
     return criterion
 
 
+@pytest.mark.thorough
 def test_the_criterion_on_the_page_lets_the_silent_channels_go(documented: Criterion) -> None:
     network = lively("linearity")
     layer = network.get_submodule("features.stem.norm")

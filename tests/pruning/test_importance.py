@@ -112,6 +112,7 @@ def test_what_partial_least_squares_cannot_do_is_said() -> None:
         variable_importance(torch.rand(5, 4), torch.full((5,), 0.7))
 
 
+@pytest.mark.thorough
 def test_activations_are_what_the_consumer_gets_averaged_over_places(network: Linearity) -> None:
     groups = channel_groups(network)
     found, scores = pooled_activations(network, groups, batches())
@@ -130,6 +131,7 @@ def test_activations_are_what_the_consumer_gets_averaged_over_places(network: Li
     assert found["features.stem.conv"].min() >= 0 > found["dr6.0"].min()
 
 
+@pytest.mark.thorough
 def test_tokens_and_crops_are_averaged() -> None:
     whole, cropped = lively("tres"), lively("tres", short_side=256, crops=2)
     groups = channel_groups(whole)[-2:]
@@ -179,6 +181,7 @@ def test_seeds_matter_to_chance_and_to_nothing_else(network: Linearity) -> None:
     assert fixed[0] == fixed[1]
 
 
+@pytest.mark.thorough
 def test_human_scores_take_the_place_of_the_networks_own(network: Linearity) -> None:
     own, again, human = (
         filter_importance(network, "pls_vip", images=batches(), mos=mos)

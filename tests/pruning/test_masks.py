@@ -10,6 +10,8 @@ from robustiqa_core.checkpoints.storage import as_scorer
 from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.pruning import PruningPlan, PruningSettings, bake, channel_groups, is_masked, masked, plan, unmasked
 
+pytestmark = pytest.mark.thorough
+
 THIRD = PruningSettings("random", 0.3, multiple=1)
 
 

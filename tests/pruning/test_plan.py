@@ -119,12 +119,14 @@ def test_a_plan_survives_json(network: QualityModel) -> None:
     assert PruningPlan.from_json(json.loads(json.dumps(made.to_json())), place="test") == made
 
 
+@pytest.mark.thorough
 def test_the_ratio_can_be_changed_without_measuring_again(network: QualityModel) -> None:
     found = filter_importance(network, "pls_vip", images=[photos(4)])
     settings = PruningSettings("pls_vip", 0.5)
     assert plan_from(network, settings, found) == plan(network, settings, images=[photos(4)])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", ARCHITECTURES)
 def test_costs_are_those_of_the_network_before_and_after_baking(model: str) -> None:
     """Parity with torch's own counter, on real tensors."""
@@ -166,6 +168,7 @@ def changed(made: PruningPlan, key: str, value: object) -> dict[str, object]:
     return {**made.to_json(), key: value}
 
 
+@pytest.mark.thorough
 def test_a_plan_that_is_none_is_refused(network: QualityModel) -> None:
     made = plan(network, PruningSettings())
     layer = made.to_json()["layers"][0]
@@ -183,6 +186,7 @@ def test_a_plan_that_is_none_is_refused(network: QualityModel) -> None:
             PruningPlan.from_json(changed(made, "layers", [{**layer, "removed": removed}]), place="test")
 
 
+@pytest.mark.thorough
 def test_a_plan_for_another_network_is_refused(network: QualityModel) -> None:
     made = plan(network, PruningSettings("l1", 0.5))
     pruned = bake(network, made)
@@ -193,6 +197,7 @@ def test_a_plan_for_another_network_is_refused(network: QualityModel) -> None:
             act(pruned, made)
 
 
+@pytest.mark.thorough
 def test_batches_of_photos_are_taken_one_after_the_other(network: QualityModel) -> None:
     taken: list[int] = []
 

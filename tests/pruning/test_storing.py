@@ -16,6 +16,8 @@ from robustiqa_core.models import ARCHITECTURES, QualityModel
 from robustiqa_core.models.card import ModelCard, Training
 from robustiqa_core.pruning import PruningPlan, PruningSettings, bake, channel_groups, masked, plan
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 HALF = PruningSettings("random", 0.5)
 

@@ -83,6 +83,7 @@ def recipes(draw: st.DrawFn) -> HardeningRecipe:
     return recipe
 
 
+@pytest.mark.thorough
 @given(recipes())
 def test_a_recipe_comes_back_from_its_command_its_address_and_its_json(recipe: HardeningRecipe) -> None:
     assert from_command(recipe) == recipe

@@ -81,11 +81,13 @@ def parsed(words: list[str]) -> Toy:
     return SCHEMA.build(SCHEMA.given(parser.parse_args(words)))
 
 
+@pytest.mark.thorough
 @given(toys())
 def test_a_recipe_comes_back_from_the_command_that_repeats_it(toy: Toy) -> None:
     assert parsed(shlex.split(shlex.join(SCHEMA.words(toy)))) == toy
 
 
+@pytest.mark.thorough
 @given(toys())
 def test_a_recipe_comes_back_from_its_address_but_for_what_the_server_decides(toy: Toy) -> None:
     server = replace(Toy(model="other", share=0.5), precision=toy.precision)
@@ -94,6 +96,7 @@ def test_a_recipe_comes_back_from_its_address_but_for_what_the_server_decides(to
     assert SCHEMA.build(SCHEMA.named({**address, "photo": "cat"}), server) == toy
 
 
+@pytest.mark.thorough
 @given(toys())
 def test_a_recipe_comes_back_from_its_json_with_the_same_key(toy: Toy) -> None:
     value = json.loads(json.dumps(SCHEMA.to_json(toy)))

@@ -15,6 +15,8 @@ from robustiqa_core.training.datasets import LabelledPhoto, load_pixels
 from robustiqa_core.training.loop import predict
 from robustiqa_core.training.ridge import RidgeRecord, fit_ridge_head
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def network() -> DBCNN:

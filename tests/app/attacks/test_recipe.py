@@ -89,6 +89,7 @@ def test_an_address_that_makes_no_sense_is_refused_with_the_reason(parameters: d
         read_attack(parameters, PGD())
 
 
+@pytest.mark.thorough
 @given(text=st.text(max_size=20), key=st.sampled_from(["eps", "steps", "norm", "seed", "random_start", "step_size"]))
 def test_no_address_breaks_the_reader(key: str, text: str) -> None:
     try:

@@ -85,6 +85,7 @@ def test_without_a_result_the_page_says_what_a_run_does_and_how_long_it_takes(pa
     assert page.session_state["compare_samples"] == list(DEFAULT_PHOTOS)
 
 
+@pytest.mark.thorough
 def test_a_new_visitor_sees_a_comparison_without_asking_for_it_and_the_next_one_the_same(page: AppTest) -> None:
     address = {"photos": PHOTOS[0], "attacks": "fgsm", "eps": "8/255"}
     new = open_page(address, greeted=False)
@@ -127,6 +128,7 @@ def test_a_run_shows_the_exact_numbers_of_a_linear_scorer(page: AppTest) -> None
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("agreement", "slope", "levels", "first"),
     [
@@ -169,6 +171,7 @@ def test_the_default_number_of_steps_is_that_of_the_attack_lab() -> None:
     assert AttackChoice().steps == state.DEFAULT_ATTACK.steps
 
 
+@pytest.mark.thorough
 def test_the_worst_cases_are_pictures_of_what_the_rows_say(page: AppTest) -> None:
     page.session_state["compare_samples"] = PHOTOS
     finish(page.run(), JOBS)
@@ -181,6 +184,7 @@ def test_the_worst_cases_are_pictures_of_what_the_rows_say(page: AppTest) -> Non
         assert score == pytest.approx(row.report.rounded_score, abs=1e-5)
 
 
+@pytest.mark.thorough
 def test_another_scale_changes_the_figures_and_attacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted()
     use(monkeypatch, TinyScorer(before_call=counted))
@@ -203,6 +207,7 @@ def test_another_scale_changes_the_figures_and_attacks_nothing(monkeypatch: pyte
     assert counted.calls == calls
 
 
+@pytest.mark.thorough
 def test_the_scale_of_these_photos_needs_two_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, TinyScorer())
     page = open_page({"photos": ",".join(PHOTOS), "attacks": "fgsm", "eps": "2/255,8/255"})
@@ -222,6 +227,7 @@ def test_the_scale_of_these_photos_needs_two_that_differ(monkeypatch: pytest.Mon
     assert not page.error
 
 
+@pytest.mark.thorough
 def test_a_row_that_is_chosen_is_shown_as_a_pair(page: AppTest) -> None:
     page.session_state["compare_samples"] = PHOTOS
     finish(page.run(), JOBS)
@@ -238,6 +244,7 @@ def test_a_row_that_is_chosen_is_shown_as_a_pair(page: AppTest) -> None:
     assert row.report.command in [code.value for code in page.code]
 
 
+@pytest.mark.thorough
 def test_the_files_have_all_rows_and_figures(page: AppTest) -> None:
     page.session_state["compare_samples"] = PHOTOS
     finish(page.run(), JOBS)
@@ -273,6 +280,7 @@ def test_the_command_makes_the_same_rows(
     assert [f"{gain:.2f}" for gain in gains] == [cell.split()[0] for cell in page.table[0].value["Gain"]]
 
 
+@pytest.mark.thorough
 def test_a_finished_comparison_survives_a_reload_and_another_page(page: AppTest) -> None:
     page.session_state["compare_samples"] = PHOTOS
     finish(page.run(), JOBS)
@@ -286,6 +294,7 @@ def test_a_finished_comparison_survives_a_reload_and_another_page(page: AppTest)
     assert again.session_state[JOBS].active is None
 
 
+@pytest.mark.thorough
 def test_cancelling_ends_a_run_after_the_row_and_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, TinyScorer())
     page = open_page({"photos": PHOTOS[0], "attacks": "noise", "eps": "2/255,4/255,8/255"})
@@ -364,6 +373,7 @@ def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(
     assert again.session_state["compare_samples"] == list(DEFAULT_PHOTOS)
 
 
+@pytest.mark.thorough
 def test_the_visit_remembers_ids_and_settings_but_no_tensors(page: AppTest) -> None:
     page.session_state["compare_samples"] = PHOTOS[:1]
     finish(page.run(), JOBS)

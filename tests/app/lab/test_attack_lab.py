@@ -58,6 +58,7 @@ def test_all_figures_are_those_of_the_stored_files_with_their_units(lab: AppTest
     }
 
 
+@pytest.mark.thorough
 def test_the_downloads_are_the_stored_png_and_the_run_as_json(lab: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     handed: dict[str, Any] = {}
     draw = st.download_button
@@ -96,6 +97,7 @@ def test_an_attack_without_effect_is_called_that(lab: AppTest, use: Callable[[Ti
     assert headline(lab) == "The attack had no effect: the score stayed at 0.500 (PGD 4/255, 10 steps)."
 
 
+@pytest.mark.thorough
 def test_every_suggestion_runs(lab: AppTest) -> None:
     finish(lab)
     seen = set()
@@ -109,6 +111,7 @@ def test_every_suggestion_runs(lab: AppTest) -> None:
     assert outcome(lab).recipe.photo.name == SECOND.name
 
 
+@pytest.mark.thorough
 def test_a_result_that_is_no_longer_kept_is_computed_again(lab: AppTest) -> None:
     finish(lab)
     before = headline(lab)
@@ -124,6 +127,7 @@ def test_without_any_model_the_page_says_what_to_do(lab: AppTest, monkeypatch: p
     assert "no models" in lab.error[0].value
 
 
+@pytest.mark.thorough
 def test_the_visit_remembers_ids_and_settings_but_no_tensors(lab: AppTest) -> None:
     finish(lab)
     lab.file_uploader[0].upload("mine.png", png(), "image/png")
@@ -135,6 +139,7 @@ def test_the_visit_remembers_ids_and_settings_but_no_tensors(lab: AppTest) -> No
     assert "tensor" not in repr(remembered)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("use")
 def test_the_settings_survive_a_visit_to_another_page() -> None:
     lab = AppTest.from_file(APP, default_timeout=TIMEOUT).run().switch_page("pages/attack_lab.py")

@@ -23,6 +23,7 @@ def test_changed_controls_do_not_run_by_themselves_and_the_page_says_that_they_d
     assert outcome(lab).report.settings["eps"] == 8 / 255
 
 
+@pytest.mark.thorough
 def test_fine_settings_reach_the_attack(lab: AppTest) -> None:
     finish(lab)
     lab.number_input(key=state.EPS_LEVELS).set_value(3.0)
@@ -46,6 +47,7 @@ def test_fine_settings_reach_the_attack(lab: AppTest) -> None:
     assert lab.select_slider(key=state.PRESET).value == 3.0, "the strength has one value, wherever it is set"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("attack", ["fgsm", "noise"])
 def test_each_attack_can_be_chosen_and_has_only_its_own_settings(lab: AppTest, attack: str) -> None:
     finish(lab)
@@ -60,6 +62,7 @@ def test_each_attack_can_be_chosen_and_has_only_its_own_settings(lab: AppTest, a
     assert f"--attack {attack}" in command(lab)
 
 
+@pytest.mark.thorough
 def test_another_attack_keeps_the_strength_and_the_direction_and_brings_its_own_number_of_steps(lab: AppTest) -> None:
     finish(lab)
     lab.select_slider(key=state.STEPS).set_value(5)
@@ -72,6 +75,7 @@ def test_another_attack_keeps_the_strength_and_the_direction_and_brings_its_own_
     assert lab.segmented_control(key=state.DIRECTION).value == "down"
 
 
+@pytest.mark.thorough
 def test_a_target_score_is_asked_for_only_where_it_counts_and_is_reached(lab: AppTest) -> None:
     finish(lab)
     assert "Target score" not in [number.label for number in lab.number_input]
@@ -94,6 +98,7 @@ def test_every_attack_has_words_and_widgets_that_make_it(lab: AppTest, name: str
     assert not lab.error
 
 
+@pytest.mark.thorough
 def test_the_address_names_the_view_and_opens_it_again_with_the_same_numbers(lab: AppTest) -> None:
     finish(lab)
     lab.button(key="next_0").click()
@@ -113,6 +118,7 @@ def test_the_address_names_the_view_and_opens_it_again_with_the_same_numbers(lab
     assert outcome(elsewhere).adversarial_png == outcome(lab).adversarial_png
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "address",
     [
@@ -140,6 +146,7 @@ def test_an_address_that_makes_no_sense_ends_in_the_default_view_and_a_sentence(
     assert outcome(lab).report.settings["eps"] == 4 / 255
 
 
+@pytest.mark.thorough
 def test_unknown_photos_and_models_in_an_address_give_the_defaults(lab: AppTest) -> None:
     lab.query_params["photo"] = "../../etc/passwd"
     lab.query_params["model"] = "nothing"

@@ -22,6 +22,8 @@ from ui.lab import session
 from ui.lab.sweep_job import STRENGTHS, SweepOutcome
 from ui.shell import cache, state
 
+pytestmark = pytest.mark.thorough
+
 PAGE = Path(__file__).parents[3] / "pages" / "attack_lab.py"
 TIMEOUT = 60.0
 HARDENED = dataclasses.replace(

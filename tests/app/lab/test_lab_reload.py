@@ -13,6 +13,8 @@ from ui.jobs import page_job
 from ui.lab import session
 from ui.shell import cache, state
 
+pytestmark = pytest.mark.thorough
+
 
 def reload(lab: AppTest) -> AppTest:
     """Return the page as it is when its address is loaded anew: another visit, which the address alone tells where."""

@@ -14,6 +14,8 @@ from robustiqa_core.jobs import OUT_OF_MEMORY
 from ui.lab import live, session
 from ui.shell import cache, state
 
+pytestmark = pytest.mark.thorough
+
 
 def test_a_running_attack_shows_its_progress_and_the_curve_so_far(lab: AppTest, gate: Gate) -> None:
     lab.run()

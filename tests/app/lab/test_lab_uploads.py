@@ -9,6 +9,8 @@ from robustiqa_core.images.photo_file import digest_of_file
 from ui.photos import cache as photo_cache
 from ui.shell import state
 
+pytestmark = pytest.mark.thorough
+
 
 def test_an_upload_is_attacked_at_its_size(lab: AppTest) -> None:
     finish(lab)

@@ -83,6 +83,7 @@ def test_a_trial_is_hardened_compared_kept_and_found_again(tmp_path: Path) -> No
     assert "linearity-mine" not in cache.cards()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_cancelling_ends_a_hardening(monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_page({"epochs": "20"})
@@ -95,6 +96,7 @@ def test_cancelling_ends_a_hardening(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not hardening_cache.trial_store().trials("linearity")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_a_block_that_is_too_wide_for_another_place_gets_narrower() -> None:
     page = open_page({"width": "256"})
@@ -175,6 +177,7 @@ def test_the_command_makes_the_same_recipe(monkeypatch: pytest.MonkeyPatch, tmp_
     assert asked == [recipe]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_a_finished_model_is_shown_before_the_attack_on_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     told, ended = threading.Event(), threading.Event()

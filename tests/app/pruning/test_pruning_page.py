@@ -182,6 +182,7 @@ def test_an_address_that_makes_no_sense_ends_in_a_sentence(address: dict[str, st
         read_recipe(address, ["linearity-baseline"], data="distillation")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_the_page_says_so_and_shows_the_default() -> None:
     page = open_page({"ratio": "0.9", "criterion": "random"})

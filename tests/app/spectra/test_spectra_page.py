@@ -136,6 +136,7 @@ def test_the_change_of_a_checkerboard_is_all_fine_and_all_grey() -> None:
     assert len(page.get("plotly_chart")) == 3, "no flow: no pixel was moved"
 
 
+@pytest.mark.thorough
 def test_the_attack_that_moves_pixels_is_drawn_with_arrows() -> None:
     page = finish(open_page(attack="stadv"), jobs("perturbation"))
     found = outcome(page)
@@ -146,6 +147,7 @@ def test_the_attack_that_moves_pixels_is_drawn_with_arrows() -> None:
     assert len(page.get("plotly_chart")) == 4
 
 
+@pytest.mark.thorough
 def test_two_models_stand_side_by_side_and_the_hardened_one_is_chosen_by_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -161,6 +163,7 @@ def test_two_models_stand_side_by_side_and_the_hardened_one_is_chosen_by_itself(
     assert page.code[-1].value.count("--compare linearity-hardened-plus") == 1
 
 
+@pytest.mark.thorough
 def test_the_sensitivity_of_a_checkerboard_lies_in_the_finest_waves() -> None:
     page = finish(open_page("sensitivity", grid="5", wave="4/255"), jobs("sensitivity"))
     found = outcome(page, "sensitivity")
@@ -221,6 +224,7 @@ def test_the_command_gives_the_same_numbers(
         assert theirs["photos"][-1]["relative"] == pytest.approx(dict(mine_last.relative))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("view", ["perturbation", "sensitivity", "layers"])
 @pytest.mark.usefixtures("network")
 def test_the_files_have_the_numbers_of_every_model_and_photo(view: str) -> None:
@@ -235,6 +239,7 @@ def test_the_files_have_the_numbers_of_every_model_and_photo(view: str) -> None:
     assert [button.label for button in page.download_button] == ["Numbers (CSV)", "Numbers (JSON)"]
 
 
+@pytest.mark.thorough
 def test_with_several_photos_one_is_shown_and_all_are_measured() -> None:
     page = finish(open_page(photos="cat,mountain_path"), jobs("perturbation"))
     assert "means over 2 photos" in text(page)
@@ -246,6 +251,7 @@ def test_with_several_photos_one_is_shown_and_all_are_measured() -> None:
     assert f"from {found.changes[1].clean_score:.3f} to {found.changes[1].rounded_score:.3f}" in text(page)
 
 
+@pytest.mark.thorough
 def test_each_view_keeps_its_own_result_and_a_reload_finds_it() -> None:
     page = finish(open_page(grid="5"), jobs("perturbation"))
     address = dict(page.query_params)
@@ -260,6 +266,7 @@ def test_each_view_keeps_its_own_result_and_a_reload_finds_it() -> None:
     assert "Above 1/4 cycle per pixel" in text(again)
 
 
+@pytest.mark.thorough
 def test_cancelling_ends_a_run_within_a_step_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs_cache.speed(CARD.model, CARD.variant)
     page = open_page("sensitivity", grid="5")
@@ -274,6 +281,7 @@ def test_cancelling_ends_a_run_within_a_step_and_says_so(monkeypatch: pytest.Mon
     assert page.info[0].value.startswith("Cancelled after")
 
 
+@pytest.mark.thorough
 def test_a_photo_of_ones_own_is_measured_and_not_kept_for_others() -> None:
     page = open_page()
     page.segmented_control(key="spectra_source").set_value("uploads").run()

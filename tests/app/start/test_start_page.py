@@ -98,6 +98,7 @@ def test_a_first_visit_attacks_the_baseline_and_its_best_hardened_version_at_onc
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("only_baseline")
 def test_without_a_hardened_model_the_baseline_stands_alone_and_the_page_says_how_to_make_one() -> None:
     page = finish(open_page())
